@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every floor needs of a runtime: allocation, logging, limits, slots. host-api's struct
+ * tenon_runtime begins with one; unit tests of lower floors make one alone.
+ */
+#ifndef TN_BASE_RT_H
+#define TN_BASE_RT_H
+
+#include <pthread.h>
+
+#include "base/fork.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* All set: zero is not a default here; tn_limits_default() gives the public defaults. */
+struct tn_limits {
+	uint32_t max_insns;
+	uint32_t max_verifier_steps;
+	size_t max_verifier_bytes;
+	size_t max_map_bytes;
+	size_t max_code_bytes;
+	uint32_t max_programs;
+	uint32_t max_frames, frame_bytes;
+	uint64_t fuel;
+};
+
+#define TN_MAX_FRAMES	   64
+#define TN_MAX_FRAME_BYTES 4096
+#define TN_MAX_SLOTS	   1024
+
+struct tn_rt {
+	struct tn_mem mem;
+	struct tn_log log;
+	struct tn_limits limits;
+	uint32_t id;		/* unique in the process, never 0, never reused */
+	uint32_t max_slots;
+	struct tn_slot_table *slots; /* owned, slot.c */
+	struct tn_fork_ops fork;
+	bool jit_warned;	/* the one warning that the interpreter serves */
+
+	/* Protects the registries of host-api (hooks, helpers, objects) and every chain's writers.
+	 * Nests outside any map lock. Never held while a program runs or a host callback other than
+	 * log or alloc is called. */
+	pthread_mutex_t lock;
+};
+
+struct tn_rt_config {
+	tn_log_fn log;
+	void *log_user;
+	int log_level;
+	tn_alloc_fn alloc;
+	void *alloc_user;
+	const struct tn_limits *limits; /* NULL: defaults */
+	uint32_t max_slots;		/* 0: 64 */
+};
+
+void tn_limits_default(struct tn_limits *out);
+int tn_rt_init(struct tn_rt *rt, const struct tn_rt_config *config) TN_WARN_UNUSED; /* NULL: defaults */
+void tn_rt_fini(struct tn_rt *rt);
+
+/* The calling thread's slot in `rt`. */
+static TN_ALWAYS_INLINE uint32_t tn_slot(struct tn_rt *rt, struct tn_thread *t)
+{
+	return tn_likely(t->slot_rt_id == rt->id) ? t->slot : tn_slot_take(rt, t);
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One record per thread that ever fired, found through one initial-exec thread-local pointer
+ * (global-dynamic TLS costs 3 ns more a fire). Records are process-wide, registered on first use,
+ * given back by a pthread key when the thread ends, recycled, never freed.
+ *
+ * Epochs (base/epoch.h) and slots live in the record.
+ */
+#ifndef TN_BASE_THREAD_H
+#define TN_BASE_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+
+struct tn_rt;
+struct tn_exec;
+
+#define TN_SLOT_NONE UINT32_MAX
+
+struct tn_thread {
+	/* 0 outside, else the global epoch as read at the outermost entry. Written by its thread,
+	 * read by updaters. */
+	_Atomic uint64_t epoch;
+	uint32_t depth; /* nesting of entries; own thread only */
+
+	/* The slot of this thread in the runtime it used last; the full list is in slot.c. */
+	uint32_t slot_rt_id; /* 0: none cached */
+	uint32_t slot;
+
+	/* The innermost firing on this thread, NULL outside. Owned by vm/exec.h. */
+	struct tn_exec *exec;
+
+	/* Inside a map's writer section (see base/fork.h). */
+	_Atomic uint32_t in_writer;
+
+	/* Everything below is private to thread.c, slot.c, epoch.c and fork.c. */
+	struct tn_thread *next;
+	_Atomic uint32_t used;
+	int32_t tid;
+	struct tn_slot_list *slots;
+};
+
+extern _Thread_local struct tn_thread *tn_thread_tls __attribute__((tls_model("initial-exec")));
+
+/* Registers the calling thread; NULL when out of memory. */
+struct tn_thread *tn_thread_register(void) TN_COLD;
+
+static TN_ALWAYS_INLINE struct tn_thread *tn_thread_self(void)
+{
+	struct tn_thread *t = tn_thread_tls;
+
+	return tn_likely(t != NULL) ? t : tn_thread_register();
+}
+
+/* ---- Slots: dense per runtime, 0 .. max_slots - 1 (design: "per CPU" is per thread slot) ---- */
+
+/* Takes a slot in `rt` for `t`, the shared last one when none is free; remembers it in t. */
+uint32_t tn_slot_take(struct tn_rt *rt, struct tn_thread *t) TN_COLD;
+
+uint32_t tn_rt_id(const struct tn_rt *rt);
+
+/* Is this the slot that several threads may share? Its holder must run under
+ * tn_slot_lock_shared(): per-slot values are only owned by one thread at a time. */
+bool tn_slot_is_shared(const struct tn_rt *rt, uint32_t slot);
+void tn_slot_lock_shared(struct tn_rt *rt);   /* recursive */
+void tn_slot_unlock_shared(struct tn_rt *rt);
+
+#endif

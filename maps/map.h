@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program remembers. A map has a type (its vtable), fixed sizes, and a reference count: the
+ * object or host that made it, every program that uses it and every API handle hold one.
+ *
+ * Two faces: what a program does (pointers into the map, on the firing thread with its slot, inside
+ * an epoch) and what the host does (copies, any thread). Errors are the kernel's, as numbers
+ * without words: the public API adds them. Unlike public functions these do not check sizes.
+ */
+#ifndef TN_MAPS_MAP_H
+#define TN_MAPS_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rt.h"
+
+struct tn_map;
+
+enum tn_map_type {
+#define TN_MAP_TYPE(name, id, ops, words) TN_MAP_##name = (id),
+#include "maps/types.def"
+#undef TN_MAP_TYPE
+};
+
+/* Update flags and map flags of linux/bpf.h, under our names: this header is read by files that do
+ * not include it. map.c asserts that they agree. */
+#define TN_MAP_ANY     0u
+#define TN_MAP_NOEXIST 1u
+#define TN_MAP_EXIST   2u
+#define TN_MAP_F_LOCK  4u
+
+#define TN_MAP_F_NO_PREALLOC (1u << 0)
+#define TN_MAP_F_NUMA_NODE   (1u << 2)
+#define TN_MAP_F_RDONLY	     (1u << 3) /* host may not write */
+#define TN_MAP_F_WRONLY	     (1u << 4)
+#define TN_MAP_F_ZERO_SEED   (1u << 6)
+#define TN_MAP_F_RDONLY_PROG (1u << 7) /* programs may not write */
+#define TN_MAP_F_WRONLY_PROG (1u << 8)
+#define TN_MAP_F_MMAPABLE    (1u << 10)
+
+#define TN_MAP_NAME_BYTES 64
+#define TN_ENOTSUPP	  524 /* the kernel's, for operations a type lacks */
+
+struct tn_map_ops {
+	/* Check attributes against the type: 0 or -EINVAL, with words. Called before alloc. */
+	int (*check)(const struct tn_map *map);
+	/* Make the storage; the struct's common part is filled. -ENOMEM, -E2BIG, with words. */
+	int (*init)(struct tn_map *map);
+	/* No program and no host uses it any more. */
+	void (*fini)(struct tn_map *map);
+
+	/* ---- from programs, inside an epoch section ---- */
+	/* Pointer to the value (for per-slot types: of `slot`), or NULL. NULL member: unsupported. */
+	void *(*lookup)(struct tn_map *map, const void *key, uint32_t slot);
+	/* Per-slot types: updates the value of `slot` alone, as the kernel's helper does. */
+	int (*update)(struct tn_map *map, const void *key, const void *value, uint64_t flags,
+		      uint32_t slot);
+	int (*del)(struct tn_map *map, const void *key);
+
+	/* ---- from the host, any thread; they enter an epoch themselves ---- */
+	/* Per-slot types: `value` holds max_slots values, each rounded up to 8 bytes. */
+	int (*host_lookup)(struct tn_map *map, const void *key, void *value, uint64_t flags);
+	int (*host_update)(struct tn_map *map, const void *key, const void *value, uint64_t flags);
+	int (*host_delete)(struct tn_map *map, const void *key, uint64_t flags);
+	int (*host_lookup_and_delete)(struct tn_map *map, const void *key, void *value,
+				      uint64_t flags);
+	int (*next_key)(struct tn_map *map, const void *key, void *next);
+	uint32_t (*count)(struct tn_map *map); /* elements now; approximate under writers */
+	/* A slot was handed out: touch and charge what belongs to it. May be NULL. */
+	int (*slot_taken)(struct tn_map *map, uint32_t slot);
+};
+
+/* Common part; each type's struct begins with it. */
+struct tn_map {
+	const struct tn_map_ops *ops;
+	struct tn_rt *rt;
+	uint32_t type;
+	uint32_t key_size, value_size; /* bytes, as declared */
+	uint32_t max_entries;
+	uint32_t flags;	       /* TN_MAP_F_... */
+	uint32_t id;	       /* process-wide, never reused */
+	uint32_t value_stride; /* bytes from one value to the next of the same slot; JIT: arrays */
+	/* Arrays: element 0. The JIT inlines `values + index * value_stride`. For per-slot arrays slot
+	 * s adds s * slot_stride. NULL for other types. */
+	unsigned char *values;
+	size_t values_size;
+	size_t slot_stride;
+	_Atomic uint32_t refs;
+	_Atomic uint32_t frozen;     /* host may not write any more */
+	bool const_for_programs;     /* pages are PROT_READ: verifier and JIT may read them as constants */
+	size_t charged;		     /* bytes against TN_CHARGE_MAPS */
+	char name[TN_MAP_NAME_BYTES];
+	/* BTF type ids in the object's BTF, 0: none. For dumps. */
+	uint32_t btf_key_id, btf_value_id;
+	void *owner; /* host-api: the object it came from, or NULL */
+};
+
+struct tn_map_attr {
+	uint32_t type, key_size, value_size, max_entries, flags;
+	const char *name;
+};
+
+/* A map with one reference: the caller's. NULL, errno as bpf(2) (EINVAL, E2BIG, ENOMEM) and words
+ * that name the map. */
+struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr);
+struct tn_map *tn_map_get(struct tn_map *map);
+void tn_map_put(struct tn_map *map); /* NULL is fine; frees after an epoch at 0 */
+
+bool tn_map_is_per_slot(const struct tn_map *map);
+const char *tn_map_type_words(uint32_t type); /* NULL: unknown */
+/* Size of one value as the host's calls copy it. */
+size_t tn_map_host_value_size(const struct tn_map *map);
+
+/* The host's calls with everything but sizes checked: frozen (-EPERM), missing operations. */
+int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags);
+int tn_map_host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags);
+int tn_map_host_delete(struct tn_map *map, const void *key, uint64_t flags);
+int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *value,
+				  uint64_t flags);
+int tn_map_next_key(struct tn_map *map, const void *key, void *next);
+int tn_map_freeze(struct tn_map *map);
+/* After load: a frozen map with TN_MAP_F_RDONLY_PROG becomes PROT_READ and constant. */
+int tn_map_make_const(struct tn_map *map);
+
+/* Give the new holder of `slot` its part of every per-slot map of the runtime. */
+int tn_maps_slot_taken(struct tn_rt *rt, uint32_t slot);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers the verifier does not know exactly: a tnum (known bits) and four intervals, kept
+ * consistent. Every operator is sound alone: for all concrete members of its inputs, the concrete
+ * result is a member of its output (tests/verifier/test_scalar.c enumerates all of it at small
+ * widths). That is why the operators take the machine's width as a parameter: `w` stands for 64,
+ * with w / 2 for the 32-bit halves (tests use 4 to 8; w is even).
+ */
+#ifndef TN_VERIFIER_SCALAR_H
+#define TN_VERIFIER_SCALAR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "verifier/tnum.h"
+
+struct tn_scalar {
+	struct tn_tnum t;	/* of all w bits */
+	uint64_t umin, umax;	/* as unsigned w-bit numbers */
+	int64_t smin, smax;	/* as signed w-bit numbers, sign-extended to 64 */
+	uint64_t hmin, hmax;	/* low half as unsigned */
+	int64_t hsmin, hsmax;	/* low half as signed, sign-extended to 64 */
+};
+
+#define TN_W64 64u
+
+/* Constructors. */
+struct tn_scalar tn_scalar_unknown(unsigned w);
+struct tn_scalar tn_scalar_const(uint64_t value, unsigned w);
+struct tn_scalar tn_scalar_range(uint64_t umin, uint64_t umax, unsigned w);	/* unsigned interval */
+struct tn_scalar tn_scalar_srange(int64_t smin, int64_t smax, unsigned w);	/* signed interval */
+bool tn_scalar_is_const(const struct tn_scalar *s, uint64_t *value);
+bool tn_scalar_contains(const struct tn_scalar *s, uint64_t value, unsigned w);
+
+/* Tighten each part by the others. false: empty (no member), the state is unreachable. */
+bool tn_scalar_sync(struct tn_scalar *s, unsigned w);
+
+/* ---- Transfer functions. `op` is TN_ADD ... TN_ARSH of vm/insn.h; TN_DIV and TN_MOD with
+ * `is_signed`. RFC 9669: division by zero gives 0, modulo by zero the dividend, shifts are masked.
+ * `half`: the 32-bit form, result zero-extended. ---- */
+struct tn_scalar tn_scalar_alu(unsigned op, bool is_signed, bool half, const struct tn_scalar *a,
+			       const struct tn_scalar *b, unsigned w);
+struct tn_scalar tn_scalar_neg(bool half, const struct tn_scalar *a, unsigned w);
+/* Keep the low `bits`, zero- or sign-extend to w (half: to w / 2, then zero-extend). */
+struct tn_scalar tn_scalar_zext(const struct tn_scalar *a, unsigned bits, unsigned w);
+struct tn_scalar tn_scalar_sext(const struct tn_scalar *a, unsigned bits, bool half, unsigned w);
+/* Byte swap of the low `bits` (16, 32, 64), or unknown of that width. w = 64 alone. */
+struct tn_scalar tn_scalar_bswap(const struct tn_scalar *a, unsigned bits);
+
+/* ---- Branches. `op` is TN_JEQ ... TN_JSLE, TN_JSET. Refine both by the outcome; false: this
+ * outcome cannot happen. ---- */
+bool tn_scalar_branch(unsigned op, bool half, bool taken, struct tn_scalar *a, struct tn_scalar *b,
+		      unsigned w);
+
+/* ---- Lattice ---- */
+bool tn_scalar_subset(const struct tn_scalar *a, const struct tn_scalar *b);	/* a within b */
+struct tn_scalar tn_scalar_join(const struct tn_scalar *a, const struct tn_scalar *b, unsigned w);
+/* Both hold: members of a and of b. false: none. */
+bool tn_scalar_meet(struct tn_scalar *a, const struct tn_scalar *b, unsigned w);
+/* `now` grew out of `old` at a loop head: jump to the next thresholds (sorted signed and as
+ * unsigned by cast), else to the end of the type. Contains both; reaches a fixpoint in a bounded
+ * number of steps. */
+struct tn_scalar tn_scalar_widen(const struct tn_scalar *old, const struct tn_scalar *now,
+				 const int64_t *thresholds, uint32_t nr, unsigned w);
+
+/* "0..1023", "7", "-5..5", "unknown"; length as snprintf. */
+int tn_scalar_print(const struct tn_scalar *s, char *buf, uint64_t size);
+
+#endif

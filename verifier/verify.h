@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The proof. Everything that a program does to memory, types and resources is proved safe before it
+ * can be compiled or attached; what is not understood is rejected. Time is bounded by fuel, whose
+ * charges are part of the facts.
+ */
+#ifndef TN_VERIFIER_VERIFY_H
+#define TN_VERIFIER_VERIFY_H
+
+#include "vm/image.h"
+
+enum tn_license_policy { TN_LICENSE_KERNEL = 0, TN_LICENSE_OFF, TN_LICENSE_HOST_LIST };
+
+struct tn_verify_env {
+	/* prog->ctx_type, maps, externs are resolved already. */
+	bool ret_checked;
+	int64_t ret_min, ret_max;
+	uint64_t fuel;		/* budget: loops proved within it are free */
+	bool termination_proved; /* reject programs that need fuel */
+	enum tn_license_policy license;
+	int log_level;
+	/* Host helper called by number, or NULL: consulted before the standard ones. */
+	const struct tn_host_helper *(*helper_by_id)(void *user, uint32_t id);
+	/* Policy: 0 or -EACCES with words. May be NULL. */
+	int (*helper_allowed)(void *user, const char *name);
+	void *user;
+};
+
+/* Stable codes, errors.def. 0: accepted. */
+struct tn_verdict {
+	int code;
+	const char *code_name;	/* "E_NULL" ; static */
+	int32_t insn;		/* -1: none */
+	char *msg;		/* headline, WHY lines, advice; "" if accepted */
+	char *log;		/* what log_level asked for */
+	char *json;
+	uint64_t steps, states, peak_bytes, ns;
+};
+
+/*
+ * 0: accepted, prog->facts is set. -EACCES: rejected; -E2BIG: a limit (steps, memory, instructions);
+ * -ENOMEM. *verdict is filled in every case but -ENOMEM, its strings owned by the caller
+ * (tn_verdict_free); tn_err_last() holds the headline with place. Thread-safe: no state outside.
+ */
+int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_verdict *verdict);
+void tn_verdict_free(struct tn_rt *rt, struct tn_verdict *verdict);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the verifier hands to the engines, per program and per instruction. Without a verifier
+ * (tenon-conformance alone) a program has no facts: nothing is charged and nothing is assumed.
+ *
+ * Fuel: 1 unit is 1 instruction. A taken jump whose fact has fuel > 0 charges that much: engines do
+ * `if ((ex->fuel -= fuel) < 0) abort`. The verifier puts charges on back edges (the longest path of
+ * the loop's body, free inner loops and calls counted in full). Both engines charge at the same
+ * edges, so that they agree.
+ */
+#ifndef TN_VM_FACTS_H
+#define TN_VM_FACTS_H
+
+#include <stdint.h>
+
+struct tn_map;
+
+enum tn_insn_fact_flags {
+	TN_FACT_REACHED = 1 << 0,	/* some path comes here; others are dead code */
+	TN_FACT_BRANCH_ALWAYS = 1 << 1, /* conditional jump always taken on reached paths */
+	TN_FACT_BRANCH_NEVER = 1 << 2,
+	TN_FACT_CTX_REWRITE = 1 << 3,	/* ctx load or store: rewrite by the context type's layout */
+	TN_FACT_FUEL_CALLBACK = 1 << 4, /* the helper called here runs a callback that pays fuel */
+	TN_FACT_MAP_KNOWN = 1 << 5,	/* `map` below is r1 of this helper call on every path */
+	TN_FACT_KEY_CONST = 1 << 6,	/* `value` below is the 4-byte key at this map helper call */
+	TN_FACT_NOT_NULL = 1 << 7,	/* array lookup proved in range: the result is not NULL */
+	TN_FACT_MAY_ABORT = 1 << 8,	/* the program may end here (helper): engines test ex->abort */
+};
+
+struct tn_insn_fact {
+	uint32_t fuel;	/* charged when the jump here is taken (calls of callbacks: per round) */
+	uint16_t flags;
+	uint16_t reserved;
+	uint64_t value;
+	struct tn_map *map; /* borrowed from the program */
+};
+
+/* 8-byte stack slots of one frame: bit i is [r10 - 8*(i+1), r10 - 8*i). */
+#define TN_SLOT_WORDS 8 /* frames of up to TN_MAX_FRAME_BYTES (4096) bytes */
+
+struct tn_subprog_facts {
+	uint32_t stack_bytes;		   /* of this frame, multiple of 8 */
+	uint64_t zero_slots[TN_SLOT_WORDS]; /* to be zeroed at frame entry: read before written */
+	uint8_t may_tail_call;		   /* this subprogram or one it calls */
+	uint8_t has_fuel;		   /* some edge in it charges */
+};
+
+struct tn_facts {
+	struct tn_insn_fact *insns;	/* prog->nr_insns */
+	struct tn_subprog_facts *subprogs; /* prog->nr_subprogs */
+	uint64_t proved_cost;	/* worst-case instructions of one run outside charged loops; charged when
+				 * the program is entered by tail call or from a chain */
+	uint32_t max_stack_bytes; /* deepest call path, all frames */
+	uint32_t max_frames;
+	uint8_t has_fuel;	/* some edge anywhere charges */
+	uint8_t may_abort;	/* some helper may end the program */
+	int64_t ret_min, ret_max; /* of r0 at exit */
+};
+
+#endif

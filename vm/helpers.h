@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel-numbered helpers: one row each in helpers.def, bodies in helpers.c. */
+#ifndef TN_VM_HELPERS_H
+#define TN_VM_HELPERS_H
+
+#include "vm/exec.h"
+#include "vm/signature.h"
+
+struct tn_helper {
+	uint32_t id;
+	const char *name;	/* "map_lookup_elem", without bpf_ */
+	struct tn_sig sig;
+	tn_helper_fn fn;	/* NULL: the engines do it themselves (tail_call) */
+};
+
+/* NULL: no such helper here. Static. */
+const struct tn_helper *tn_helper_by_id(uint32_t id);
+const struct tn_helper *tn_helper_by_name(const char *name);
+/* prev NULL: the first. */
+const struct tn_helper *tn_helper_next(const struct tn_helper *prev);
+
+enum {
+	TN_HELPER_map_lookup_elem = 1, TN_HELPER_map_update_elem = 2, TN_HELPER_map_delete_elem = 3,
+	TN_HELPER_tail_call = 12, TN_HELPER_loop = 181,
+};
+
+/* bpf_trace_printk's lines; NULL: dropped. The runtime sets it (log callback at INFO). */
+void tn_helpers_set_printk(struct tn_rt *rt, void (*fn)(void *user, const char *line), void *user);
+
+/* bpf_snprintf's formatting, shared with printk: 0-terminated; the length it needed with the NUL, or
+ * -EINVAL. */
+int tn_format(char *out, uint32_t size, const char *fmt, const uint64_t *args, uint32_t nr_args);
+
+#endif

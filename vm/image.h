@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program is: the meeting point of loader, verifier, rewrite, interpreter and JIT. A program
+ * is self-contained: its main function first, then each subprogram that it uses, appended once.
+ *
+ * Life: the loader (or tenon_object_open_insns) fills it; host-api resolves maps and externs; the
+ * verifier adds facts; rewrite changes `insns` in place, one for one; the JIT sets code and entry.
+ * Afterwards it is immutable.
+ */
+#ifndef TN_VM_IMAGE_H
+#define TN_VM_IMAGE_H
+
+#include "base/epoch.h"
+#include "base/pages.h"
+#include "base/rt.h"
+#include "vm/btf.h"
+#include "vm/ctx_type.h"
+#include "vm/exec.h"
+#include "vm/facts.h"
+#include "vm/insn.h"
+#include "vm/signature.h"
+
+struct tn_map;
+
+struct tn_subprog {
+	uint32_t start, end;	/* instructions [start, end) of prog->insns; subprogs[0] is the main
+				 * program; sorted, adjoining, covering all */
+	char *name;
+	uint32_t btf_func_id;	/* FUNC in image->btf, 0: none */
+	bool is_global;
+	bool is_callback;	/* its address is taken */
+};
+
+/* One source line of .BTF.ext: from `insn` up to the next record. */
+struct tn_line {
+	uint32_t insn;		/* within the program */
+	uint32_t line, column;
+	const char *file;	/* borrowed from image->btf */
+	const char *text;
+};
+
+/* What an extern of the plugin stands for; TN_CALL_EXTERN and TN_LDDW_BTF_ID index into these. */
+struct tn_extern {
+	char *name;
+	bool is_func, is_weak;
+	bool is_kconfig;	/* .kconfig: value is known at open */
+	uint32_t btf_id;	/* VAR or FUNC in image->btf */
+	/* Resolved by host-api before verification: */
+	const struct tn_host_helper *helper; /* functions; NULL and weak: the call is poisoned */
+	uint64_t value;		/* variables: address or value for the lddw */
+};
+
+struct tn_native_map;
+
+struct tn_prog {
+	struct tn_rt *rt;
+	struct tn_image *image;	/* borrowed; holds names and BTF. May be NULL in tests */
+	char *name;		/* C function name */
+	char *section;		/* without the leading '?' */
+	uint32_t id;		/* process-wide, never 0, never reused */
+	bool autoload;
+	struct tn_insn *insns;
+	uint32_t nr_insns;
+	struct tn_subprog *subprogs;
+	uint32_t nr_subprogs;	/* at least 1 */
+	struct tn_line *lines;	/* sorted by insn */
+	uint32_t nr_lines;
+
+	/* Indexed by lddw imm: which maps of the object; map_idx -> image->maps by the loader, then
+	 * the maps themselves (one reference each) by host-api. */
+	uint32_t *map_decls;	/* index into image->maps; NULL for raw bytecode */
+	struct tn_map **maps;
+	uint32_t nr_maps;
+	struct tn_extern *externs;
+	uint32_t nr_externs;
+
+	/* The firing's context, set before verification. */
+	const struct tn_ctx_type *ctx_type;
+	bool r2_is_ctx_size;	/* raw bytecode: r2 holds the size at entry */
+
+	/* From the verifier (NULL without one), owned. */
+	struct tn_facts *facts;
+
+	/* How it runs. */
+	tn_native_fn entry;	/* compiled code or tn_interp_entry */
+	struct tn_func *funcs;	/* nr_subprogs; what TN_LDDW_FUNC gives */
+	const struct tn_native_map *native; /* instruction -> code offset, of the JIT; may be NULL */
+	struct tn_code *code;	/* shared by the programs of an object; NULL: interpreted */
+	uint32_t code_off, code_bytes;
+	bool rewritten;
+
+	/* host-api: references (links, prog arrays, the object) and what frees it. */
+	_Atomic uint32_t refs;
+	void (*release)(struct tn_prog *prog);
+	void *host;		/* struct tenon_program */
+	struct tn_deferred deferred;
+};
+
+struct tn_map_decl {
+	char *name;
+	uint32_t type, key_size, value_size, max_entries, flags;
+	uint32_t btf_key_id, btf_value_id;
+	uint32_t pinning;	/* LIBBPF_PIN_... as declared */
+	/* Data sections: initial bytes (value_size), owned; zeroes when NULL (.bss). */
+	unsigned char *data;
+	bool is_data;		/* .data*, .rodata*, .bss*, .kconfig */
+	bool is_rodata;
+	char *section;		/* ".maps", ".rodata.str1.1" */
+	/* prog array initialisers: values[i] is an index into image->progs, -1: empty. */
+	int32_t *init_progs;
+	uint32_t nr_init_progs;
+	bool unused;		/* no program refers to it: need not be created (data maps) */
+};
+
+/* A section of the object, for `tenon obj show`. */
+struct tn_section_info { char *name; uint64_t size; const char *what; uint32_t nr_relocs; };
+/* One applied relocation, likewise. */
+struct tn_reloc_info { char *section; uint64_t off; const char *type; char *symbol; };
+
+struct tn_image {
+	struct tn_rt *rt;
+	char *name;
+	char *license;		/* "" when the section is missing */
+	struct tn_prog **progs;	/* owned until host-api takes them */
+	uint32_t nr_progs;
+	struct tn_map_decl *maps;
+	uint32_t nr_maps;
+	struct tn_btf *btf;	/* NULL: no .BTF */
+	struct tn_section_info *sections;
+	uint32_t nr_sections;
+	struct tn_reloc_info *relocs;
+	uint32_t nr_relocs;
+};
+
+/* image.c */
+struct tn_image *tn_image_new(struct tn_rt *rt, const char *name);
+void tn_image_free(struct tn_image *image);	/* and its programs that still stand in it */
+struct tn_prog *tn_prog_new(struct tn_rt *rt, const char *name);
+void tn_prog_free(struct tn_prog *prog);	/* drops map references, facts, funcs; not the code */
+/* An independent copy of insns, for tests and second engines. */
+int tn_prog_set_insns(struct tn_prog *prog, const struct tn_insn *insns, uint32_t nr);
+/* Cut raw instructions into subprograms from the targets of local calls and TN_LDDW_FUNC: main
+ * first. -EINVAL with words where calls do not fit. */
+int tn_prog_find_subprogs(struct tn_prog *prog);
+uint32_t tn_prog_subprog_at(const struct tn_prog *prog, uint32_t insn);
+/* The line record that covers `insn`, or NULL. */
+const struct tn_line *tn_prog_line(const struct tn_prog *prog, uint32_t insn);
+struct tn_facts *tn_facts_new(struct tn_rt *rt, uint32_t nr_insns, uint32_t nr_subprogs);
+void tn_facts_free(struct tn_rt *rt, struct tn_facts *facts);
+
+#endif
