@@ -59,6 +59,8 @@ static inline const void *tn_btf_extra(const struct tn_btf_type *t)
 {
 	return t + 1;
 }
+/* "struct", "func_proto"; static. */
+const char *tn_btf_kind_name(enum tn_btf_kind kind);
 /* Through typedef, const, volatile, restrict, type tags. */
 uint32_t tn_btf_skip_mods(const struct tn_btf *btf, uint32_t id);
 /* Size in bytes of a complete type, -EINVAL otherwise. */
