@@ -22,6 +22,10 @@
  * sizes cannot overflow 64 bits. */
 #define BTF_MAX_TYPE_BYTES UINT32_MAX
 
+/* Typedefs, qualifiers and array dimensions in a row. C code has a handful; a file that has
+ * thousands only wants to waste time. */
+#define BTF_MAX_CHAIN 64
+
 struct btf_header {
 	uint16_t magic;
 	uint8_t version;
@@ -521,6 +525,21 @@ static int check_layout(const struct tn_btf *btf, uint32_t id)
 	return 0;
 }
 
+static int check_chain(const struct tn_btf *btf, uint32_t id)
+{
+	const struct tn_btf_type *t = tn_btf_type(btf, id);
+	uint32_t to;
+
+	for (uint32_t n = 0; edge(t, BY_VALUE, 0, &to); n++) {
+		if (tn_btf_kind(t) == TN_BTF_STRUCT || tn_btf_kind(t) == TN_BTF_UNION)
+			break;
+		if (n == BTF_MAX_CHAIN)
+			return bad_type(id, tn_btf_type(btf, id), "nests deeper than", n);
+		t = tn_btf_type(btf, to);
+	}
+	return 0;
+}
+
 static int check_all(const struct tn_btf *btf)
 {
 	int err = 0;
@@ -531,6 +550,8 @@ static int check_all(const struct tn_btf *btf)
 		err = check_loops(btf, BY_VALUE);
 	if (!err)
 		err = check_loops(btf, UNNAMED);
+	for (uint32_t id = 1; id < btf->nr_types && !err; id++)
+		err = check_chain(btf, id);
 	for (uint32_t id = 1; id < btf->nr_types && !err; id++) {
 		enum tn_btf_kind kind = tn_btf_kind(tn_btf_type(btf, id));
 

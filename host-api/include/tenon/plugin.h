@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plugin.h - what a Tenon plugin includes, alone:
+ *
+ *	#include <tenon/plugin.h>
+ *
+ *	SEC("hook/request")
+ *	int on_request(struct request_ctx *ctx) { return 0; }
+ *
+ *	char _license[] SEC("license") = "MIT";
+ *
+ * It is compiled by clang -target bpf -O2 -g. Names and numbers are the kernel's, so the same
+ *source also builds against libbpf's headers. To use both, include <linux/bpf.h> (or vmlinux.h) and
+ * <bpf/bpf_helpers.h> before this file: what they define is then left to them, and what they are
+ *too old for is added. Packet headers come from <linux/if_ether.h>, <linux/ip.h> and so on, as
+ *usual.
+ */
+#ifndef TENON_PLUGIN_H
+#define TENON_PLUGIN_H
+
+#ifndef __bpf__
+#error "tenon/plugin.h is for plugins: compile with clang -target bpf"
+#endif
+
+/* ---- Types --------------------------------------------------------------------- */
+
+#ifndef __VMLINUX_H__
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u64 __be64;
+typedef __u32 __wsum;
+
+typedef __u8 u8;
+typedef __s8 s8;
+typedef __u16 u16;
+typedef __s16 s16;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#ifndef bool
+#define bool _Bool
+#define true 1
+#define false 0
+#endif
+#endif
+
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+#ifndef offsetof
+#define offsetof(type, member) __builtin_offsetof(type, member)
+#endif
+
+/* ---- What the loader and the verifier look at ------------------------------------ */
+
+#ifndef __BPF_HELPERS__
+
+/* Which section a program, a map or the license stands in. */
+#define SEC(name)                                                                                 \
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wignored-attributes\"") \
+		__attribute__((section(name), used)) _Pragma("GCC diagnostic pop")
+
+/* Maps: struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, u32); ... } name SEC(".maps"); */
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  __typeof__(val) *name
+#define __array(name, val) __typeof__(val) *name[]
+
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#ifndef __noinline
+#define __noinline __attribute__((noinline))
+#endif
+#ifndef __weak
+#define __weak __attribute__((weak))
+#endif
+/* A function of several files that the verifier treats as if it were static. */
+#define __hidden __attribute__((visibility("hidden")))
+
+/* extern int host_function(int) __ksym;  a function or variable of the host
+ * extern int CONFIG_LIMIT __kconfig;     a value from the host's load options */
+#define __ksym	  __attribute__((section(".ksyms")))
+#define __kconfig __attribute__((section(".kconfig")))
+
+enum libbpf_pin_type {
+	LIBBPF_PIN_NONE,
+	LIBBPF_PIN_BY_NAME,
+};
+
+enum libbpf_tristate {
+	TRI_NO = 0,
+	TRI_YES = 1,
+	TRI_MODULE = 2,
+};
+
+#endif /* __BPF_HELPERS__ */
+
+#ifndef barrier
+#define barrier() __asm__ volatile("" ::: "memory")
+#endif
+/* Keeps the compiler from assuming anything about the value of `var`. */
+#ifndef barrier_var
+#define barrier_var(var) __asm__ volatile("" : "+r"(var))
+#endif
+
+/* ---- Constants and contexts of linux/bpf.h ---------------------------------------- */
+
+#if !defined(_UAPI__LINUX_BPF_H__) && !defined(__LINUX_BPF_H__) && !defined(__VMLINUX_H__)
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_EXIST = 2,
+	BPF_F_LOCK = 4,
+};
+
+enum {
+	BPF_F_NO_PREALLOC = 1U << 0,
+	BPF_F_NUMA_NODE = 1U << 2,
+	BPF_F_RDONLY = 1U << 3,
+	BPF_F_WRONLY = 1U << 4,
+	BPF_F_ZERO_SEED = 1U << 6,
+	BPF_F_RDONLY_PROG = 1U << 7,
+	BPF_F_WRONLY_PROG = 1U << 8,
+	BPF_F_MMAPABLE = 1U << 10,
+};
+
+/* bpf_ringbuf_submit, _discard, _output; bpf_ringbuf_query */
+enum {
+	BPF_RB_NO_WAKEUP = 1U << 0,
+	BPF_RB_FORCE_WAKEUP = 1U << 1,
+};
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_RING_SIZE = 1,
+	BPF_RB_CONS_POS = 2,
+	BPF_RB_PROD_POS = 3,
+};
+
+enum xdp_action {
+	XDP_ABORTED = 0,
+	XDP_DROP,
+	XDP_PASS,
+	XDP_TX,
+	XDP_REDIRECT,
+};
+
+struct xdp_md {
+	__u32 data;
+	__u32 data_end;
+	__u32 data_meta;
+	__u32 ingress_ifindex;
+	__u32 rx_queue_index;
+	__u32 egress_ifindex;
+};
+
+#define TENON_U64_POINTER(type, name) /* 8 bytes, whatever the target's pointers are */ \
+	union {                                                                         \
+		type name;                                                              \
+		__u64 : 64;                                                             \
+	} __attribute__((aligned(8)))
+
+struct bpf_flow_keys;
+struct bpf_sock;
+
+struct __sk_buff {
+	__u32 len;
+	__u32 pkt_type;
+	__u32 mark;
+	__u32 queue_mapping;
+	__u32 protocol;
+	__u32 vlan_present;
+	__u32 vlan_tci;
+	__u32 vlan_proto;
+	__u32 priority;
+	__u32 ingress_ifindex;
+	__u32 ifindex;
+	__u32 tc_index;
+	__u32 cb[5];
+	__u32 hash;
+	__u32 tc_classid;
+	__u32 data;
+	__u32 data_end;
+	__u32 napi_id;
+	__u32 family;
+	__u32 remote_ip4;
+	__u32 local_ip4;
+	__u32 remote_ip6[4];
+	__u32 local_ip6[4];
+	__u32 remote_port;
+	__u32 local_port;
+	__u32 data_meta;
+	TENON_U64_POINTER(struct bpf_flow_keys *, flow_keys);
+	__u64 tstamp;
+	__u32 wire_len;
+	__u32 gso_segs;
+	TENON_U64_POINTER(struct bpf_sock *, sk);
+	__u32 gso_size;
+	__u8 tstamp_type;
+	__u32 : 24;
+	__u64 hwtstamp;
+};
+
+enum {
+	TC_ACT_UNSPEC = -1,
+	TC_ACT_OK = 0,
+	TC_ACT_SHOT = 2,
+	TC_ACT_REDIRECT = 7,
+};
+
+#endif /* linux/bpf.h */
+
+/* ---- Byte order --------------------------------------------------------------------- */
+
+#ifndef __BPF_ENDIAN__
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define bpf_htons(x)	   ((__u16)__builtin_bswap16(x))
+#define bpf_htonl(x)	   ((__u32)__builtin_bswap32(x))
+#define bpf_cpu_to_be64(x) ((__u64)__builtin_bswap64(x))
+#else
+#define bpf_htons(x)	   ((__u16)(x))
+#define bpf_htonl(x)	   ((__u32)(x))
+#define bpf_cpu_to_be64(x) ((__u64)(x))
+#endif
+#define bpf_ntohs(x)	   bpf_htons(x)
+#define bpf_ntohl(x)	   bpf_htonl(x)
+#define bpf_be64_to_cpu(x) bpf_cpu_to_be64(x)
+#endif
+
+/* ---- Helpers: the kernel's numbers ----------------------------------------------------- */
+
+#ifndef __BPF_HELPERS__
+
+#define TENON_HELPER(id, ret, name, ...) \
+	static ret (*const name)(__VA_ARGS__) __attribute__((unused)) = (void *)(id)
+
+/* Maps. A lookup gives a pointer into the map, to be tested for NULL. */
+TENON_HELPER(1, void *, bpf_map_lookup_elem, void *map, const void *key);
+TENON_HELPER(2, long, bpf_map_update_elem, void *map, const void *key, const void *value,
+	     __u64 flags);
+TENON_HELPER(3, long, bpf_map_delete_elem, void *map, const void *key);
+
+/* Time in nanoseconds. */
+TENON_HELPER(5, __u64, bpf_ktime_get_ns, void);
+TENON_HELPER(125, __u64, bpf_ktime_get_boot_ns, void);
+TENON_HELPER(160, __u64, bpf_ktime_get_coarse_ns, void);
+TENON_HELPER(208, __u64, bpf_ktime_get_tai_ns, void);
+TENON_HELPER(118, __u64, bpf_jiffies64, void);
+
+TENON_HELPER(7, __u32, bpf_get_prandom_u32, void);
+TENON_HELPER(8, __u32, bpf_get_smp_processor_id, void); /* the thread's slot */
+TENON_HELPER(42, long, bpf_get_numa_node_id, void);
+
+/* Process and user of the host. */
+TENON_HELPER(14, __u64, bpf_get_current_pid_tgid, void);
+TENON_HELPER(15, __u64, bpf_get_current_uid_gid, void);
+TENON_HELPER(16, long, bpf_get_current_comm, void *buf, __u32 size);
+
+/* Does not return where the slot holds a program. */
+TENON_HELPER(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
+/* Calls long callback(u32 index, void *ctx) until it returns 1; gives the number of calls. */
+TENON_HELPER(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, __u64 flags);
+TENON_HELPER(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
+	     __u64 flags);
+
+/* Ring buffer. What reserve gives must be submitted or discarded on every path. */
+TENON_HELPER(130, long, bpf_ringbuf_output, void *ringbuf, void *data, __u64 size, __u64 flags);
+TENON_HELPER(131, void *, bpf_ringbuf_reserve, void *ringbuf, __u64 size, __u64 flags);
+TENON_HELPER(132, void, bpf_ringbuf_submit, void *data, __u64 flags);
+TENON_HELPER(133, void, bpf_ringbuf_discard, void *data, __u64 flags);
+TENON_HELPER(134, __u64, bpf_ringbuf_query, void *ringbuf, __u64 flags);
+
+/* Text. */
+TENON_HELPER(6, long, bpf_trace_printk, const char *fmt, __u32 fmt_size, ...);
+TENON_HELPER(177, long, bpf_trace_vprintk, const char *fmt, __u32 fmt_size, const void *args,
+	     __u32 args_size);
+TENON_HELPER(165, long, bpf_snprintf, char *out, __u32 size, const char *fmt, __u64 *args,
+	     __u32 args_size);
+TENON_HELPER(105, long, bpf_strtol, const char *buf, unsigned long buf_len, __u64 flags, long *res);
+TENON_HELPER(106, long, bpf_strtoul, const char *buf, unsigned long buf_len, __u64 flags,
+	     unsigned long *res);
+TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
+
+/* Packets: struct xdp_md and struct __sk_buff. */
+TENON_HELPER(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
+TENON_HELPER(28, __s64, bpf_csum_diff, void *from, __u32 from_size, void *to, __u32 to_size,
+	     __u32 seed);
+
+/* bpf_printk("%d of %d", a, b): a line to the host's log, at most 12 arguments.
+ * BPF_SNPRINTF(buf, sizeof(buf), "%s=%d", key, value): the same into a buffer. */
+#define TENON_NTH_(_0, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, n, ...) n
+#define TENON_NARGS_(...)							  TENON_NTH_(0, ##__VA_ARGS__, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define TENON_LIST_0_()
+#define TENON_LIST_1_(a)       (__u64)(a)
+#define TENON_LIST_2_(a, ...)  (__u64)(a), TENON_LIST_1_(__VA_ARGS__)
+#define TENON_LIST_3_(a, ...)  (__u64)(a), TENON_LIST_2_(__VA_ARGS__)
+#define TENON_LIST_4_(a, ...)  (__u64)(a), TENON_LIST_3_(__VA_ARGS__)
+#define TENON_LIST_5_(a, ...)  (__u64)(a), TENON_LIST_4_(__VA_ARGS__)
+#define TENON_LIST_6_(a, ...)  (__u64)(a), TENON_LIST_5_(__VA_ARGS__)
+#define TENON_LIST_7_(a, ...)  (__u64)(a), TENON_LIST_6_(__VA_ARGS__)
+#define TENON_LIST_8_(a, ...)  (__u64)(a), TENON_LIST_7_(__VA_ARGS__)
+#define TENON_LIST_9_(a, ...)  (__u64)(a), TENON_LIST_8_(__VA_ARGS__)
+#define TENON_LIST_10_(a, ...) (__u64)(a), TENON_LIST_9_(__VA_ARGS__)
+#define TENON_LIST_11_(a, ...) (__u64)(a), TENON_LIST_10_(__VA_ARGS__)
+#define TENON_LIST_12_(a, ...) (__u64)(a), TENON_LIST_11_(__VA_ARGS__)
+#define TENON_PASTE__(a, b, c) a##b##c
+#define TENON_PASTE_(a, b, c)  TENON_PASTE__(a, b, c)
+#define TENON_LIST_(...)       TENON_PASTE_(TENON_LIST_, TENON_NARGS_(__VA_ARGS__), _)(__VA_ARGS__)
+
+#define TENON_PRINTK_FEW_(fmt, ...)                                  \
+	({                                                           \
+		static const char fmt_[] = fmt;                      \
+		bpf_trace_printk(fmt_, sizeof(fmt_), ##__VA_ARGS__); \
+	})
+#define TENON_PRINTK_MANY_(fmt, ...)                                         \
+	({                                                                   \
+		static const char fmt_[] = fmt;                              \
+		__u64 args_[] = { TENON_LIST_(__VA_ARGS__) };                \
+		bpf_trace_vprintk(fmt_, sizeof(fmt_), args_, sizeof(args_)); \
+	})
+#define TENON_PRINTK_PICK_(...)                                                                    \
+	TENON_NTH_(0, ##__VA_ARGS__, TENON_PRINTK_MANY_, TENON_PRINTK_MANY_, TENON_PRINTK_MANY_,   \
+		   TENON_PRINTK_MANY_, TENON_PRINTK_MANY_, TENON_PRINTK_MANY_, TENON_PRINTK_MANY_, \
+		   TENON_PRINTK_MANY_, TENON_PRINTK_MANY_, TENON_PRINTK_FEW_, TENON_PRINTK_FEW_,   \
+		   TENON_PRINTK_FEW_, TENON_PRINTK_FEW_)
+#define bpf_printk(fmt, ...) TENON_PRINTK_PICK_(__VA_ARGS__)(fmt, ##__VA_ARGS__)
+
+#define BPF_SNPRINTF(out, size, fmt, ...)                            \
+	({                                                           \
+		static const char fmt_[] = fmt;                      \
+		__u64 args_[] = { TENON_LIST_(__VA_ARGS__) };        \
+		bpf_snprintf(out, size, fmt_, args_, sizeof(args_)); \
+	})
+
+#endif /* __BPF_HELPERS__ */
+
+/* ---- Loops without a proof of their end ---------------------------------------------------
+ *
+ *	for (i = 0; can_loop && node; i++) ...		or
+ *	while (node) { cond_break; ... }
+ *
+ * The may_goto instruction leaves the loop when its budget (2^23 rounds) is used up. It is written
+ * as bytes because assemblers before clang 19 do not know it; offset and half of the immediate as
+ * one word, since their backend takes a 16-bit difference for a jump target.
+ */
+#define TENON_MAY_GOTO_(label)                                                                    \
+	__asm__ goto("1:.byte 0xe5, 0; .4byte ((%l[" #label "] - 1b - 8) / 8) & 0xffff; .2byte 0" \
+		     :                                                                            \
+		     :                                                                            \
+		     :                                                                            \
+		     : label)
+
+#ifndef can_loop
+#define can_loop                       \
+	({                             \
+		__label__ out_, end_;  \
+		bool more_ = true;     \
+		TENON_MAY_GOTO_(out_); \
+		goto end_;             \
+out_:                                  \
+		more_ = false;         \
+end_:;                                 \
+		more_;                 \
+	})
+#endif
+
+#ifndef cond_break
+#define cond_break                     \
+	({                             \
+		__label__ out_, end_;  \
+		TENON_MAY_GOTO_(out_); \
+		goto end_;             \
+out_:                                  \
+		break;                 \
+end_:;                                 \
+	})
+#endif
+
+#endif
