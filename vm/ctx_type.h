@@ -17,10 +17,10 @@ struct tn_rt;
 /* The first five as enum tenon_field_kind. */
 enum tn_field_kind {
 	TN_FIELD_SCALAR = 0,
-	TN_FIELD_SIZED,	 /* pointer; length in elements of mem_size (0: 1) in field `end` */
-	TN_FIELD_REGION, /* pointer; ends where the pointer at `end` points */
-	TN_FIELD_MEM,	 /* pointer to mem_size bytes */
-	TN_FIELD_HANDLE, /* opaque */
+	TN_FIELD_SIZED,	     /* pointer; length in elements of mem_size (0: 1) in field `end` */
+	TN_FIELD_REGION,     /* pointer; ends where the pointer at `end` points */
+	TN_FIELD_MEM,	     /* pointer to mem_size bytes */
+	TN_FIELD_HANDLE,     /* opaque */
 	TN_FIELD_REGION_END, /* the `end` member of a REGION: made by registration */
 	TN_FIELD_SIZED_LEN,  /* the length member of a SIZED: made by registration */
 };
@@ -29,29 +29,29 @@ enum { TN_ACC_R = 1, TN_ACC_W = 2, TN_ACC_RW = 3, TN_ACC_NULLABLE = 4 };
 
 struct tn_field {
 	char *name;
-	uint32_t offset, size;		/* as the plugin sees it */
+	uint32_t offset, size;		 /* as the plugin sees it */
 	uint32_t host_offset, host_size; /* in the host's struct; host_size 8 where u32 stands for a
 					  * pointer */
-	uint8_t kind;			/* enum tn_field_kind */
-	uint8_t access;			/* SCALAR: of the field. Pointers: of the pointee; the field
-					 * itself is read-only */
+	uint8_t kind;			 /* enum tn_field_kind */
+	uint8_t access; /* SCALAR: of the field. Pointers: of the pointee; the field
+			 * itself is read-only */
 	uint32_t mem_size;
-	int32_t peer;			/* SIZED, REGION: index of the length or end field. The other
-					 * way: index of the pointer. REGIONs that share an end
-					 * (data_meta, data, data_end): see `order` */
-	uint32_t elem_size;		/* SCALAR arrays (cb[5]): bytes per element; else = size */
+	int32_t peer;	    /* SIZED, REGION: index of the length or end field. The other
+			     * way: index of the pointer. REGIONs that share an end
+			     * (data_meta, data, data_end): see `order` */
+	uint32_t elem_size; /* SCALAR arrays (cb[5]): bytes per element; else = size */
 	char *handle;
 };
 
 struct tn_ctx_type {
-	char *name;		/* struct tag */
-	uint32_t size;		/* bytes as the plugin sees it; accesses stay below */
+	char *name;    /* struct tag */
+	uint32_t size; /* bytes as the plugin sees it; accesses stay below */
 	uint32_t host_size;
 	struct tn_field *fields; /* sorted by offset, not overlapping */
 	uint32_t nr_fields;
-	bool is_packet;		/* has data/data_end as packet region: LD_ABS/LD_IND, skb helpers */
-	bool builtin;		/* of this file, static */
-	uint32_t id;		/* 1.. for builtins; 0 else: identity is the address */
+	bool is_packet; /* has data/data_end as packet region: LD_ABS/LD_IND, skb helpers */
+	bool builtin;	/* of this file, static */
+	uint32_t id;	/* 1.. for builtins; 0 else: identity is the address */
 };
 
 /* Field that contains [off, off + size), or NULL. */
@@ -62,8 +62,8 @@ const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, cons
  * none. Static. */
 const struct tn_ctx_type *tn_ctx_builtin(const char *name);
 
-/* Contexts that are only known by their size: raw bytecode and `--ctx-size N`. All bytes readable and
- * writable. NULL: out of memory. */
+/* Contexts that are only known by their size: raw bytecode and `--ctx-size N`. All bytes readable
+ * and writable. NULL: out of memory. */
 struct tn_ctx_type *tn_ctx_type_raw(struct tn_rt *rt, uint32_t size);
 void tn_ctx_type_free(struct tn_rt *rt, struct tn_ctx_type *type); /* not for builtins */
 
@@ -72,6 +72,21 @@ void tn_ctx_type_free(struct tn_rt *rt, struct tn_ctx_type *type); /* not for bu
 struct tn_xdp_host {
 	void *data, *data_end, *data_meta;
 	uint32_t ingress_ifindex, rx_queue_index, egress_ifindex, reserved;
+};
+
+/* Scalars in host order but protocol, vlan_proto, addresses and remote_port, which are as on the
+ * wire, as in the kernel. */
+struct tn_skb_host {
+	void *data, *data_end, *data_meta;
+	uint64_t tstamp, hwtstamp;
+	uint32_t len, pkt_type, mark, queue_mapping;
+	uint32_t protocol, vlan_present, vlan_tci, vlan_proto;
+	uint32_t priority, ingress_ifindex, ifindex, tc_index;
+	uint32_t cb[5];
+	uint32_t hash, tc_classid, napi_id, family;
+	uint32_t remote_ip4, local_ip4, remote_ip6[4], local_ip6[4];
+	uint32_t remote_port, local_port;
+	uint32_t wire_len, gso_segs, gso_size;
 };
 
 #endif

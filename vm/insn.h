@@ -21,11 +21,11 @@ _Static_assert(sizeof(struct tn_insn) == 8, "an instruction is 8 bytes");
 
 /* RFC 9669 3.1: classes */
 enum { TN_LD, TN_LDX, TN_ST, TN_STX, TN_ALU, TN_JMP, TN_JMP32, TN_ALU64 };
-#define TN_CLASS(code) ((code) & 0x07)
-#define TN_SRC(code)   ((code) & 0x08) /* 0: K (imm), 8: X (register) */
-#define TN_OP(code)    ((code) & 0xf0)
-#define TN_SIZE(code)  ((code) & 0x18)
-#define TN_MODE(code)  ((code) & 0xe0)
+#define TN_CLASS(code) ((code)&0x07)
+#define TN_SRC(code)   ((code)&0x08) /* 0: K (imm), 8: X (register) */
+#define TN_OP(code)    ((code)&0xf0)
+#define TN_SIZE(code)  ((code)&0x18)
+#define TN_MODE(code)  ((code)&0xe0)
 #define TN_K	       0x00
 #define TN_X	       0x08
 
@@ -144,13 +144,34 @@ static inline int32_t tn_insn_jump_off(const struct tn_insn *insn)
  * What opcodes.def says: one row per (code, src, off, imm) form. Returns NULL for an encoding that
  * is not an instruction (unknown opcode, reserved field not zero).
  */
+enum tn_opcode_group {
+	TN_GROUP_BASE32,
+	TN_GROUP_BASE64,
+	TN_GROUP_DIVMUL32,
+	TN_GROUP_DIVMUL64,
+	TN_GROUP_ATOMIC32,
+	TN_GROUP_ATOMIC64,
+	TN_GROUP_PACKET,
+	TN_GROUP_NEWER,
+};
+
+/* What a register field of a form holds: a reserved value below TN_OPND_READ, else a register. */
+#define TN_OPND_READ  16
+#define TN_OPND_WRITE 17	/* written, perhaps read too: never r10 */
+#define TN_OPND_ANY   INT32_MAX /* off, imm: no constraint */
+
 struct tn_opcode {
 	const char *name; /* "add64_imm" */
 	const char *text; /* how the disassembler writes it, see opcodes.def */
 	uint8_t code;
-	uint8_t group;	  /* conformance group */
+	uint8_t group;	  /* enum tn_opcode_group */
+	uint8_t dst, src; /* TN_OPND_... */
+	int32_t off, imm;
 };
 const struct tn_opcode *tn_insn_lookup(const struct tn_insn *insn);
+/* Every row, in the order of opcodes.def. */
+extern const struct tn_opcode tn_opcodes[];
+extern const uint32_t tn_nr_opcodes;
 
 /*
  * Check the encoding of a whole program: every instruction known, reserved fields zero, registers
