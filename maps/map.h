@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/epoch.h"
 #include "base/rt.h"
 
 struct tn_map;
@@ -44,6 +45,8 @@ enum tn_map_type {
 #define TN_ENOTSUPP	  524 /* the kernel's, for operations a type lacks */
 
 struct tn_map_ops {
+	size_t struct_size; /* of the type's struct, which begins with struct tn_map and is zeroed
+			     */
 	/* Check attributes against the type: 0 or -EINVAL, with words. Called before alloc. */
 	int (*check)(const struct tn_map *map);
 	/* Make the storage; the struct's common part is filled. -ENOMEM, -E2BIG, with words. */
@@ -52,7 +55,8 @@ struct tn_map_ops {
 	void (*fini)(struct tn_map *map);
 
 	/* ---- from programs, inside an epoch section ---- */
-	/* Pointer to the value (for per-slot types: of `slot`), or NULL. NULL member: unsupported. */
+	/* Pointer to the value (for per-slot types: of `slot`), or NULL. NULL member: unsupported.
+	 */
 	void *(*lookup)(struct tn_map *map, const void *key, uint32_t slot);
 	/* Per-slot types: updates the value of `slot` alone, as the kernel's helper does. */
 	int (*update)(struct tn_map *map, const void *key, const void *value, uint64_t flags,
@@ -68,8 +72,6 @@ struct tn_map_ops {
 				      uint64_t flags);
 	int (*next_key)(struct tn_map *map, const void *key, void *next);
 	uint32_t (*count)(struct tn_map *map); /* elements now; approximate under writers */
-	/* A slot was handed out: touch and charge what belongs to it. May be NULL. */
-	int (*slot_taken)(struct tn_map *map, uint32_t slot);
 };
 
 /* Common part; each type's struct begins with it. */
@@ -82,19 +84,25 @@ struct tn_map {
 	uint32_t flags;	       /* TN_MAP_F_... */
 	uint32_t id;	       /* process-wide, never reused */
 	uint32_t value_stride; /* bytes from one value to the next of the same slot; JIT: arrays */
-	/* Arrays: element 0. The JIT inlines `values + index * value_stride`. For per-slot arrays slot
-	 * s adds s * slot_stride. NULL for other types. */
+	/* Arrays: element 0. The JIT inlines `values + index * value_stride`. For per-slot arrays
+	 * slot s adds s * slot_stride. NULL for other types. */
 	unsigned char *values;
 	size_t values_size;
 	size_t slot_stride;
 	_Atomic uint32_t refs;
-	_Atomic uint32_t frozen;     /* host may not write any more */
-	bool const_for_programs;     /* pages are PROT_READ: verifier and JIT may read them as constants */
-	size_t charged;		     /* bytes against TN_CHARGE_MAPS */
+	_Atomic uint32_t frozen; /* host may not write any more */
+	bool const_for_programs; /* pages are PROT_READ: verifier and JIT may read them as constants
+				  */
+	size_t charged;		 /* bytes against TN_CHARGE_MAPS */
 	char name[TN_MAP_NAME_BYTES];
 	/* BTF type ids in the object's BTF, 0: none. For dumps. */
 	uint32_t btf_key_id, btf_value_id;
 	void *owner; /* host-api: the object it came from, or NULL */
+	/* Per-slot types: a slot is in use once its part is charged; what is not in use reads as
+	 * zero. max_slots bytes, NULL for other types. */
+	_Atomic uint8_t *slot_used;
+	struct tn_map *next_per_slot; /* in the registry of map.c, under its lock */
+	struct tn_deferred deferred;
 };
 
 struct tn_map_attr {
@@ -117,14 +125,35 @@ size_t tn_map_host_value_size(const struct tn_map *map);
 int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags);
 int tn_map_host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags);
 int tn_map_host_delete(struct tn_map *map, const void *key, uint64_t flags);
-int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *value,
-				  uint64_t flags);
+int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *value, uint64_t flags);
 int tn_map_next_key(struct tn_map *map, const void *key, void *next);
 int tn_map_freeze(struct tn_map *map);
 /* After load: a frozen map with TN_MAP_F_RDONLY_PROG becomes PROT_READ and constant. */
 int tn_map_make_const(struct tn_map *map);
 
-/* Give the new holder of `slot` its part of every per-slot map of the runtime. */
+static inline bool tn_map_slot_used(const struct tn_map *map, uint32_t slot)
+{
+	return tn_load_acquire(&map->slot_used[slot]);
+}
+
+/* Give the new holder of `slot` its part of every per-slot map of the runtime: charge slot_stride
+ * bytes each. 0, or -E2BIG and nothing changed. The runtime's slot_taken. */
 int tn_maps_slot_taken(struct tn_rt *rt, uint32_t slot);
+
+/* ---- For the map types ---- */
+
+/* tn_err() with "map 'NAME': " in front. */
+int tn_map_err(const struct tn_map *map, int code, const char *fmt, ...) TN_PRINTF(3, 4) TN_COLD;
+/* Charge `bytes` more to the map. 0, or -E2BIG with words. */
+int tn_map_charge(struct tn_map *map, size_t bytes) TN_WARN_UNUSED;
+/* -EINVAL with words when the map has flags other than `allowed`, or two that exclude another. */
+int tn_map_check_flags(const struct tn_map *map, uint32_t allowed) TN_WARN_UNUSED;
+/* Per-slot types: account for `slot` before something other than zero is stored in its part. */
+int tn_map_use_slot(struct tn_map *map, uint32_t slot) TN_WARN_UNUSED;
+/* The same for every slot whose value in the host's `values` is not zero. -ENOMEM. */
+int tn_map_use_slots_for(struct tn_map *map, const void *values) TN_WARN_UNUSED;
+
+/* The kernel's limit for one value of a per-CPU map, PCPU_MIN_UNIT_SIZE. */
+#define TN_MAP_MAX_SLOT_VALUE 32768u
 
 #endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all maps share: the table of types, creation, references, the host's calls with the checks
+ * that do not depend on the type, and the accounting of per-slot parts.
+ *
+ * The order of the checks is the kernel's (bpf(2) first, then the type), so that a call with two
+ * faults gives the same number in both places; tests/maps/test_parity.c compares them.
+ */
+#include "maps/map.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/pages.h"
+
+_Static_assert(TN_MAP_ANY == BPF_ANY && TN_MAP_NOEXIST == BPF_NOEXIST &&
+		       TN_MAP_EXIST == BPF_EXIST && TN_MAP_F_LOCK == BPF_F_LOCK,
+	       "update flags");
+_Static_assert(TN_MAP_F_NO_PREALLOC == BPF_F_NO_PREALLOC && TN_MAP_F_NUMA_NODE == BPF_F_NUMA_NODE &&
+		       TN_MAP_F_RDONLY == BPF_F_RDONLY && TN_MAP_F_WRONLY == BPF_F_WRONLY &&
+		       TN_MAP_F_ZERO_SEED == BPF_F_ZERO_SEED &&
+		       TN_MAP_F_RDONLY_PROG == BPF_F_RDONLY_PROG &&
+		       TN_MAP_F_WRONLY_PROG == BPF_F_WRONLY_PROG &&
+		       TN_MAP_F_MMAPABLE == BPF_F_MMAPABLE,
+	       "map flags");
+
+#define TN_MAP_TYPE(name, id, ops_name, words) extern const struct tn_map_ops ops_name;
+#include "maps/types.def"
+#undef TN_MAP_TYPE
+
+struct map_type {
+	uint32_t id;
+	const struct tn_map_ops *ops;
+	const char *words;
+};
+
+#define TN_MAP_TYPE(name, id, ops, words) { (id), &ops, words },
+static const struct map_type map_types[] = {
+#include "maps/types.def"
+};
+#undef TN_MAP_TYPE
+
+/* Every per-slot map of the process. The lock is taken inside a writer section, so that fork(2)
+ * never finds it held by another thread. Nests inside everything, holds nothing. */
+static struct {
+	pthread_mutex_t lock;
+	struct tn_map *first;
+} per_slot = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct tn_thread *lock_per_slot(void)
+{
+	struct tn_thread *t = tn_thread_self();
+
+	tn_writer_enter(t);
+	pthread_mutex_lock(&per_slot.lock);
+	return t;
+}
+
+static void unlock_per_slot(struct tn_thread *t)
+{
+	pthread_mutex_unlock(&per_slot.lock);
+	tn_writer_leave(t);
+}
+
+static const struct map_type *find_type(uint32_t id)
+{
+	for (size_t i = 0; i < TN_ARRAY_SIZE(map_types); i++) {
+		if (map_types[i].id == id)
+			return &map_types[i];
+	}
+	return NULL;
+}
+
+const char *tn_map_type_words(uint32_t type)
+{
+	const struct map_type *t = find_type(type);
+
+	return t ? t->words : NULL;
+}
+
+int tn_map_err(const struct tn_map *map, int code, const char *fmt, ...)
+{
+	char words[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	return tn_err(code, "map '%s': %s", map->name, words);
+}
+
+int tn_map_check_flags(const struct tn_map *map, uint32_t allowed)
+{
+	const uint32_t host = TN_MAP_F_RDONLY | TN_MAP_F_WRONLY;
+	const uint32_t prog = TN_MAP_F_RDONLY_PROG | TN_MAP_F_WRONLY_PROG;
+
+	if (map->flags & ~allowed)
+		return tn_map_err(map, -EINVAL, "flags 0x%x are not supported by type %s",
+				  map->flags & ~allowed, tn_map_type_words(map->type));
+	if ((map->flags & host) == host || (map->flags & prog) == prog)
+		return tn_map_err(map, -EINVAL, "read-only and write-only exclude each other");
+	return 0;
+}
+
+int tn_map_charge(struct tn_map *map, size_t bytes)
+{
+	int err = tn_charge(map->rt, TN_CHARGE_MAPS, bytes);
+
+	if (err)
+		return tn_map_err(map, err, "%zu bytes exceed the runtime's limit for maps", bytes);
+	map->charged += bytes;
+	return 0;
+}
+
+bool tn_map_is_per_slot(const struct tn_map *map)
+{
+	return map->slot_used != NULL;
+}
+
+size_t tn_map_host_value_size(const struct tn_map *map)
+{
+	if (!tn_map_is_per_slot(map))
+		return map->value_size;
+	return TN_ROUND_UP((size_t)map->value_size, 8) * map->rt->max_slots;
+}
+
+/* ---- Per-slot parts ---- */
+
+static void mark_slot_used(struct tn_map *map, uint32_t slot)
+{
+	map->charged += map->slot_stride;
+	tn_store_release(&map->slot_used[slot], 1);
+}
+
+int tn_map_use_slot(struct tn_map *map, uint32_t slot)
+{
+	struct tn_thread *t;
+	int err = 0;
+
+	if (tn_map_slot_used(map, slot))
+		return 0;
+	t = lock_per_slot();
+	if (!tn_map_slot_used(map, slot)) {
+		err = tn_charge(map->rt, TN_CHARGE_MAPS, map->slot_stride);
+		if (!err)
+			mark_slot_used(map, slot);
+	}
+	unlock_per_slot(t);
+	return err;
+}
+
+int tn_map_use_slots_for(struct tn_map *map, const void *values)
+{
+	size_t size = TN_ROUND_UP((size_t)map->value_size, 8);
+	const unsigned char *value = values;
+
+	for (uint32_t slot = 0; slot < map->rt->max_slots; slot++, value += size) {
+		/* All equal to the first byte, and that is zero. */
+		if (!value[0] && !memcmp(value, value + 1, size - 1))
+			continue;
+		if (tn_map_use_slot(map, slot))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int tn_maps_slot_taken(struct tn_rt *rt, uint32_t slot)
+{
+	struct tn_thread *t = lock_per_slot();
+	struct tn_map *map;
+	size_t bytes = 0;
+	int err;
+
+	for (map = per_slot.first; map; map = map->next_per_slot) {
+		if (map->rt == rt && !tn_map_slot_used(map, slot))
+			bytes += map->slot_stride;
+	}
+	err = tn_charge(rt, TN_CHARGE_MAPS, bytes);
+	for (map = err ? NULL : per_slot.first; map; map = map->next_per_slot) {
+		if (map->rt == rt && !tn_map_slot_used(map, slot))
+			mark_slot_used(map, slot);
+	}
+	unlock_per_slot(t);
+	return err;
+}
+
+/* The map's storage stands; give every slot that is in use its part and join the registry. In this
+ * order under the lock: a slot that is handed out meanwhile is seen here, or sees the map there. */
+static int add_per_slot(struct tn_map *map)
+{
+	struct tn_rt *rt = map->rt;
+	struct tn_thread *t;
+	uint32_t slot, nr = 0;
+	int err;
+
+	map->slot_used = tn_zalloc(rt, rt->max_slots);
+	if (!map->slot_used)
+		return tn_map_err(map, -ENOMEM, "out of memory");
+	t = lock_per_slot();
+	rt->slot_taken = tn_maps_slot_taken;
+	for (slot = 0; slot < rt->max_slots; slot++)
+		nr += tn_slot_was_taken(rt, slot);
+	err = tn_charge(rt, TN_CHARGE_MAPS, nr * map->slot_stride);
+	if (err) {
+		unlock_per_slot(t);
+		return tn_map_err(map, err,
+				  "%u slots of %zu bytes exceed the runtime's limit for maps", nr,
+				  map->slot_stride);
+	}
+	for (slot = 0; nr; slot++) {
+		if (tn_slot_was_taken(rt, slot)) {
+			mark_slot_used(map, slot);
+			nr--;
+		}
+	}
+	map->next_per_slot = per_slot.first;
+	per_slot.first = map;
+	unlock_per_slot(t);
+	return 0;
+}
+
+static void remove_per_slot(struct tn_map *map)
+{
+	struct tn_thread *t;
+	struct tn_map **link;
+
+	if (!map->slot_used)
+		return;
+	t = lock_per_slot();
+	for (link = &per_slot.first; *link; link = &(*link)->next_per_slot) {
+		if (*link == map) {
+			*link = map->next_per_slot;
+			break;
+		}
+	}
+	unlock_per_slot(t);
+	tn_free(map->rt, (void *)map->slot_used);
+}
+
+/* ---- Life ---- */
+
+static void destroy_map(struct tn_map *map)
+{
+	remove_per_slot(map);
+	map->ops->fini(map);
+	tn_uncharge(map->rt, TN_CHARGE_MAPS, map->charged);
+	tn_free(map->rt, map);
+}
+
+static struct tn_map *alloc_map(struct tn_rt *rt, const struct tn_map_attr *attr,
+				const struct map_type *type)
+{
+	static _Atomic uint32_t last_id;
+	struct tn_map *map = tn_zalloc(rt, type->ops->struct_size);
+
+	if (!map)
+		return NULL;
+	map->ops = type->ops;
+	map->rt = rt;
+	map->type = type->id;
+	map->key_size = attr->key_size;
+	map->value_size = attr->value_size;
+	map->max_entries = attr->max_entries;
+	map->flags = attr->flags;
+	map->id = tn_add_relaxed(&last_id, 1) + 1;
+	tn_store_relaxed(&map->refs, 1);
+	snprintf(map->name, sizeof(map->name), "%s", attr->name ? attr->name : "");
+	return map;
+}
+
+struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
+{
+	const struct map_type *type = find_type(attr->type);
+	const char *name = attr->name ? attr->name : "";
+	struct tn_map *map;
+	int err;
+
+	if (!type)
+		return tn_err_null(-EINVAL, "map '%s': type %u is not supported", name, attr->type);
+	tn_assert(type->ops->struct_size >= sizeof(struct tn_map));
+	map = alloc_map(rt, attr, type);
+	if (!map)
+		return tn_err_null(-ENOMEM, "map '%s': out of memory", name);
+	err = map->ops->check(map);
+	if (err) {
+		tn_free(rt, map);
+		errno = -err;
+		return NULL;
+	}
+	err = map->ops->init(map);
+	if (!err && map->slot_stride)
+		err = add_per_slot(map);
+	if (err) {
+		/* Copes with an init that stopped half-way: the struct began as zeros. */
+		destroy_map(map);
+		errno = -err;
+		return NULL;
+	}
+	return map;
+}
+
+struct tn_map *tn_map_get(struct tn_map *map)
+{
+	tn_add_relaxed(&map->refs, 1);
+	return map;
+}
+
+static void free_deferred(struct tn_deferred *d)
+{
+	destroy_map(TN_CONTAINER_OF(d, struct tn_map, deferred));
+}
+
+void tn_map_put(struct tn_map *map)
+{
+	/* Acquire and release: what every holder did to the map is done before it is freed. */
+	if (map && tn_sub_acq_rel(&map->refs, 1) == 1)
+		tn_epoch_defer(&map->deferred, free_deferred);
+}
+
+/* ---- The host's calls ---- */
+
+static bool host_may_read(const struct tn_map *map)
+{
+	return !(map->flags & TN_MAP_F_WRONLY);
+}
+
+static bool host_may_write(struct tn_map *map)
+{
+	return !(map->flags & TN_MAP_F_RDONLY) && !tn_load_acquire(&map->frozen);
+}
+
+int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
+{
+	if (flags & ~(uint64_t)TN_MAP_F_LOCK)
+		return -EINVAL;
+	if (!host_may_read(map))
+		return -EPERM;
+	/* No value holds a lock. */
+	if (flags)
+		return -EINVAL;
+	return map->ops->host_lookup ? map->ops->host_lookup(map, key, value, flags) : -TN_ENOTSUPP;
+}
+
+int tn_map_host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
+{
+	if (!host_may_write(map))
+		return -EPERM;
+	if (flags & TN_MAP_F_LOCK)
+		return -EINVAL;
+	return map->ops->host_update ? map->ops->host_update(map, key, value, flags) : -TN_ENOTSUPP;
+}
+
+int tn_map_host_delete(struct tn_map *map, const void *key, uint64_t flags)
+{
+	if (flags)
+		return -EINVAL;
+	if (!host_may_write(map))
+		return -EPERM;
+	return map->ops->host_delete ? map->ops->host_delete(map, key, flags) : -TN_ENOTSUPP;
+}
+
+int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *value, uint64_t flags)
+{
+	if (flags & ~(uint64_t)TN_MAP_F_LOCK)
+		return -EINVAL;
+	if (!host_may_read(map) || !host_may_write(map))
+		return -EPERM;
+	if (flags)
+		return -EINVAL;
+	if (!map->ops->host_lookup_and_delete)
+		return -TN_ENOTSUPP;
+	return map->ops->host_lookup_and_delete(map, key, value, flags);
+}
+
+int tn_map_next_key(struct tn_map *map, const void *key, void *next)
+{
+	if (!host_may_read(map))
+		return -EPERM;
+	return map->ops->next_key ? map->ops->next_key(map, key, next) : -TN_ENOTSUPP;
+}
+
+int tn_map_freeze(struct tn_map *map)
+{
+	if (!host_may_write(map))
+		return -EPERM;
+	tn_store_release(&map->frozen, 1);
+	return 0;
+}
+
+int tn_map_make_const(struct tn_map *map)
+{
+	int err;
+
+	if (!map->values || map->slot_stride || !tn_load_acquire(&map->frozen) ||
+	    !(map->flags & TN_MAP_F_RDONLY_PROG))
+		return 0;
+	err = tn_pages_protect_read(map->values, map->values_size);
+	if (err)
+		return tn_map_err(map, err, "cannot make it read-only: %s", strerror(-err));
+	map->const_for_programs = true;
+	return 0;
+}
