@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* What a hook costs its host: off, one empty program, four; one and two threads. */
+#include "harness.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "tenon_side.h"
+
+struct bench_ctx {
+	uint64_t a, b;
+};
+
+static const struct tenon_field fields[] = { TENON_SCALAR(struct bench_ctx, a, TENON_R),
+					     TENON_SCALAR(struct bench_ctx, b, TENON_RW) };
+static const struct tenon_ctx_type ctx_type = TENON_CTX_TYPE(bench_ctx, fields);
+
+static void run_loop(void *arg, uint64_t n)
+{
+	struct bench_ctx ctx = { 0 };
+
+	(void)arg;
+	for (uint64_t i = 0; i < n; i++)
+		__asm__ volatile("" : : "r"(&ctx) : "memory");
+}
+
+static void run_fire(void *arg, uint64_t n)
+{
+	struct bench_ctx ctx = { 0 };
+
+	for (uint64_t i = 0; i < n; i++) {
+		tenon_hook_fire(arg, &ctx);
+		__asm__ volatile("" : : "r"(&ctx) : "memory");
+	}
+}
+
+static __attribute__((noinline)) uint64_t empty_function(void *ctx)
+{
+	__asm__ volatile("" : : "r"(ctx) : "memory");
+	return 0;
+}
+
+static void run_native_call(void *arg, uint64_t n)
+{
+	uint64_t (*volatile fn)(void *) = empty_function;
+	struct bench_ctx ctx = { 0 };
+
+	(void)arg;
+	for (uint64_t i = 0; i < n; i++)
+		fn(&ctx);
+}
+
+struct pair {
+	struct tenon_hook *hook;
+	uint64_t n;
+	int cpu;
+};
+
+static void *fire_on_cpu(void *arg)
+{
+	struct pair *p = arg;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(p->cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	run_fire(p->hook, p->n);
+	return NULL;
+}
+
+/* Both threads do n fires; flat scaling gives the time of one thread. */
+static void run_fire_two_threads(void *arg, uint64_t n)
+{
+	struct pair pairs[2] = { { arg, n, 0 }, { arg, n, 1 } };
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++)
+		if (pthread_create(&threads[i], NULL, fire_on_cpu, &pairs[i]))
+			abort();
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void attach(struct tenon_program *prog, const char *hook, int times)
+{
+	struct tenon_attach_opts opts = { .sz = sizeof(opts), .hook = hook };
+
+	while (times-- > 0)
+		if (!tenon_program_attach(prog, &opts))
+			side_die("attach");
+}
+
+void bench_hooks(const char *dir)
+{
+	static struct tenon_hook off, one, four;
+	struct tenon_runtime *rt = side_runtime();
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .ctx = &ctx_type };
+	static const char *const names[] = { "off", "one", "four" };
+	struct tenon_hook *hooks[] = { &off, &one, &four };
+	struct tenon_object *obj;
+	int loop;
+
+	for (int i = 0; i < 3; i++) {
+		desc.name = names[i];
+		if (tenon_hook_register(rt, hooks[i], &desc))
+			side_die("hook");
+	}
+	obj = side_load(rt, dir, "hooks");
+	/* A program runs once at a time on a thread, so each link of a chain has its own. */
+	attach(side_program(obj, "empty1"), "one", 1);
+	attach(side_program(obj, "empty1"), "four", 1);
+	attach(side_program(obj, "empty2"), "four", 1);
+	attach(side_program(obj, "empty3"), "four", 1);
+	attach(side_program(obj, "empty4"), "four", 1);
+
+	loop = bench_add(&(struct bench_case){ .bench = "hooks", .name = "empty loop",
+					       .engine = "clang", .unit = "ns", .run = run_loop,
+					       .base = NO_BASE });
+	bench_add(&(struct bench_case){ .bench = "hooks", .name = "native call", .engine = "clang",
+					.unit = "ns", .run = run_native_call, .base = loop });
+	for (int i = 0; i < 3; i++)
+		bench_add(&(struct bench_case){ .bench = "hooks", .name = names[i], .engine = "jit",
+						.unit = "ns", .run = run_fire, .arg = hooks[i],
+						.base = loop });
+	bench_add(&(struct bench_case){ .bench = "hooks", .name = "one, two threads",
+					.engine = "jit", .unit = "ns", .n = 2000000,
+					.run = run_fire_two_threads, .arg = &one, .base = loop });
+	bench_run(31);
+}

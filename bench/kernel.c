@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* BPF_PROG_TEST_RUN. The kernel's repeat count is an int; longer runs are cut into several. */
+#include "kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef HAVE_LIBBPF
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+struct kernel_prog {
+	struct bpf_object *object;
+	int fd;
+	struct kernel_prog *sibling; /* owned */
+};
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	(void)level;
+	(void)format;
+	(void)ap;
+	return 0;
+}
+
+struct kernel_prog *kernel_load(const char *object, const char *program, const char **why)
+{
+	static char text[256];
+	struct kernel_prog *prog = calloc(1, sizeof(*prog));
+	struct bpf_program *p;
+	int err = ENOENT;
+
+	libbpf_set_print(quiet);
+	prog->object = bpf_object__open(object);
+	if (!prog->object || bpf_object__load(prog->object)) {
+		err = errno;
+		goto fail;
+	}
+	p = bpf_object__find_program_by_name(prog->object, program);
+	if (!p)
+		goto fail;
+	prog->fd = bpf_program__fd(p);
+	return prog;
+fail:
+	snprintf(text, sizeof(text), "the kernel refused it: %s", strerror(err));
+	*why = text;
+	kernel_unload(prog);
+	return NULL;
+}
+
+struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(prog->object, program);
+
+	if (!p)
+		return NULL;
+	free(prog->sibling);
+	prog->sibling = calloc(1, sizeof(*prog->sibling));
+	prog->sibling->fd = bpf_program__fd(p);
+	return prog->sibling;
+}
+
+uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat)
+{
+	char out[4096];
+	uint32_t result = 0;
+
+	while (repeat) {
+		int n = repeat > 1000000 ? 1000000 : (int)repeat;
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+			    .data_size_in = (uint32_t)size, .data_out = out,
+			    .data_size_out = sizeof(out), .repeat = n);
+
+		if (bpf_prog_test_run_opts(prog->fd, &opts)) {
+			perror("BPF_PROG_TEST_RUN");
+			exit(1);
+		}
+		result = opts.retval;
+		repeat -= (uint64_t)n;
+	}
+	return result;
+}
+
+void kernel_unload(struct kernel_prog *prog)
+{
+	if (!prog)
+		return;
+	if (prog->object)
+		bpf_object__close(prog->object);
+	free(prog->sibling);
+	free(prog);
+}
+
+#else
+
+struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program)
+{
+	(void)prog;
+	(void)program;
+	return NULL;
+}
+
+struct kernel_prog *kernel_load(const char *object, const char *program, const char **why)
+{
+	(void)object;
+	(void)program;
+	*why = "built without libbpf";
+	return NULL;
+}
+
+uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat)
+{
+	(void)prog;
+	(void)frame;
+	(void)size;
+	(void)repeat;
+	return 0;
+}
+
+void kernel_unload(struct kernel_prog *prog)
+{
+	(void)prog;
+}
+#endif

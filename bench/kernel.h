@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's side, through libbpf: programs for test runs alone, closed at the end. */
+#ifndef BENCH_KERNEL_H
+#define BENCH_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernel_prog;
+
+/* NULL: `*why` says why (no libbpf, bpf(2) refused, the verifier's words). */
+struct kernel_prog *kernel_load(const char *object, const char *program, const char **why);
+
+/* Another program of the same loaded object, borrowed from `prog`; NULL: there is none. */
+struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program);
+
+/* Run it `repeat` times on a frame in one test run; the result of the last run. */
+uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat);
+void kernel_unload(struct kernel_prog *prog);
+
+#endif
