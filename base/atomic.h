@@ -16,9 +16,10 @@
 #define tn_store_release(p, v)	  atomic_store_explicit((p), (v), memory_order_release)
 #define tn_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
 #define tn_add_relaxed(p, v)	  atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define tn_add_acq_rel(p, v)	  atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 #define tn_sub_acq_rel(p, v)	  atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
-#define tn_cas_acq_rel(p, expected, v)                                                             \
-	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acq_rel,        \
+#define tn_cas_acq_rel(p, expected, v)                                                      \
+	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acq_rel, \
 						memory_order_acquire)
 #define tn_fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
 

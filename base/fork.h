@@ -10,19 +10,49 @@
 
 #include "base/thread.h"
 
-/* A map's writer section: between enter and leave this thread may hold map locks. While a fork is
- * under way, enter waits. Nests. Works before the thread is registered (registers it; when that
- * fails it falls back to one global lock). */
+/* Bits of tn_fork_gate. */
+#define TN_GATE_CLOSED 1u
+#define TN_GATE_FENCE  2u /* no membarrier: writers execute a full fence */
+extern _Atomic uint32_t tn_fork_gate;
+
 void tn_writer_enter_slow(struct tn_thread *t) TN_COLD;
+void tn_writer_leave_unregistered(void) TN_COLD;
 
-extern _Atomic uint32_t tn_fork_gate; /* 1: closed */
+/* A map's writer section: between enter and leave this thread may hold map locks, and does nothing
+ * that can wait for anything else: no host callback, no lock of a floor above. While a fork is
+ * under way, enter waits. Nests. `t` is tn_thread_self(); where that is NULL one global lock
+ * stands in for the record. */
+static TN_ALWAYS_INLINE void tn_writer_enter(struct tn_thread *t)
+{
+	if (tn_unlikely(!t)) {
+		tn_writer_enter_slow(NULL);
+		return;
+	}
+	uint32_t nest = tn_load_relaxed(&t->in_writer);
+#if TN_TSAN
+	tn_add_acq_rel(&t->in_writer, 1);
+#else
+	tn_store_relaxed(&t->in_writer, nest + 1);
+	/* Pairs with membarrier(2) in fork.c. */
+	tn_compiler_barrier();
+#endif
+	if (tn_unlikely(tn_load_acquire(&tn_fork_gate)) && nest == 0)
+		tn_writer_enter_slow(t);
+}
 
-/* Own thread only; other threads look at in_writer after a membarrier (see fork.c). */
-void tn_writer_enter(struct tn_thread *t);
-void tn_writer_leave(struct tn_thread *t);
+static TN_ALWAYS_INLINE void tn_writer_leave(struct tn_thread *t)
+{
+	if (tn_unlikely(!t)) {
+		tn_writer_leave_unregistered();
+		return;
+	}
+	/* Pairs with the acquire in fork.c: what was written under the locks is there. */
+	tn_store_release(&t->in_writer, tn_load_relaxed(&t->in_writer) - 1);
+}
 
 /* Hooks of one runtime or object, called in order of registration (prepare: in reverse). The
- * struct is embedded and stays linked until tn_fork_unregister(). */
+ * struct is embedded and stays linked until tn_fork_unregister(). A lock that a prepare function
+ * takes is not held when registering or unregistering. */
 struct tn_fork_ops {
 	void (*prepare)(struct tn_fork_ops *self);
 	void (*parent)(struct tn_fork_ops *self);

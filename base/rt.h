@@ -32,11 +32,17 @@ struct tn_rt {
 	struct tn_mem mem;
 	struct tn_log log;
 	struct tn_limits limits;
-	uint32_t id;		/* unique in the process, never 0, never reused */
+	uint32_t id; /* unique in the process, never 0, never reused */
 	uint32_t max_slots;
 	struct tn_slot_table *slots; /* owned, slot.c */
+	/* A slot is handed out for the first time: 0, or -errno and the thread shares the last
+	 * slot. NULL: nothing to do. Called without locks by the thread that gets it. */
+	int (*slot_taken)(struct tn_rt *rt, uint32_t slot);
 	struct tn_fork_ops fork;
-	bool jit_warned;	/* the one warning that the interpreter serves */
+	bool jit_warned; /* the one warning that the interpreter serves */
+	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */
+	void (*printk)(void *user, const char *line);
+	void *printk_user;
 
 	/* Protects the registries of host-api (hooks, helpers, objects) and every chain's writers.
 	 * Nests outside any map lock. Never held while a program runs or a host callback other than
@@ -55,7 +61,10 @@ struct tn_rt_config {
 };
 
 void tn_limits_default(struct tn_limits *out);
-int tn_rt_init(struct tn_rt *rt, const struct tn_rt_config *config) TN_WARN_UNUSED; /* NULL: defaults */
+int tn_rt_init(struct tn_rt *rt,
+	       const struct tn_rt_config *config) TN_WARN_UNUSED; /* NULL: defaults */
+/* Waits for deferred functions, where that is possible (tn_epoch_drain()). No thread may use `rt`.
+ */
 void tn_rt_fini(struct tn_rt *rt);
 
 /* The calling thread's slot in `rt`. */

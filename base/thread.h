@@ -14,33 +14,39 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/err.h"
 
 struct tn_rt;
 struct tn_exec;
 
 #define TN_SLOT_NONE UINT32_MAX
 
-struct tn_thread {
+/* Aligned to a cache line: threads write to their records at every fire. */
+struct TN_ALIGNED(64) tn_thread {
 	/* 0 outside, else the global epoch as read at the outermost entry. Written by its thread,
 	 * read by updaters. */
 	_Atomic uint64_t epoch;
 	uint32_t depth; /* nesting of entries; own thread only */
 
-	/* The slot of this thread in the runtime it used last; the full list is in slot.c. */
+	/* The slot of this thread in the runtime it used last; all are in the tables of slot.c. */
 	uint32_t slot_rt_id; /* 0: none cached */
 	uint32_t slot;
 
 	/* The innermost firing on this thread, NULL outside. Owned by vm/exec.h. */
 	struct tn_exec *exec;
 
-	/* Inside a map's writer section (see base/fork.h). */
+	/* Nesting of map writer sections (see base/fork.h). Written by its thread, read by the one
+	 * that forks. */
 	_Atomic uint32_t in_writer;
+	/* This thread has seen fence mode (see base/epoch.h): all its entries since are fenced. */
+	_Atomic uint32_t fenced;
 
 	/* Everything below is private to thread.c, slot.c, epoch.c and fork.c. */
-	struct tn_thread *next;
+	struct tn_thread *next; /* constant once the record is linked */
 	_Atomic uint32_t used;
 	int32_t tid;
-	struct tn_slot_list *slots;
+	bool reclaiming; /* running deferred functions */
+	struct tn_err_record err;
 };
 
 extern _Thread_local struct tn_thread *tn_thread_tls __attribute__((tls_model("initial-exec")));
@@ -57,15 +63,21 @@ static TN_ALWAYS_INLINE struct tn_thread *tn_thread_self(void)
 
 /* ---- Slots: dense per runtime, 0 .. max_slots - 1 (design: "per CPU" is per thread slot) ---- */
 
-/* Takes a slot in `rt` for `t`, the shared last one when none is free; remembers it in t. */
+/* The slot of `t` in `rt`: the one it has, else a free one, else the shared last one. Remembers it
+ * in t. A slot that is handed out for the first time goes through rt->slot_taken, and is not given
+ * where that fails. Given back when the thread ends or the runtime goes. */
 uint32_t tn_slot_take(struct tn_rt *rt, struct tn_thread *t) TN_COLD;
+
+/* Was `slot` ever handed out (the shared one always is)? Then its part of per-slot maps is there.
+ */
+bool tn_slot_was_taken(const struct tn_rt *rt, uint32_t slot);
 
 uint32_t tn_rt_id(const struct tn_rt *rt);
 
 /* Is this the slot that several threads may share? Its holder must run under
  * tn_slot_lock_shared(): per-slot values are only owned by one thread at a time. */
 bool tn_slot_is_shared(const struct tn_rt *rt, uint32_t slot);
-void tn_slot_lock_shared(struct tn_rt *rt);   /* recursive */
+void tn_slot_lock_shared(struct tn_rt *rt); /* recursive */
 void tn_slot_unlock_shared(struct tn_rt *rt);
 
 #endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots: each runtime has a table that says which thread owns which slot. A thread remembers the
+ * slot of the runtime that it used last; a miss searches that runtime's table, at most 1024 words.
+ * Runtimes have ids that are never reused, so what a thread remembers of one that is gone cannot
+ * match. The last slot has no owner: threads share it, under its lock.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/internal.h"
+#include "base/rt.h"
+
+struct tn_slot_table {
+	struct tn_slot_table *next, *prev; /* all tables, under the threads lock */
+
+	/* The shared slot's lock: recursive by hand, since the owner's thread id, by which pthread
+	 * knows it, changes in a forked child. owner and depth are under the mutex. */
+	pthread_mutex_t shared;
+	_Atomic(struct tn_thread *) shared_owner;
+	uint32_t shared_depth;
+
+	uint32_t nr; /* slots that one thread can own: max_slots - 1 */
+	struct {
+		struct tn_thread *owner; /* NULL: free; under the threads lock */
+		_Atomic uint32_t taken;	 /* ever handed out; only grows */
+	} slot[];
+};
+
+static struct tn_slot_table *tables;
+
+int tn_slots_init(struct tn_rt *rt)
+{
+	uint32_t nr = rt->max_slots - 1;
+	struct tn_slot_table *table;
+
+	table = tn_zalloc(rt, sizeof(*table) + nr * sizeof(table->slot[0]));
+	if (!table)
+		return tn_err_nomem("thread slots");
+	table->nr = nr;
+	pthread_mutex_init(&table->shared, NULL);
+	tn_threads_lock();
+	table->next = tables;
+	if (tables)
+		tables->prev = table;
+	tables = table;
+	tn_threads_unlock();
+	rt->slots = table;
+	return 0;
+}
+
+void tn_slots_fini(struct tn_rt *rt)
+{
+	struct tn_slot_table *table = rt->slots;
+
+	if (!table)
+		return;
+	tn_threads_lock();
+	if (table->next)
+		table->next->prev = table->prev;
+	if (table->prev)
+		table->prev->next = table->next;
+	else
+		tables = table->next;
+	tn_threads_unlock();
+	pthread_mutex_destroy(&table->shared);
+	tn_free(rt, table);
+	rt->slots = NULL;
+}
+
+/* The slot that `t` owns or now owns, or the shared one. */
+static uint32_t claim(struct tn_slot_table *table, struct tn_thread *t)
+{
+	uint32_t i, found = table->nr;
+
+	tn_threads_lock();
+	for (i = table->nr; i-- > 0;) {
+		if (table->slot[i].owner == t) {
+			found = i;
+			break;
+		}
+		if (!table->slot[i].owner)
+			found = i;
+	}
+	if (found < table->nr)
+		table->slot[found].owner = t;
+	tn_threads_unlock();
+	return found;
+}
+
+static void give_back(struct tn_slot_table *table, uint32_t slot)
+{
+	tn_threads_lock();
+	table->slot[slot].owner = NULL;
+	tn_threads_unlock();
+}
+
+uint32_t tn_slot_take(struct tn_rt *rt, struct tn_thread *t)
+{
+	struct tn_slot_table *table = rt->slots;
+	uint32_t slot = claim(table, t);
+
+	if (slot < table->nr && !tn_load_acquire(&table->slot[slot].taken)) {
+		if (rt->slot_taken && rt->slot_taken(rt, slot)) {
+			give_back(table, slot);
+			slot = table->nr;
+		} else {
+			/* Pairs with the acquire in tn_slot_was_taken(). */
+			tn_store_release(&table->slot[slot].taken, 1);
+		}
+	}
+	t->slot_rt_id = rt->id;
+	t->slot = slot;
+	return slot;
+}
+
+bool tn_slot_was_taken(const struct tn_rt *rt, uint32_t slot)
+{
+	return slot >= rt->slots->nr || tn_load_acquire(&rt->slots->slot[slot].taken);
+}
+
+bool tn_slot_is_shared(const struct tn_rt *rt, uint32_t slot)
+{
+	return slot == rt->max_slots - 1;
+}
+
+void tn_slot_lock_shared(struct tn_rt *rt)
+{
+	struct tn_slot_table *table = rt->slots;
+	struct tn_thread *self = tn_thread_self();
+
+	/* Only this thread stores itself there, so a match is no accident of timing. */
+	if (!self || tn_load_relaxed(&table->shared_owner) != self) {
+		pthread_mutex_lock(&table->shared);
+		tn_store_relaxed(&table->shared_owner, self);
+	}
+	table->shared_depth++;
+}
+
+void tn_slot_unlock_shared(struct tn_rt *rt)
+{
+	struct tn_slot_table *table = rt->slots;
+
+	if (--table->shared_depth)
+		return;
+	tn_store_relaxed(&table->shared_owner, NULL);
+	pthread_mutex_unlock(&table->shared);
+}
+
+void tn_slots_thread_end(struct tn_thread *t)
+{
+	for (struct tn_slot_table *table = tables; table; table = table->next)
+		for (uint32_t i = 0; i < table->nr; i++)
+			if (table->slot[i].owner == t)
+				table->slot[i].owner = NULL;
+}
+
+/* The slots of vanished threads are given back by thread.c; here the lock of the shared one. */
+void tn_slots_fork_child(struct tn_thread *self)
+{
+	for (struct tn_slot_table *table = tables; table; table = table->next) {
+		pthread_mutex_init(&table->shared, NULL);
+		if (self && tn_load_relaxed(&table->shared_owner) == self) {
+			pthread_mutex_lock(&table->shared);
+		} else {
+			tn_store_relaxed(&table->shared_owner, NULL);
+			table->shared_depth = 0;
+		}
+	}
+}
