@@ -15,11 +15,11 @@
 #include "verifier/tnum.h"
 
 struct tn_scalar {
-	struct tn_tnum t;	/* of all w bits */
-	uint64_t umin, umax;	/* as unsigned w-bit numbers */
-	int64_t smin, smax;	/* as signed w-bit numbers, sign-extended to 64 */
-	uint64_t hmin, hmax;	/* low half as unsigned */
-	int64_t hsmin, hsmax;	/* low half as signed, sign-extended to 64 */
+	struct tn_tnum t;     /* of all w bits */
+	uint64_t umin, umax;  /* as unsigned w-bit numbers */
+	int64_t smin, smax;   /* as signed w-bit numbers, sign-extended to 64 */
+	uint64_t hmin, hmax;  /* low half as unsigned */
+	int64_t hsmin, hsmax; /* low half as signed, sign-extended to 64 */
 };
 
 #define TN_W64 64u
@@ -27,8 +27,8 @@ struct tn_scalar {
 /* Constructors. */
 struct tn_scalar tn_scalar_unknown(unsigned w);
 struct tn_scalar tn_scalar_const(uint64_t value, unsigned w);
-struct tn_scalar tn_scalar_range(uint64_t umin, uint64_t umax, unsigned w);	/* unsigned interval */
-struct tn_scalar tn_scalar_srange(int64_t smin, int64_t smax, unsigned w);	/* signed interval */
+struct tn_scalar tn_scalar_range(uint64_t umin, uint64_t umax, unsigned w); /* unsigned interval */
+struct tn_scalar tn_scalar_srange(int64_t smin, int64_t smax, unsigned w);  /* signed interval */
 bool tn_scalar_is_const(const struct tn_scalar *s, uint64_t *value);
 bool tn_scalar_contains(const struct tn_scalar *s, uint64_t value, unsigned w);
 
@@ -53,7 +53,7 @@ bool tn_scalar_branch(unsigned op, bool half, bool taken, struct tn_scalar *a, s
 		      unsigned w);
 
 /* ---- Lattice ---- */
-bool tn_scalar_subset(const struct tn_scalar *a, const struct tn_scalar *b);	/* a within b */
+bool tn_scalar_subset(const struct tn_scalar *a, const struct tn_scalar *b); /* a within b */
 struct tn_scalar tn_scalar_join(const struct tn_scalar *a, const struct tn_scalar *b, unsigned w);
 /* Both hold: members of a and of b. false: none. */
 bool tn_scalar_meet(struct tn_scalar *a, const struct tn_scalar *b, unsigned w);

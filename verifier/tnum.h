@@ -24,10 +24,10 @@ struct tn_tnum tn_tnum_xor(struct tn_tnum a, struct tn_tnum b);
 struct tn_tnum tn_tnum_lsh(struct tn_tnum a, unsigned by, unsigned w);
 struct tn_tnum tn_tnum_rsh(struct tn_tnum a, unsigned by, unsigned w);
 struct tn_tnum tn_tnum_arsh(struct tn_tnum a, unsigned by, unsigned w);
-struct tn_tnum tn_tnum_cast(struct tn_tnum a, unsigned bits);	/* low bits, zero above */
+struct tn_tnum tn_tnum_cast(struct tn_tnum a, unsigned bits); /* low bits, zero above */
 struct tn_tnum tn_tnum_join(struct tn_tnum a, struct tn_tnum b);
 bool tn_tnum_meet(struct tn_tnum a, struct tn_tnum b, struct tn_tnum *out);
-bool tn_tnum_subset(struct tn_tnum a, struct tn_tnum b);	/* a within b */
+bool tn_tnum_subset(struct tn_tnum a, struct tn_tnum b); /* a within b */
 static inline bool tn_tnum_contains(struct tn_tnum t, uint64_t v)
 {
 	return (v & ~t.mask) == t.value;
