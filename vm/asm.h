@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Text to code, for tests: the disassembler's syntax plus labels ("loop:", "goto loop"), comments
- * (";" or "#" or "//" to the end of the line), helper calls by name or number, "call NAME" of a label for local calls,
- * "r1 = map[0] ll", "r1 = map_value[0]+8 ll", "r2 = func NAME ll".
+ * (";" or "#" or "//" to the end of the line), helper calls by name or number, "call NAME" of a
+ * label for local calls, "r1 = map[0] ll", "r1 = map_value[0]+8 ll", "r2 = func NAME ll".
  */
 #ifndef TN_VM_ASM_H
 #define TN_VM_ASM_H

@@ -7,8 +7,8 @@
 
 #include "vm/image.h"
 
-/* One instruction (lddw: both slots) as text; returns the length as snprintf does. `prog` gives names
- * of maps, helpers and subprograms; may be NULL. */
+/* One instruction (lddw: both slots) as text; returns the length as snprintf does. `prog` gives
+ * names of maps, helpers and subprograms; may be NULL. */
 int tn_disasm(const struct tn_prog *prog, const struct tn_insn *insn, uint32_t idx, char *buf,
 	      size_t size);
 

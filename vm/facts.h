@@ -19,16 +19,19 @@ enum tn_insn_fact_flags {
 	TN_FACT_REACHED = 1 << 0,	/* some path comes here; others are dead code */
 	TN_FACT_BRANCH_ALWAYS = 1 << 1, /* conditional jump always taken on reached paths */
 	TN_FACT_BRANCH_NEVER = 1 << 2,
-	TN_FACT_CTX_REWRITE = 1 << 3,	/* ctx load or store: rewrite by the context type's layout */
+	TN_FACT_CTX_REWRITE = 1 << 3, /* ctx load or store: rewrite by the context type's layout */
 	TN_FACT_FUEL_CALLBACK = 1 << 4, /* the helper called here runs a callback that pays fuel */
 	TN_FACT_MAP_KNOWN = 1 << 5,	/* `map` below is r1 of this helper call on every path */
-	TN_FACT_KEY_CONST = 1 << 6,	/* `value` below is the 4-byte key at this map helper call */
-	TN_FACT_NOT_NULL = 1 << 7,	/* array lookup proved in range: the result is not NULL */
-	TN_FACT_MAY_ABORT = 1 << 8,	/* the program may end here (helper): engines test ex->abort */
+	TN_FACT_KEY_CONST = 1 << 6, /* `value` below is the 4-byte key at this map helper call */
+	TN_FACT_NOT_NULL = 1 << 7,  /* array lookup proved in range: the result is not NULL */
+	TN_FACT_MAY_ABORT = 1 << 8, /* the program may end here (helper): engines test ex->abort */
 };
 
 struct tn_insn_fact {
-	uint32_t fuel;	/* charged when the jump here is taken (calls of callbacks: per round) */
+	/* Charged when the jump here is taken. At calls of helpers that run callbacks: charged by
+	 * the helper for each round, through tn_exec.callback_fuel; so count the round itself too.
+	 */
+	uint32_t fuel;
 	uint16_t flags;
 	uint16_t reserved;
 	uint64_t value;
@@ -39,21 +42,21 @@ struct tn_insn_fact {
 #define TN_SLOT_WORDS 8 /* frames of up to TN_MAX_FRAME_BYTES (4096) bytes */
 
 struct tn_subprog_facts {
-	uint32_t stack_bytes;		   /* of this frame, multiple of 8 */
+	uint32_t stack_bytes;		    /* of this frame, multiple of 8 */
 	uint64_t zero_slots[TN_SLOT_WORDS]; /* to be zeroed at frame entry: read before written */
-	uint8_t may_tail_call;		   /* this subprogram or one it calls */
-	uint8_t has_fuel;		   /* some edge in it charges */
+	uint8_t may_tail_call;		    /* this subprogram or one it calls */
+	uint8_t has_fuel;		    /* some edge in it charges */
 };
 
 struct tn_facts {
-	struct tn_insn_fact *insns;	/* prog->nr_insns */
+	struct tn_insn_fact *insns;	   /* prog->nr_insns */
 	struct tn_subprog_facts *subprogs; /* prog->nr_subprogs */
-	uint64_t proved_cost;	/* worst-case instructions of one run outside charged loops; charged when
-				 * the program is entered by tail call or from a chain */
+	uint64_t proved_cost; /* worst-case instructions of one run outside charged loops; charged
+			       * when the program is entered by tail call or from a chain */
 	uint32_t max_stack_bytes; /* deepest call path, all frames */
 	uint32_t max_frames;
-	uint8_t has_fuel;	/* some edge anywhere charges */
-	uint8_t may_abort;	/* some helper may end the program */
+	uint8_t has_fuel;	  /* some edge anywhere charges */
+	uint8_t may_abort;	  /* some helper may end the program */
 	int64_t ret_min, ret_max; /* of r0 at exit */
 };
 

@@ -8,9 +8,9 @@
 
 struct tn_helper {
 	uint32_t id;
-	const char *name;	/* "map_lookup_elem", without bpf_ */
+	const char *name; /* "map_lookup_elem", without bpf_ */
 	struct tn_sig sig;
-	tn_helper_fn fn;	/* NULL: the engines do it themselves (tail_call) */
+	tn_helper_fn fn; /* NULL: the engines do it themselves (tail_call) */
 };
 
 /* NULL: no such helper here. Static. */
@@ -20,15 +20,15 @@ const struct tn_helper *tn_helper_by_name(const char *name);
 const struct tn_helper *tn_helper_next(const struct tn_helper *prev);
 
 enum {
-	TN_HELPER_map_lookup_elem = 1, TN_HELPER_map_update_elem = 2, TN_HELPER_map_delete_elem = 3,
-	TN_HELPER_tail_call = 12, TN_HELPER_loop = 181,
+#define TN_HELPER(id, name, ...) TN_HELPER_##name = (id),
+#include "vm/helpers.def"
 };
 
 /* bpf_trace_printk's lines; NULL: dropped. The runtime sets it (log callback at INFO). */
 void tn_helpers_set_printk(struct tn_rt *rt, void (*fn)(void *user, const char *line), void *user);
 
-/* bpf_snprintf's formatting, shared with printk: 0-terminated; the length it needed with the NUL, or
- * -EINVAL. */
+/* bpf_snprintf's formatting, shared with printk: 0-terminated; the length it needed with the NUL,
+ * or -EINVAL. */
 int tn_format(char *out, uint32_t size, const char *fmt, const uint64_t *args, uint32_t nr_args);
 
 #endif

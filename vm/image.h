@@ -23,19 +23,19 @@
 struct tn_map;
 
 struct tn_subprog {
-	uint32_t start, end;	/* instructions [start, end) of prog->insns; subprogs[0] is the main
-				 * program; sorted, adjoining, covering all */
+	uint32_t start, end; /* instructions [start, end) of prog->insns; subprogs[0] is the main
+			      * program; sorted, adjoining, covering all */
 	char *name;
-	uint32_t btf_func_id;	/* FUNC in image->btf, 0: none */
+	uint32_t btf_func_id; /* FUNC in image->btf, 0: none */
 	bool is_global;
-	bool is_callback;	/* its address is taken */
+	bool is_callback; /* its address is taken */
 };
 
 /* One source line of .BTF.ext: from `insn` up to the next record. */
 struct tn_line {
-	uint32_t insn;		/* within the program */
+	uint32_t insn; /* within the program */
 	uint32_t line, column;
-	const char *file;	/* borrowed from image->btf */
+	const char *file; /* borrowed from image->btf */
 	const char *text;
 };
 
@@ -43,18 +43,18 @@ struct tn_line {
 struct tn_extern {
 	char *name;
 	bool is_func, is_weak;
-	bool is_kconfig;	/* .kconfig: value is known at open */
-	uint32_t btf_id;	/* VAR or FUNC in image->btf */
+	bool is_kconfig; /* .kconfig: value is known at open */
+	uint32_t btf_id; /* VAR or FUNC in image->btf */
 	/* Resolved by host-api before verification: */
 	const struct tn_host_helper *helper; /* functions; NULL and weak: the call is poisoned */
-	uint64_t value;		/* variables: address or value for the lddw */
+	uint64_t value;			     /* variables: address or value for the lddw */
 };
 
 struct tn_native_map;
 
 struct tn_prog {
 	struct tn_rt *rt;
-	struct tn_image *image;	/* borrowed; holds names and BTF. May be NULL in tests */
+	struct tn_image *image; /* borrowed; holds names and BTF. May be NULL in tests */
 	char *name;		/* C function name */
 	char *section;		/* without the leading '?' */
 	uint32_t id;		/* process-wide, never 0, never reused */
@@ -62,13 +62,13 @@ struct tn_prog {
 	struct tn_insn *insns;
 	uint32_t nr_insns;
 	struct tn_subprog *subprogs;
-	uint32_t nr_subprogs;	/* at least 1 */
-	struct tn_line *lines;	/* sorted by insn */
+	uint32_t nr_subprogs;  /* at least 1 */
+	struct tn_line *lines; /* sorted by insn */
 	uint32_t nr_lines;
 
 	/* Indexed by lddw imm: which maps of the object; map_idx -> image->maps by the loader, then
 	 * the maps themselves (one reference each) by host-api. */
-	uint32_t *map_decls;	/* index into image->maps; NULL for raw bytecode */
+	uint32_t *map_decls; /* index into image->maps; NULL for raw bytecode */
 	struct tn_map **maps;
 	uint32_t nr_maps;
 	struct tn_extern *externs;
@@ -76,23 +76,24 @@ struct tn_prog {
 
 	/* The firing's context, set before verification. */
 	const struct tn_ctx_type *ctx_type;
-	bool r2_is_ctx_size;	/* raw bytecode: r2 holds the size at entry */
+	bool r2_is_ctx_size; /* raw bytecode: r2 holds the size at entry */
 
 	/* From the verifier (NULL without one), owned. */
 	struct tn_facts *facts;
 
 	/* How it runs. */
-	tn_native_fn entry;	/* compiled code or tn_interp_entry */
-	struct tn_func *funcs;	/* nr_subprogs; what TN_LDDW_FUNC gives */
-	const struct tn_native_map *native; /* instruction -> code offset, of the JIT; may be NULL */
-	struct tn_code *code;	/* shared by the programs of an object; NULL: interpreted */
+	tn_native_fn entry;    /* compiled code or tn_interp_entry */
+	struct tn_func *funcs; /* nr_subprogs; what TN_LDDW_FUNC gives */
+	const struct tn_native_map
+		*native;      /* instruction -> code offset, of the JIT; may be NULL */
+	struct tn_code *code; /* shared by the programs of an object; NULL: interpreted */
 	uint32_t code_off, code_bytes;
 	bool rewritten;
 
 	/* host-api: references (links, prog arrays, the object) and what frees it. */
 	_Atomic uint32_t refs;
 	void (*release)(struct tn_prog *prog);
-	void *host;		/* struct tenon_program */
+	void *host; /* struct tenon_program */
 	struct tn_deferred deferred;
 };
 
@@ -100,32 +101,42 @@ struct tn_map_decl {
 	char *name;
 	uint32_t type, key_size, value_size, max_entries, flags;
 	uint32_t btf_key_id, btf_value_id;
-	uint32_t pinning;	/* LIBBPF_PIN_... as declared */
+	uint32_t pinning; /* LIBBPF_PIN_... as declared */
 	/* Data sections: initial bytes (value_size), owned; zeroes when NULL (.bss). */
 	unsigned char *data;
-	bool is_data;		/* .data*, .rodata*, .bss*, .kconfig */
+	bool is_data; /* .data*, .rodata*, .bss*, .kconfig */
 	bool is_rodata;
-	char *section;		/* ".maps", ".rodata.str1.1" */
+	char *section; /* ".maps", ".rodata.str1.1" */
 	/* prog array initialisers: values[i] is an index into image->progs, -1: empty. */
 	int32_t *init_progs;
 	uint32_t nr_init_progs;
-	bool unused;		/* no program refers to it: need not be created (data maps) */
+	bool unused; /* no program refers to it: need not be created (data maps) */
 };
 
 /* A section of the object, for `tenon obj show`. */
-struct tn_section_info { char *name; uint64_t size; const char *what; uint32_t nr_relocs; };
+struct tn_section_info {
+	char *name;
+	uint64_t size;
+	const char *what;
+	uint32_t nr_relocs;
+};
 /* One applied relocation, likewise. */
-struct tn_reloc_info { char *section; uint64_t off; const char *type; char *symbol; };
+struct tn_reloc_info {
+	char *section;
+	uint64_t off;
+	const char *type;
+	char *symbol;
+};
 
 struct tn_image {
 	struct tn_rt *rt;
 	char *name;
 	char *license;		/* "" when the section is missing */
-	struct tn_prog **progs;	/* owned until host-api takes them */
+	struct tn_prog **progs; /* owned until host-api takes them */
 	uint32_t nr_progs;
 	struct tn_map_decl *maps;
 	uint32_t nr_maps;
-	struct tn_btf *btf;	/* NULL: no .BTF */
+	struct tn_btf *btf; /* NULL: no .BTF */
 	struct tn_section_info *sections;
 	uint32_t nr_sections;
 	struct tn_reloc_info *relocs;
@@ -134,9 +145,9 @@ struct tn_image {
 
 /* image.c */
 struct tn_image *tn_image_new(struct tn_rt *rt, const char *name);
-void tn_image_free(struct tn_image *image);	/* and its programs that still stand in it */
+void tn_image_free(struct tn_image *image); /* and its programs that still stand in it */
 struct tn_prog *tn_prog_new(struct tn_rt *rt, const char *name);
-void tn_prog_free(struct tn_prog *prog);	/* drops map references, facts, funcs; not the code */
+void tn_prog_free(struct tn_prog *prog); /* drops map references, facts, funcs; not the code */
 /* An independent copy of insns, for tests and second engines. */
 int tn_prog_set_insns(struct tn_prog *prog, const struct tn_insn *insns, uint32_t nr);
 /* Cut raw instructions into subprograms from the targets of local calls and TN_LDDW_FUNC: main

@@ -15,11 +15,12 @@ uint64_t tn_interp_call(const struct tn_prog *prog, uint32_t subprog, const uint
 
 /* One tail call for either engine (helper 12): checks the index and the count, charges the target's
  * proved cost. The target, whose `entry` is to be entered with ex (ex->prog is already set), or
- * NULL: a miss, fall through - or ex->abort is set (out of fuel). */
+ * NULL: a miss, fall through with r0 = TN_TAIL_CALL_MISS - or ex->abort is set (out of fuel). */
+#define TN_TAIL_CALL_MISS ((uint64_t)-2) /* -ENOENT: the program may read r0 afterwards */
 const struct tn_prog *tn_exec_tail_call(struct tn_exec *ex, void *map, uint64_t index);
 
-/* LD_ABS and LD_IND for packet contexts: 1, with the value in host order in *out; 0: out of range, the
- * program ends with 0. `ctx` is r6: the host side of a packet context. */
+/* LD_ABS and LD_IND for packet contexts: 1, with the value in host order in *out; 0: out of range,
+ * the program ends with 0. `ctx` is r6: the host side of a packet context. */
 int tn_exec_ld_packet(const struct tn_prog *prog, const void *ctx, int64_t off, uint32_t bytes,
 		      uint64_t *out);
 

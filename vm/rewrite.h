@@ -3,7 +3,8 @@
  * After the proof, before the engines: one instruction for one, in place. Context loads and stores
  * take the host's offsets and sizes, map references and data addresses become numbers, functions
  * become struct tn_func pointers, resolved externs become addresses, number-called host helpers
- * become TN_CALL_EXTERN, unreached code becomes `exit`-safe traps.
+ * become TN_CALL_EXTERN (where prog->externs holds a helper with that id: it comes before a
+ * standard one), jumps whose outcome is known become unconditional, unreached code becomes `exit`.
  */
 #ifndef TN_VM_REWRITE_H
 #define TN_VM_REWRITE_H

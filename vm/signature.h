@@ -17,23 +17,23 @@ struct tn_exec;
 /* What an argument must be. */
 enum tn_arg_kind {
 	TN_ARG_NONE = 0,
-	TN_ARG_SCALAR,		/* any initialised number; pointers are refused */
-	TN_ARG_ANY,		/* anything initialised (printk's arguments) */
-	TN_ARG_CTX,		/* the unmodified context pointer */
-	TN_ARG_MAP,		/* a map, of `map_types` */
-	TN_ARG_MAP_KEY,		/* readable, key_size of the map argument before it */
-	TN_ARG_MAP_VALUE,	/* readable, value_size of the map argument */
-	TN_ARG_MEM,		/* readable; its size is the next argument (SIZE) */
-	TN_ARG_WMEM,		/* written by the callee (may be uninitialised stack); next is SIZE */
-	TN_ARG_SIZE,		/* size of the memory before it: > 0 */
-	TN_ARG_SIZE_OR_ZERO,	/* may be 0; then the memory pointer may be NULL if `nullable` */
-	TN_ARG_CONST_SIZE,	/* a size known as a constant (ringbuf_reserve) */
-	TN_ARG_STR,		/* NUL-terminated in read-only constant data */
-	TN_ARG_FUNC,		/* a subprogram of the program, called back */
-	TN_ARG_STACK_OR_NULL,	/* bpf_loop's callback context: any pointer to program memory or 0 */
-	TN_ARG_HANDLE,		/* host pointer of type `handle` */
-	TN_ARG_STRUCT,		/* pointer to `struct_size` readable bytes, passed to C by value */
-	TN_ARG_RINGBUF_RECORD,	/* a reserved record; the call releases it */
+	TN_ARG_SCALAR,	      /* any initialised number; pointers are refused */
+	TN_ARG_ANY,	      /* anything initialised (printk's arguments) */
+	TN_ARG_CTX,	      /* the unmodified context pointer */
+	TN_ARG_MAP,	      /* a map, of `map_types` */
+	TN_ARG_MAP_KEY,	      /* readable, key_size of the map argument before it */
+	TN_ARG_MAP_VALUE,     /* readable, value_size of the map argument */
+	TN_ARG_MEM,	      /* readable; its size is the next argument (SIZE) */
+	TN_ARG_WMEM,	      /* written by the callee (may be uninitialised stack); next is SIZE */
+	TN_ARG_SIZE,	      /* size of the memory before it: > 0 */
+	TN_ARG_SIZE_OR_ZERO,  /* may be 0; then the memory pointer may be NULL if `nullable` */
+	TN_ARG_CONST_SIZE,    /* a size known as a constant (ringbuf_reserve) */
+	TN_ARG_STR,	      /* NUL-terminated in read-only constant data */
+	TN_ARG_FUNC,	      /* a subprogram of the program, called back */
+	TN_ARG_STACK_OR_NULL, /* bpf_loop's callback context: any pointer to program memory or 0 */
+	TN_ARG_HANDLE,	      /* host pointer of type `handle` */
+	TN_ARG_STRUCT,	      /* pointer to `struct_size` readable bytes, passed to C by value */
+	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 };
 
 enum tn_ret_kind {
@@ -42,14 +42,25 @@ enum tn_ret_kind {
 	TN_RET_MAP_VALUE,	/* value of the map argument, or NULL */
 	TN_RET_RINGBUF_RECORD,	/* acquired, `CONST_SIZE` bytes, or NULL */
 	TN_RET_HANDLE,		/* host pointer of type `handle` */
-	TN_RET_NOTHING_RETURNS,	/* tail call: falls through only on a miss */
+	TN_RET_NOTHING_RETURNS, /* tail call: falls through only on a miss */
 };
 
 /* The C type, as marshalled; same order as the words of the text signature. */
 enum tn_ctype {
-	TN_C_VOID = 0, TN_C_BOOL,
-	TN_C_I8, TN_C_U8, TN_C_I16, TN_C_U16, TN_C_I32, TN_C_U32, TN_C_I64, TN_C_U64,
-	TN_C_F32, TN_C_F64, TN_C_PTR, TN_C_STRUCT,
+	TN_C_VOID = 0,
+	TN_C_BOOL,
+	TN_C_I8,
+	TN_C_U8,
+	TN_C_I16,
+	TN_C_U16,
+	TN_C_I32,
+	TN_C_U32,
+	TN_C_I64,
+	TN_C_U64,
+	TN_C_F32,
+	TN_C_F64,
+	TN_C_PTR,
+	TN_C_STRUCT,
 	TN_C_NR,
 };
 
@@ -58,11 +69,11 @@ enum tn_ctype {
 #define TN_SIG_HANDLE_BYTES 32
 
 struct tn_arg {
-	uint8_t kind;	/* enum tn_arg_kind */
-	uint8_t ctype;	/* enum tn_ctype */
+	uint8_t kind;  /* enum tn_arg_kind */
+	uint8_t ctype; /* enum tn_ctype */
 	bool nullable;
-	bool release;	/* the reference is given up */
-	uint8_t nr_members; /* STRUCT */
+	bool release;			     /* the reference is given up */
+	uint8_t nr_members;		     /* STRUCT */
 	uint8_t members[TN_SIG_MAX_MEMBERS]; /* enum tn_ctype */
 	uint16_t struct_size;
 	uint32_t map_types; /* MAP: bit (1 << id) per allowed type, 0: any. HELPERS of one type */
@@ -70,19 +81,20 @@ struct tn_arg {
 };
 
 enum tn_sig_flags { /* the low four are enum tenon_helper_flags */
-	TN_SIG_MAY_ABORT = 1 << 0,
-	TN_SIG_INVALIDATES_CTX = 1 << 1, /* regions of the context (packet, ptr,len) are gone */
-	TN_SIG_MAY_FIRE = 1 << 2,
-	TN_SIG_PURE = 1 << 3,
-	TN_SIG_GPL = 1 << 8,
-	TN_SIG_ACQUIRE = 1 << 9,	/* the result must be released */
-	TN_SIG_RET_NULLABLE = 1 << 10,
-	TN_SIG_VARIADIC = 1 << 11,
-	TN_SIG_CALLBACK = 1 << 12,	/* calls a FUNC argument */
+		    TN_SIG_MAY_ABORT = 1 << 0,
+		    TN_SIG_INVALIDATES_CTX =
+			    1 << 1, /* regions of the context (packet, ptr,len) are gone */
+		    TN_SIG_MAY_FIRE = 1 << 2,
+		    TN_SIG_PURE = 1 << 3,
+		    TN_SIG_GPL = 1 << 8,
+		    TN_SIG_ACQUIRE = 1 << 9, /* the result must be released */
+		    TN_SIG_RET_NULLABLE = 1 << 10,
+		    TN_SIG_VARIADIC = 1 << 11,
+		    TN_SIG_CALLBACK = 1 << 12, /* calls a FUNC argument */
 };
 
 struct tn_sig {
-	uint8_t ret;	/* enum tn_ret_kind */
+	uint8_t ret; /* enum tn_ret_kind */
 	uint8_t ret_ctype;
 	uint8_t nr_args; /* fixed ones */
 	uint32_t flags;
@@ -104,15 +116,15 @@ typedef void (*tn_host_fn)(void);
 struct tn_host_helper {
 	char *name;
 	struct tn_sig sig;
-	tn_host_fn fn;		/* NULL: known by description only (offline verification) */
+	tn_host_fn fn; /* NULL: known by description only (offline verification) */
 	bool pass_user;
 	void *user;
-	uint32_t id;		/* 0: by name only */
-	/* Calls fn through libffi with r1..r5 as `args`: set by host-api. Used by the interpreter, and
-	 * by compiled code where tn_sig_is_direct() says no. */
+	uint32_t id; /* 0: by name only */
+	/* Calls fn through libffi with r1..r5 as `args`: set by host-api. Used by the interpreter,
+	 * and by compiled code where tn_sig_is_direct() says no. */
 	uint64_t (*invoke)(const struct tn_host_helper *self, const uint64_t args[5],
 			   struct tn_exec *ex);
-	void *cif;		/* owned by host-api/ffi.c */
+	void *cif; /* owned by host-api/ffi.c */
 };
 
 #endif

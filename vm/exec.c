@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What both engines do the same way through here: callbacks, tail calls, legacy packet loads. */
+#include "vm/exec.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "maps/map.h"
+#include "maps/prog_array.h"
+#include "vm/image.h"
+#include "vm/interp.h"
+
+uint64_t tn_func_call(const struct tn_func *fn, struct tn_exec *ex, uint64_t a1, uint64_t a2,
+		      uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	const uint64_t args[5] = { a1, a2, a3, a4, a5 };
+
+	if (tn_likely(fn->native != NULL))
+		return fn->native(a1, a2, a3, a4, a5, ex);
+	return tn_interp_call(fn->prog, fn->subprog, args, ex);
+}
+
+const struct tn_prog *tn_exec_tail_call(struct tn_exec *ex, void *map, uint64_t index)
+{
+	const struct tn_prog *target;
+
+	/* The kernel's helper takes a u32; the same count for all programs of a firing. */
+	if ((uint32_t)index >= ((struct tn_map *)map)->max_entries ||
+	    ex->tail_calls >= TN_MAX_TAIL_CALLS)
+		return NULL;
+	target = tn_prog_array_at(map, (uint32_t)index);
+	if (!target)
+		return NULL;
+	ex->tail_calls++;
+	if (target->facts) {
+		ex->fuel -= (int64_t)target->facts->proved_cost;
+		if (ex->fuel < 0) {
+			ex->abort = TN_ABORT_FUEL;
+			return NULL;
+		}
+	}
+	ex->prog = target;
+	return target;
+}
+
+/* The pointer that the context holds for a field such as "data". */
+static const unsigned char *packet_pointer(const struct tn_ctx_type *type, const void *ctx,
+					   const char *name)
+{
+	const struct tn_field *field = tn_ctx_field_by_name(type, name);
+	const unsigned char *value;
+
+	if (!field || field->host_size != sizeof(value))
+		return NULL;
+	memcpy(&value, (const char *)ctx + field->host_offset, sizeof(value));
+	return value;
+}
+
+int tn_exec_ld_packet(const struct tn_prog *prog, const void *ctx, int64_t off, uint32_t bytes,
+		      uint64_t *out)
+{
+	const unsigned char *data, *end;
+	uint64_t value = 0;
+
+	if (!prog->ctx_type || !prog->ctx_type->is_packet)
+		return 0;
+	data = packet_pointer(prog->ctx_type, ctx, "data");
+	end = packet_pointer(prog->ctx_type, ctx, "data_end");
+	/* Negative offsets reach link and network headers in the kernel; here they are outside. */
+	if (off < 0 || off > end - data || end - data - off < bytes)
+		return 0;
+	for (uint32_t i = 0; i < bytes; i++)
+		value = value << 8 | data[off + i];
+	*out = value;
+	return 1;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel-numbered helpers. Bodies take r1..r5 as the verifier passed them: pointers are valid
+ * for the sizes that helpers.def states, so nothing is checked twice; what depends on values
+ * (flags, ranges) is, with the kernel's errno.
+ */
+#include "vm/helpers.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/rt.h"
+#include "maps/map.h"
+#include "maps/ringbuf.h"
+
+/* Every body has the same parameters; most use few. */
+#define BODY(name)                                                                                \
+	static uint64_t name(uint64_t r1 TN_UNUSED, uint64_t r2 TN_UNUSED, uint64_t r3 TN_UNUSED, \
+			     uint64_t r4 TN_UNUSED, uint64_t r5 TN_UNUSED,                        \
+			     struct tn_exec *ex TN_UNUSED)
+#define TN_UNUSED __attribute__((unused))
+
+static void *ptr(uint64_t reg)
+{
+	return (void *)(uintptr_t)reg;
+}
+
+static struct tn_map *map(uint64_t reg)
+{
+	return ptr(reg);
+}
+
+static uint64_t from_int(int64_t value)
+{
+	return (uint64_t)value;
+}
+
+/* ---- Maps ---- */
+
+BODY(map_lookup_elem)
+{
+	return (uintptr_t)map(r1)->ops->lookup(map(r1), ptr(r2), ex->slot);
+}
+
+BODY(map_update_elem)
+{
+	return from_int(map(r1)->ops->update(map(r1), ptr(r2), ptr(r3), r4, ex->slot));
+}
+
+BODY(map_delete_elem)
+{
+	return from_int(map(r1)->ops->del(map(r1), ptr(r2)));
+}
+
+BODY(ringbuf_output)
+{
+	return from_int(tn_ringbuf_output(map(r1), ptr(r2), r3, r4));
+}
+
+BODY(ringbuf_reserve)
+{
+	return (uintptr_t)tn_ringbuf_reserve(map(r1), r2, r3);
+}
+
+BODY(ringbuf_submit)
+{
+	tn_ringbuf_submit(ptr(r1), r2);
+	return 0;
+}
+
+BODY(ringbuf_discard)
+{
+	tn_ringbuf_discard(ptr(r1), r2);
+	return 0;
+}
+
+BODY(ringbuf_query)
+{
+	return tn_ringbuf_query(map(r1), r2);
+}
+
+/* ---- Time ---- */
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+BODY(ktime_get_ns)
+{
+	return tn_clock_ns();
+}
+
+BODY(ktime_get_boot_ns)
+{
+	return clock_ns(CLOCK_BOOTTIME);
+}
+
+BODY(ktime_get_coarse_ns)
+{
+	return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
+BODY(ktime_get_tai_ns)
+{
+	return clock_ns(CLOCK_TAI);
+}
+
+/* ---- Who runs ---- */
+
+BODY(get_smp_processor_id)
+{
+	return ex->slot;
+}
+
+BODY(get_attach_cookie)
+{
+	return ex->cookie;
+}
+
+BODY(get_current_pid_tgid)
+{
+	return (uint64_t)(uint32_t)getpid() << 32 | (uint32_t)syscall(SYS_gettid);
+}
+
+BODY(get_current_uid_gid)
+{
+	return (uint64_t)getgid() << 32 | getuid();
+}
+
+BODY(get_current_comm)
+{
+	char comm[16] = "";
+	size_t size = r2;
+
+	prctl(PR_GET_NAME, comm);
+	comm[sizeof(comm) - 1] = 0;
+	memset(ptr(r1), 0, size);
+	memcpy(ptr(r1), comm, TN_MIN(size - 1, strlen(comm)));
+	return 0;
+}
+
+/* ---- Random numbers: a counter, scrambled. Not for secrets, as in the kernel. ---- */
+
+static _Thread_local uint64_t prandom __attribute__((tls_model("initial-exec")));
+
+static TN_COLD void seed_prandom(void)
+{
+	if (getrandom(&prandom, sizeof(prandom), GRND_NONBLOCK) != sizeof(prandom))
+		prandom = tn_clock_ns() ^ (uintptr_t)&prandom;
+	prandom |= 1;
+}
+
+BODY(get_prandom_u32)
+{
+	uint64_t x;
+
+	if (tn_unlikely(!prandom))
+		seed_prandom();
+	/* Even step, odd seed: it comes by 0 never. The multipliers are those of splitmix64. */
+	x = prandom += 0x9e3779b97f4a7c16u;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return (uint32_t)(x >> 32);
+}
+
+/* ---- Text ---- */
+
+#define MAX_FORMAT_BYTES 512
+#define MAX_LINE_BYTES	 1024
+#define MAX_FORMAT_ARGS	 12
+
+/* The format may stand in memory that another thread writes, so a copy is checked and used. */
+static int copy_format(char out[MAX_FORMAT_BYTES], uint64_t fmt, uint64_t size)
+{
+	if (size > MAX_FORMAT_BYTES)
+		return -E2BIG;
+	memcpy(out, ptr(fmt), size);
+	return out[size - 1] ? -EINVAL : 0;
+}
+
+static uint64_t print_line(struct tn_exec *ex, uint64_t fmt, uint64_t size, const uint64_t *args,
+			   uint32_t nr_args)
+{
+	char format[MAX_FORMAT_BYTES], line[MAX_LINE_BYTES];
+	struct tn_rt *rt = ex->rt;
+	size_t len;
+	int err;
+
+	err = copy_format(format, fmt, size);
+	if (err)
+		return from_int(err);
+	err = tn_format(line, sizeof(line), format, args, nr_args);
+	if (err < 0)
+		return from_int(err);
+	len = strlen(line);
+	if (rt && rt->printk) {
+		if (len && line[len - 1] == '\n')
+			line[len - 1] = 0;
+		rt->printk(rt->printk_user, line);
+	}
+	return len;
+}
+
+BODY(trace_printk)
+{
+	const uint64_t args[3] = { r3, r4, r5 };
+
+	return print_line(ex, r1, r2, args, 3);
+}
+
+/* The values of bpf_trace_vprintk and bpf_snprintf: an array of u64, which need not be aligned. */
+static int copy_args(uint64_t out[MAX_FORMAT_ARGS], uint64_t data, uint64_t size)
+{
+	if (size % 8 || size / 8 > MAX_FORMAT_ARGS || (size && !data))
+		return -EINVAL;
+	if (size)
+		memcpy(out, ptr(data), size);
+	return 0;
+}
+
+BODY(trace_vprintk)
+{
+	uint64_t args[MAX_FORMAT_ARGS];
+	int err = copy_args(args, r3, r4);
+
+	return err ? from_int(err) : print_line(ex, r1, r2, args, (uint32_t)(r4 / 8));
+}
+
+BODY(format_text)
+{
+	uint64_t args[MAX_FORMAT_ARGS];
+	int err = copy_args(args, r4, r5);
+
+	if (!err)
+		err = tn_format(ptr(r1), (uint32_t)r2, ptr(r3), args, (uint32_t)(r5 / 8));
+	return from_int(err);
+}
+
+BODY(compare_text)
+{
+	return from_int(strncmp(ptr(r1), ptr(r3), r2));
+}
+
+/* ---- Callbacks ---- */
+
+#define MAX_LOOPS (1u << 23)
+
+BODY(loop)
+{
+	const struct tn_func *callback = ptr(r2);
+	uint32_t fuel = ex->callback_fuel; /* a nested call changes it */
+	uint32_t rounds = (uint32_t)r1;
+
+	if (r4)
+		return from_int(-EINVAL);
+	if (rounds > MAX_LOOPS)
+		return from_int(-E2BIG);
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint64_t stop;
+
+		ex->fuel -= fuel;
+		if (tn_unlikely(ex->fuel < 0)) {
+			ex->abort = TN_ABORT_FUEL;
+			return 0;
+		}
+		stop = tn_func_call(callback, ex, i, r3, 0, 0, 0);
+		if (tn_unlikely(ex->abort))
+			return 0;
+		if (stop)
+			return i + 1;
+	}
+	return rounds;
+}
+
+/* ---- The table ---- */
+
+#define TYPE(name) (1u << TN_MAP_##name)
+#define VALUE_MAPS (TYPE(HASH) | TYPE(ARRAY) | TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
+#define PROG_MAPS  TYPE(PROG_ARRAY)
+#define RING_MAPS  TYPE(RINGBUF)
+
+#define RET_NONE      .ret = TN_RET_VOID
+#define RET_I32	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32
+#define RET_U32	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_U32
+#define RET_I64	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I64
+#define RET_U64	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_U64
+#define RET_MAP_VALUE .ret = TN_RET_MAP_VALUE, .ret_ctype = TN_C_PTR
+#define RET_RECORD    .ret = TN_RET_RINGBUF_RECORD, .ret_ctype = TN_C_PTR
+#define RET_TAIL_CALL .ret = TN_RET_NOTHING_RETURNS, .ret_ctype = TN_C_I64
+
+#define ARG(kind_, ctype_, ...)                                             \
+	{                                                                   \
+		.kind = TN_ARG_##kind_, .ctype = TN_C_##ctype_, __VA_ARGS__ \
+	}
+#define MAP(types)    ARG(MAP, PTR, .map_types = (types))
+#define KEY	      ARG(MAP_KEY, PTR, )
+#define VALUE	      ARG(MAP_VALUE, PTR, )
+#define U32	      ARG(SCALAR, U32, )
+#define U64	      ARG(SCALAR, U64, )
+#define CTX	      ARG(CTX, PTR, )
+#define MEM	      ARG(MEM, PTR, )
+#define MEM_OR_NULL   ARG(MEM, PTR, .nullable = true)
+#define WMEM	      ARG(WMEM, PTR, )
+#define WMEM_OR_NULL  ARG(WMEM, PTR, .nullable = true)
+#define SIZE	      ARG(SIZE, U64, )
+#define SIZE_OR_ZERO  ARG(SIZE_OR_ZERO, U64, )
+#define CONST_SIZE    ARG(CONST_SIZE, U64, )
+#define STR	      ARG(STR, PTR, )
+#define RECORD	      ARG(RINGBUF_RECORD, PTR, .release = true)
+#define FUNC	      ARG(FUNC, PTR, )
+#define STACK_OR_NULL ARG(STACK_OR_NULL, PTR, .nullable = true)
+
+/* The first element makes the array of a helper without arguments valid C. */
+#define NR_ARGS(...) (sizeof((struct tn_arg[]){ { 0 }, __VA_ARGS__ }) / sizeof(struct tn_arg) - 1)
+
+static const struct tn_helper helpers[] = {
+#define TN_HELPER(id_, name_, fn_, ret_, flags_, ...)                        \
+	{ .id = (id_),                                                       \
+	  .name = #name_,                                                    \
+	  .fn = fn_,                                                         \
+	  .sig = { ret_, .nr_args = NR_ARGS(__VA_ARGS__), .flags = (flags_), \
+		   .args = { __VA_ARGS__ } } },
+#include "vm/helpers.def"
+};
+
+enum row {
+#define TN_HELPER(id, name, ...) ROW_##name,
+#include "vm/helpers.def"
+};
+
+/* One more than the row of each number; 0: none. The kernel's list ended at 211. */
+static const uint8_t row_of[212] = {
+#define TN_HELPER(id, name, ...) [id] = ROW_##name + 1,
+#include "vm/helpers.def"
+};
+
+const struct tn_helper *tn_helper_by_id(uint32_t id)
+{
+	if (id >= TN_ARRAY_SIZE(row_of) || !row_of[id])
+		return NULL;
+	return &helpers[row_of[id] - 1];
+}
+
+const struct tn_helper *tn_helper_by_name(const char *name)
+{
+	for (size_t i = 0; i < TN_ARRAY_SIZE(helpers); i++) {
+		if (!strcmp(helpers[i].name, name))
+			return &helpers[i];
+	}
+	return NULL;
+}
+
+const struct tn_helper *tn_helper_next(const struct tn_helper *prev)
+{
+	const struct tn_helper *next = prev ? prev + 1 : helpers;
+
+	return next < helpers + TN_ARRAY_SIZE(helpers) ? next : NULL;
+}
+
+void tn_helpers_set_printk(struct tn_rt *rt, void (*fn)(void *user, const char *line), void *user)
+{
+	rt->printk = fn;
+	rt->printk_user = user;
+}
