@@ -135,6 +135,10 @@ int tn_epoch_barrier(void)
 	if (!tn_load_acquire(&tn_epoch_g.fence)) {
 		if (!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
 			return 0;
+		/* EPERM: no thread was registered yet, so nobody has asked for it either. */
+		if (errno == EPERM && !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
+		    !membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
+			return 0;
 		/* Under the lock, so that a thread that registers from now on sees it. */
 		tn_threads_lock();
 		enter_fence_mode();
