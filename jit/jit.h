@@ -5,7 +5,8 @@
 
 #include "vm/image.h"
 
-/* Is there a JIT for this machine, and executable memory? 0, -ENOTSUP, -EACCES/-EPERM with words. */
+/* Is there a JIT for this machine, and executable memory? 0, -ENOTSUP, -EACCES/-EPERM with words.
+ */
 int tn_jit_available(void);
 
 /*
@@ -24,8 +25,8 @@ int32_t tn_jit_insn_at(const struct tn_prog *prog, uint32_t off);
 int tn_jit_perf_map(struct tn_prog *const *progs, uint32_t nr);
 
 /*
- * A chain's trampoline: calls of two or more links in one piece of code. See host-api/hook.c for what
- * is called when; compiled only where it wins.
+ * A chain's trampoline: calls of two or more links in one piece of code. See host-api/hook.c for
+ * what is called when; compiled only where it wins.
  */
 
 #endif
