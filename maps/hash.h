@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hash table of hash and per-slot hash maps: open addressing in groups of 16 slots, sized once,
+ * elements in place, readers without locks. hash.c has the protocol; tests/models/hash.pml checks
+ * it.
+ *
+ * A key's probe path: home group = key's hash scaled to nr_groups, then steps whose size is a hash
+ * of the home group: homes that overflow spread apart, and all keys of one home share one path,
+ * which iteration relies on. The number of groups is prime, so that every step visits all. An
+ * element lies in some group of its path; every group before it counts it in `passed`. So a search
+ * ends where passed is 0, and no tombstones are needed.
+ *
+ * The layout stands here so that compiled code may look up by itself: an array of groups, and an
+ * array of elements, element (group * 16 + i) belonging to ctrl[i]. map->ops->lookup is a function
+ * made for the map's key size and may be called directly.
+ */
+#ifndef TN_MAPS_HASH_H
+#define TN_MAPS_HASH_H
+
+#include "maps/map.h"
+
+#define TN_HASH_GROUP_SLOTS 16u
+
+/* ctrl bytes. Zeroed pages are an empty table. Only live ones have the top bit set. */
+#define TN_HASH_EMPTY	0x00u
+#define TN_HASH_WAITING 0x01u /* removed, but a program may still hold a pointer: see hash.c */
+#define TN_HASH_LIVE	0x80u /* | the low 7 bits of the key's hash */
+
+/* 32 bytes, so that a group never crosses a cache line. */
+struct TN_ALIGNED(32) tn_hash_group {
+	union {
+		_Atomic uint8_t ctrl[TN_HASH_GROUP_SLOTS];
+		_Atomic uint64_t ctrl_words[TN_HASH_GROUP_SLOTS / 8];
+	};
+	/* Odd while the set of live slots changes: what was read from the group between two equal
+	 * even values is true of one moment. Written under `lock`. */
+	_Atomic uint32_t seq;
+	/* Live elements, of any group, whose probe passed this one. Atomic, under no lock. */
+	_Atomic uint32_t passed;
+	/* 1: held. Protects ctrl and seq of this group and, for keys at home here, everything about
+	 * the key. Further groups are only tried while one is held. */
+	_Atomic uint32_t lock;
+	/* As seq, for values that per-slot maps change in place. */
+	_Atomic uint32_t value_seq;
+};
+_Static_assert(sizeof(struct tn_hash_group) == 32, "two groups a cache line");
+
+struct tn_hash {
+	struct tn_map map;
+	struct tn_hash_group *groups;
+	unsigned char *elems;
+	uint32_t nr_groups;   /* prime */
+	uint32_t elem_stride; /* bytes; the key is at 0, padded with zeros to 8 */
+	uint32_t value_off;   /* of the value in the element; per-slot maps: unused */
+	uint32_t nr_spares;   /* cells of `waiting` */
+	uint64_t seed[2];     /* seed[1] is odd */
+	/* Per-slot maps: value of `slot` = slot_values + slot * map.slot_stride + index *
+	 * map.value_stride. NULL for others. */
+	unsigned char *slot_values;
+	size_t table_bytes,
+		slot_bytes; /* of the two mappings: groups + elems + waiting; slot_values */
+
+	/* The last nr_spares removed elements, a ring: low half slot index + 1, high half the low
+	 * half of its ticket; 0: none yet. */
+	_Atomic uint64_t *waiting;
+
+	/* Written by every insert, delete and replace: kept a line away from what readers need. */
+	char pad[64];
+	_Atomic uint32_t count;	 /* live elements, at most max_entries */
+	_Atomic uint64_t ticket; /* elements ever removed or replaced */
+};
+
+struct tn_hash_stats {
+	uint32_t live, waiting, empty;
+	uint32_t max_probe; /* groups that the worst key's search visits */
+	double mean_probe;  /* over all live keys */
+	double mean_miss;   /* over all home groups, for one step each */
+};
+
+/* Check every invariant that holds while nobody writes; false, and words in tn_err_last(), where
+ * one does not. Costs a pass over the table. `out` may be NULL. */
+bool tn_hash_is_valid(struct tn_map *map, struct tn_hash_stats *out);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* The invariants of the hash table in code, for tests. They hold while nobody writes. */
+#include <errno.h>
+#include <string.h>
+
+#include "maps/hash.h"
+#include "maps/hash_group.h"
+#include "maps/hash_key.h"
+
+struct check {
+	struct tn_hash *h;
+	uint32_t *passed; /* what each group should say */
+	struct tn_hash_stats stats;
+	uint64_t probes;
+};
+
+/* The shared slot is always in use. */
+static const void *expected_value(const struct tn_hash *h, uint32_t index)
+{
+	uint32_t slot = h->map.rt->max_slots - 1;
+
+	if (!h->slot_values)
+		return tn_hash_elem(h, index) + h->value_off;
+	return h->slot_values + slot * h->map.slot_stride + (size_t)index * h->map.value_stride;
+}
+
+/* A live element is the one that a search for its key finds, after the groups that count it. */
+static int check_elem(struct check *c, uint32_t index, uint8_t ctrl)
+{
+	struct tn_hash *h = c->h;
+	const void *key = tn_hash_elem(h, index);
+	uint64_t hash = tn_hash_key(h->seed, key, h->map.key_size);
+	uint32_t home = tn_hash_home(h, hash), group = home, depth = 0;
+
+	if (ctrl != tn_hash_ctrl(hash))
+		return tn_map_err(&h->map, -EINVAL, "slot %u: control byte 0x%02x, expected 0x%02x",
+				  index, ctrl, tn_hash_ctrl(hash));
+	for (; group != index / TN_HASH_GROUP_SLOTS; group = tn_hash_next(h, home, group)) {
+		if (++depth == h->nr_groups)
+			return tn_map_err(&h->map, -EINVAL, "slot %u: not on its path", index);
+		c->passed[group]++;
+	}
+	if (h->map.ops->lookup(&h->map, key, h->map.rt->max_slots - 1) != expected_value(h, index))
+		return tn_map_err(&h->map, -EINVAL, "slot %u: its key is found elsewhere, or not",
+				  index);
+	c->stats.live++;
+	c->stats.max_probe = TN_MAX(c->stats.max_probe, depth + 1);
+	c->probes += depth + 1;
+	return 0;
+}
+
+static int check_slots(struct check *c)
+{
+	uint32_t nr = c->h->nr_groups * TN_HASH_GROUP_SLOTS;
+	int err = 0;
+
+	for (uint32_t i = 0; i < nr && !err; i++) {
+		uint8_t ctrl = tn_load_relaxed(
+			&c->h->groups[i / TN_HASH_GROUP_SLOTS].ctrl[i % TN_HASH_GROUP_SLOTS]);
+
+		if (ctrl & TN_HASH_LIVE)
+			err = check_elem(c, i, ctrl);
+		else if (ctrl == TN_HASH_WAITING)
+			c->stats.waiting++;
+		else if (ctrl == TN_HASH_EMPTY)
+			c->stats.empty++;
+		else
+			err = tn_map_err(&c->h->map, -EINVAL, "slot %u: control byte 0x%02x", i,
+					 ctrl);
+	}
+	return err;
+}
+
+/* Groups at rest that count exactly the elements beyond them; also what a miss costs. */
+static int check_groups(struct check *c)
+{
+	struct tn_hash *h = c->h;
+	uint64_t misses = 0;
+
+	for (uint32_t i = 0; i < h->nr_groups; i++) {
+		struct tn_hash_group *g = &h->groups[i];
+		uint32_t passed = tn_load_relaxed(&g->passed), at = i, depth = 1;
+
+		if (passed != c->passed[i])
+			return tn_map_err(&h->map, -EINVAL, "group %u: passed by %u, expected %u",
+					  i, passed, c->passed[i]);
+		if (tn_load_relaxed(&g->lock) || tn_load_relaxed(&g->seq) & 1 ||
+		    tn_load_relaxed(&g->value_seq) & 1)
+			return tn_map_err(&h->map, -EINVAL, "group %u: locked or being changed", i);
+		for (; c->passed[at] && depth < h->nr_groups; depth++)
+			at = tn_hash_next(h, i, at);
+		misses += depth;
+	}
+	c->stats.mean_miss = (double)misses / h->nr_groups;
+	return 0;
+}
+
+/* Every waiting slot stands in the ring once, and nothing else does. */
+static int check_waiting(const struct check *c)
+{
+	const struct tn_hash *h = c->h;
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < h->nr_spares; i++) {
+		uint64_t cell = tn_load_relaxed(&h->waiting[i]);
+		uint32_t index = (uint32_t)cell - 1;
+
+		if (!cell)
+			continue;
+		if (tn_load_relaxed(&h->groups[index / TN_HASH_GROUP_SLOTS]
+					     .ctrl[index % TN_HASH_GROUP_SLOTS]) != TN_HASH_WAITING)
+			return tn_map_err(&h->map, -EINVAL, "slot %u is in the ring, not waiting",
+					  index);
+		found++;
+	}
+	if (found != c->stats.waiting)
+		return tn_map_err(&h->map, -EINVAL, "%u slots wait, %u are in the ring",
+				  c->stats.waiting, found);
+	return 0;
+}
+
+bool tn_hash_is_valid(struct tn_map *map, struct tn_hash_stats *out)
+{
+	struct check c = { .h = (struct tn_hash *)(void *)map };
+	int err;
+
+	c.passed = tn_alloc_array(map->rt, c.h->nr_groups, sizeof(*c.passed));
+	if (!c.passed)
+		return !tn_map_err(map, -ENOMEM, "out of memory");
+	err = check_slots(&c);
+	if (!err)
+		err = check_groups(&c);
+	if (!err)
+		err = check_waiting(&c);
+	if (!err && (c.stats.live != map->ops->count(map) || c.stats.live > map->max_entries))
+		err = tn_map_err(map, -EINVAL, "%u live elements, counted %u of at most %u",
+				 c.stats.live, map->ops->count(map), map->max_entries);
+	c.stats.mean_probe = c.stats.live ? (double)c.probes / c.stats.live : 0;
+	if (out)
+		*out = c.stats;
+	tn_free(map->rt, c.passed);
+	return !err;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One group of the hash table: searching its 16 control bytes, its lock, its sequence number, and
+ * the steps from one group of a probe path to the next.
+ *
+ * ThreadSanitizer knows neither vector loads nor fences: its build takes the scalar search, and
+ * words.h makes every word access acquire or release there.
+ */
+#ifndef TN_MAPS_HASH_GROUP_H
+#define TN_MAPS_HASH_GROUP_H
+
+#include <sched.h>
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "maps/hash.h"
+#include "maps/words.h"
+
+#if defined(__SSE2__) && !TN_TSAN && !defined(TN_HASH_SCALAR)
+#define TN_HASH_SSE2 1
+#include <emmintrin.h>
+#else
+#define TN_HASH_SSE2 0
+#endif
+
+/* ---- Search: bit i of the result stands for slot i ---- */
+
+#if TN_HASH_SSE2
+
+/* The load may mix two states of the group; whoever uses it proves by `seq` that it did not, or
+ * holds the lock. */
+static TN_ALWAYS_INLINE uint32_t tn_group_match(const struct tn_hash_group *g, uint8_t ctrl)
+{
+	__m128i bytes = _mm_load_si128((const __m128i *)(const void *)g);
+
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)ctrl)));
+}
+
+static TN_ALWAYS_INLINE uint32_t tn_group_live(const struct tn_hash_group *g)
+{
+	return (uint32_t)_mm_movemask_epi8(_mm_load_si128((const __m128i *)(const void *)g));
+}
+
+#else
+
+/* Gather the top bits of 8 bytes: the multiplier moves bit 8i + 7 to bit 56 + i, without carries.
+ */
+static TN_ALWAYS_INLINE uint32_t tn_group_top_bits(uint64_t word)
+{
+	return (uint32_t)(((word >> 7 & UINT64_C(0x0101010101010101)) *
+			   UINT64_C(0x0102040810204080)) >>
+			  56);
+}
+
+/* Top bit of each byte of `word` that is zero, exactly: no borrow crosses a byte. */
+static TN_ALWAYS_INLINE uint64_t tn_group_zero_bytes(uint64_t word)
+{
+	const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
+
+	return ~(((word & low7) + low7) | word | low7);
+}
+
+static TN_ALWAYS_INLINE uint32_t tn_group_match(const struct tn_hash_group *g, uint8_t ctrl)
+{
+	uint64_t pattern = UINT64_C(0x0101010101010101) * ctrl;
+	uint64_t lo = TN_WORD_LOAD(&g->ctrl_words[0]) ^ pattern;
+	uint64_t hi = TN_WORD_LOAD(&g->ctrl_words[1]) ^ pattern;
+
+	return tn_group_top_bits(tn_group_zero_bytes(lo)) |
+	       tn_group_top_bits(tn_group_zero_bytes(hi)) << 8;
+}
+
+static TN_ALWAYS_INLINE uint32_t tn_group_live(const struct tn_hash_group *g)
+{
+	return tn_group_top_bits(TN_WORD_LOAD(&g->ctrl_words[0])) |
+	       tn_group_top_bits(TN_WORD_LOAD(&g->ctrl_words[1])) << 8;
+}
+
+#endif
+
+/* ---- Waiting for another thread that is about to go on ---- */
+
+static inline void tn_group_relax(uint32_t tries)
+{
+	if (tries % 64 == 63) {
+		/* It was preempted, perhaps by this thread. */
+		sched_yield();
+		return;
+	}
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb");
+#endif
+}
+
+/* ---- Lock: taken inside a writer section (base/fork.h) alone ---- */
+
+static TN_ALWAYS_INLINE bool tn_group_trylock(struct tn_hash_group *g)
+{
+	return !tn_load_relaxed(&g->lock) &&
+	       !atomic_exchange_explicit(&g->lock, 1, memory_order_acquire);
+}
+
+static inline void tn_group_lock(struct tn_hash_group *g)
+{
+	for (uint32_t tries = 0; !tn_group_trylock(g); tries++)
+		tn_group_relax(tries);
+}
+
+static TN_ALWAYS_INLINE void tn_group_unlock(struct tn_hash_group *g)
+{
+	tn_store_release(&g->lock, 0);
+}
+
+/* ---- Sequence numbers ---- */
+
+/* Orders the reads before it against the reading of the number after it. */
+static TN_ALWAYS_INLINE void tn_seq_read_fence(void)
+{
+#if !TN_TSAN
+	atomic_thread_fence(memory_order_acquire);
+#endif
+}
+
+/* Pairs with tn_seq_read_fence(): who sees a store after it sees the number stored before it. */
+static TN_ALWAYS_INLINE void tn_seq_write_fence(void)
+{
+#if !TN_TSAN
+	atomic_thread_fence(memory_order_release);
+#endif
+}
+
+static TN_ALWAYS_INLINE uint32_t tn_seq_begin_read(_Atomic uint32_t *seq)
+{
+	return tn_load_acquire(seq);
+}
+
+/* Was everything read since then true of one moment? */
+static TN_ALWAYS_INLINE bool tn_seq_unchanged(_Atomic uint32_t *seq, uint32_t begin)
+{
+	tn_seq_read_fence();
+	return !(begin & 1) && tn_load_relaxed(seq) == begin;
+}
+
+static TN_ALWAYS_INLINE void tn_seq_begin_write(_Atomic uint32_t *seq)
+{
+	tn_store_relaxed(seq, tn_load_relaxed(seq) + 1);
+	tn_seq_write_fence();
+}
+
+static TN_ALWAYS_INLINE void tn_seq_end_write(_Atomic uint32_t *seq)
+{
+	/* Pairs with tn_seq_begin_read(): who reads the new number reads what it stands for. */
+	tn_store_release(seq, tn_load_relaxed(seq) + 1);
+}
+
+/* ---- Probe paths ---- */
+
+static TN_ALWAYS_INLINE uint32_t tn_hash_scale(uint32_t x, uint32_t n)
+{
+	return (uint32_t)(((uint64_t)x * n) >> 32);
+}
+
+static TN_ALWAYS_INLINE uint32_t tn_hash_home(const struct tn_hash *h, uint64_t hash)
+{
+	return tn_hash_scale((uint32_t)(hash >> 32), h->nr_groups);
+}
+
+/* The group after `group` on the path of keys at home in `home`. */
+static TN_ALWAYS_INLINE uint32_t tn_hash_next(const struct tn_hash *h, uint32_t home,
+					      uint32_t group)
+{
+	uint32_t mixed = (home ^ (uint32_t)h->seed[0]) * 0x9e3779b1u;
+	uint32_t step = 1 + tn_hash_scale(mixed, h->nr_groups - 1);
+	uint32_t left = h->nr_groups - group;
+
+	return step < left ? group + step : step - left;
+}
+
+static TN_ALWAYS_INLINE uint8_t tn_hash_ctrl(uint64_t hash)
+{
+	return (uint8_t)(TN_HASH_LIVE | (hash & 0x7f));
+}
+
+static TN_ALWAYS_INLINE unsigned char *tn_hash_elem(const struct tn_hash *h, uint32_t index)
+{
+	return h->elems + (size_t)index * h->elem_stride;
+}
+
+#endif

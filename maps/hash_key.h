@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hash of a key: 64-bit words are mixed by a widening multiply whose halves are folded, as in
+ * the family of multiply-and-fold hashes. Both seeds are secret to the map, so that keys from
+ * outside cannot be chosen to collide. The home group comes from the high half, the control byte
+ * from the lowest seven bits.
+ */
+#ifndef TN_MAPS_HASH_KEY_H
+#define TN_MAPS_HASH_KEY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+/* The fractional parts of the square roots of 2 and 3, made odd. */
+#define TN_HASH_MIX1 UINT64_C(0x6a09e667f3bcc909)
+#define TN_HASH_MIX2 UINT64_C(0xbb67ae8584caa73b)
+
+static TN_ALWAYS_INLINE uint64_t tn_hash_fold(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static TN_ALWAYS_INLINE uint64_t tn_hash_read(const void *p, size_t size)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, p, size);
+	return word;
+}
+
+/* Up to 8 bytes. One multiply by a secret odd number spreads well upwards; the fold brings the
+ * high half down. The second one is for keys that differ in few high bits only. */
+static TN_ALWAYS_INLINE uint64_t tn_hash_short(const uint64_t seed[2], uint64_t word)
+{
+	uint64_t x = tn_hash_fold(word ^ seed[0], seed[1]);
+
+	return tn_hash_fold(x ^ TN_HASH_MIX1, TN_HASH_MIX2);
+}
+
+static TN_ALWAYS_INLINE uint64_t tn_hash_two(const uint64_t seed[2], uint64_t a, uint64_t b)
+{
+	uint64_t x = tn_hash_fold(a ^ seed[0], seed[1]);
+
+	/* The first word is mixed before the second meets it: no pair of words cancels. */
+	return tn_hash_fold((x + b) ^ seed[0] ^ TN_HASH_MIX1, seed[1] ^ TN_HASH_MIX2);
+}
+
+/* Any size. Blocks of 16; the last may overlap the one before, since the size is fixed per map. */
+static inline uint64_t tn_hash_long(const uint64_t seed[2], const unsigned char *p, size_t size)
+{
+	uint64_t x = seed[0];
+
+	for (; size > 16; size -= 16, p += 16) {
+		x = tn_hash_fold(x ^ tn_hash_read(p, 8), seed[1]);
+		x = tn_hash_fold((x + tn_hash_read(p + 8, 8)) ^ TN_HASH_MIX1,
+				 seed[1] ^ TN_HASH_MIX2);
+	}
+	if (size > 8)
+		x ^= tn_hash_two(seed, tn_hash_read(p, 8), tn_hash_read(p + 8, size - 8) ^ x);
+	else
+		x = tn_hash_fold(x ^ tn_hash_read(p, size), seed[1]);
+	return tn_hash_fold(x ^ TN_HASH_MIX1, TN_HASH_MIX2);
+}
+
+/* `size` is a constant where it matters: 4, 8 and 16 become straight code. */
+static TN_ALWAYS_INLINE uint64_t tn_hash_key(const uint64_t seed[2], const void *key, size_t size)
+{
+	const unsigned char *p = key;
+
+	if (size == 4 || size == 8)
+		return tn_hash_short(seed, tn_hash_read(p, size));
+	if (size == 16)
+		return tn_hash_two(seed, tn_hash_read(p, 8), tn_hash_read(p + 8, 8));
+	return tn_hash_long(seed, p, size);
+}
+
+#endif
