@@ -8,8 +8,8 @@
 #include "vm/image.h"
 
 struct tn_load_opts {
-	const char *name;	/* of the object */
-	const char *config;	/* .kconfig values, "CONFIG_X=y" a line, or NULL */
+	const char *name;   /* of the object */
+	const char *config; /* .kconfig values, "CONFIG_X=y" a line, or NULL */
 };
 
 /* NULL, errno: ENOEXEC (not an eBPF ELF), EINVAL (malformed), ENOTSUP, ENOMEM. */
@@ -19,14 +19,14 @@ struct tn_image *tn_loader_open(struct tn_rt *rt, struct tn_span file,
 /* What a section name asks for. */
 enum tn_section_kind {
 	TN_SEC_UNKNOWN = 0,
-	TN_SEC_HOOK,	/* "hook/<name>": `rest` is the name */
-	TN_SEC_KERNEL,	/* one of libbpf's: ctx is the builtin context's name, or NULL where Tenon has
-			 * none yet */
+	TN_SEC_HOOK,   /* "hook/<name>": `rest` is the name */
+	TN_SEC_KERNEL, /* one of libbpf's: ctx is the builtin context's name, or NULL where Tenon
+			* has none yet */
 };
 struct tn_section_def {
 	enum tn_section_kind kind;
 	const char *ctx;
-	const char *rest;	/* what follows "prefix/", or "" ; points into the name */
+	const char *rest; /* what follows "prefix/", or "" ; points into the name */
 };
 void tn_section_parse(const char *name, struct tn_section_def *out);
 

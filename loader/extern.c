@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a plugin declares but does not define. Functions and variables of .ksyms are the host's and
+ * are resolved above. Values of .kconfig are known here: they become one read-only map, filled from
+ * the load option's text.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "loader/load.h"
+#include "maps/map.h"
+
+/* What LINUX_KERNEL_VERSION says: the kernel whose dialect Tenon speaks, 6.12.0. */
+#define DIALECT_VERSION 0x060c00u
+
+static int add_extern(struct tn_load *ld, enum tn_extern_kind kind, uint32_t id)
+{
+	const struct tn_btf *btf = ld->image->btf;
+	const struct tn_btf_type *t = tn_btf_type(btf, id);
+	struct tn_load_extern *ext;
+
+	ext = tn_vec_push(ld->rt, &ld->externs);
+	if (!ext)
+		return tn_err_nomem("externs");
+	ext->name = tn_btf_str(btf, t->name_off);
+	ext->btf_id = id;
+	ext->kind = kind;
+	if (tn_btf_kind(t) == TN_BTF_FUNC) {
+		if (kind == TN_EXTERN_KCONFIG)
+			return tn_err(-EINVAL, "section '.kconfig': '%s' is a function", ext->name);
+		ext->kind = TN_EXTERN_KSYM_FUNC;
+	}
+	return 0;
+}
+
+static int add_section(struct tn_load *ld, const char *name, enum tn_extern_kind kind)
+{
+	uint32_t id = tn_btf_find(ld->image->btf, name, TN_BTF_DATASEC);
+	const struct tn_btf_type *t = tn_btf_type(ld->image->btf, id);
+	const struct tn_btf_var_secinfo *info;
+	int err = 0;
+
+	if (!id)
+		return 0;
+	info = tn_btf_extra(t);
+	for (uint32_t i = 0; i < tn_btf_vlen(t) && !err; i++)
+		err = add_extern(ld, kind, info[i].type);
+	return err;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct tn_load_extern *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+const struct tn_load_extern *tn_load_find_extern(const struct tn_load *ld, const char *name)
+{
+	struct tn_load_extern key = { .name = name };
+
+	if (!ld->externs.nr)
+		return NULL;
+	return bsearch(&key, ld->externs.v, ld->externs.nr, sizeof(key), by_name);
+}
+
+/* Weakness stands in the symbol, not in the BTF. */
+static void mark_weak(struct tn_load *ld)
+{
+	for (uint32_t i = 1; i < ld->elf.nr_symbols; i++) {
+		const struct tn_elf_symbol *sym = &ld->elf.symbols[i];
+		const struct tn_load_extern *ext;
+
+		if (sym->section != TN_ELF_UNDEF || !sym->is_weak)
+			continue;
+		ext = tn_load_find_extern(ld, sym->name);
+		if (ext)
+			ld->externs.v[ext - ld->externs.v].is_weak = true;
+	}
+}
+
+/* ---- .kconfig ---- */
+
+/* How a configuration value is stored. */
+enum shape { SHAPE_INT, SHAPE_BOOL, SHAPE_CHAR, SHAPE_TRISTATE, SHAPE_STRING };
+struct slot {
+	enum shape shape;
+	uint32_t size;
+	bool is_signed;
+};
+
+static int bad_value(const struct tn_load_extern *ext, const char *value, const char *what)
+{
+	return tn_err(-EINVAL, "configuration value '%s': '%.40s' %s", ext->name, value, what);
+}
+
+static int find_slot(const struct tn_btf *btf, const struct tn_load_extern *ext, struct slot *out)
+{
+	const struct tn_btf_type *var = tn_btf_type(btf, ext->btf_id);
+	const struct tn_btf_type *t = tn_btf_type(btf, tn_btf_skip_mods(btf, var->size_or_type));
+	const struct tn_btf_array *array;
+	uint32_t encoding;
+
+	out->size = t->size_or_type;
+	out->is_signed = false;
+	switch ((int)tn_btf_kind(t)) {
+	case TN_BTF_INT:
+		encoding = *(const uint32_t *)tn_btf_extra(t) >> 24;
+		out->is_signed = encoding & 1;
+		out->shape = encoding & 4	    ? SHAPE_BOOL
+			     : t->size_or_type == 1 ? SHAPE_CHAR
+						    : SHAPE_INT;
+		if (out->size <= 8)
+			return 0;
+		break;
+	case TN_BTF_ENUM:
+		out->shape = SHAPE_TRISTATE;
+		if (out->size <= 8 && !strcmp(tn_btf_str(btf, t->name_off), "libbpf_tristate"))
+			return 0;
+		break;
+	case TN_BTF_ARRAY:
+		array = tn_btf_extra(t);
+		out->shape = SHAPE_STRING;
+		out->size = array->nelems;
+		if (tn_btf_size_of(btf, array->type) == 1 && array->nelems > 0 &&
+		    array->nelems <= 4096)
+			return 0;
+		break;
+	default:
+		break;
+	}
+	return tn_err(-ENOTSUP,
+		      "extern '%s' is of kind %s; a configuration value is an integer, bool, "
+		      "enum libbpf_tristate or array of char",
+		      ext->name, tn_btf_kind_name(tn_btf_kind(t)));
+}
+
+static int store_number(const struct tn_load_extern *ext, const struct slot *slot, const char *text,
+			uint64_t value, unsigned char *to)
+{
+	uint32_t bits = slot->size * 8;
+	bool fits = bits == 64 ||
+		    (slot->is_signed ? (int64_t)value >= -(INT64_C(1) << (bits - 1)) &&
+					       (int64_t)value < INT64_C(1) << (bits - 1)
+				     : value >> bits == 0);
+
+	if (!fits)
+		return bad_value(ext, text, "does not fit into its variable");
+	memcpy(to, &value, slot->size); /* little-endian, as the object */
+	return 0;
+}
+
+/* y, n, m */
+static int store_letter(const struct tn_load_extern *ext, const struct slot *slot, char letter,
+			unsigned char *to)
+{
+	const char text[2] = { letter, 0 };
+
+	switch (slot->shape) {
+	case SHAPE_BOOL:
+		if (letter == 'm')
+			break;
+		to[0] = letter == 'y';
+		return 0;
+	case SHAPE_TRISTATE:
+		to[0] = letter == 'y' ? 1 : letter == 'm' ? 2 : 0;
+		return 0;
+	case SHAPE_CHAR:
+		to[0] = (unsigned char)letter;
+		return 0;
+	case SHAPE_INT:
+	case SHAPE_STRING:
+		break;
+	}
+	return bad_value(ext, text, "does not fit its type");
+}
+
+static int store_text(const struct tn_load_extern *ext, const struct slot *slot, const char *value,
+		      size_t len, unsigned char *to)
+{
+	if (slot->shape != SHAPE_STRING)
+		return bad_value(ext, value, "is a string, but its variable is not");
+	if (len < 2 || value[len - 1] != '"')
+		return bad_value(ext, value, "lacks its closing quote");
+	/* As libbpf: what is too long is cut, the last byte is always 0. */
+	memcpy(to, value + 1, TN_MIN(len - 2, (size_t)slot->size - 1));
+	return 0;
+}
+
+static int store_value(const struct tn_load_extern *ext, const struct slot *slot, const char *value,
+		       size_t len, unsigned char *to)
+{
+	char number[32], *end;
+	uint64_t n;
+
+	if (len == 1 && (*value == 'y' || *value == 'n' || *value == 'm'))
+		return store_letter(ext, slot, *value, to);
+	if (len && *value == '"')
+		return store_text(ext, slot, value, len, to);
+	if (len == 0 || len >= sizeof(number) || slot->shape == SHAPE_STRING ||
+	    slot->shape == SHAPE_BOOL)
+		return bad_value(ext, len ? value : "", "does not fit its type");
+	memcpy(number, value, len);
+	number[len] = '\0';
+	errno = 0;
+	n = *number == '-' ? (uint64_t)strtoll(number, &end, 0) : strtoull(number, &end, 0);
+	if (errno || *end || end == number)
+		return bad_value(ext, number, "is no number");
+	return store_number(ext, slot, number, n, to);
+}
+
+/* The value of `name` in "NAME=value\n..."; *len of its characters; NULL: not there. */
+static const char *find_config(const char *config, const char *name, size_t *len)
+{
+	size_t name_len = strlen(name);
+
+	for (const char *line = config; line && *line;) {
+		size_t line_len = strcspn(line, "\n");
+
+		if (line_len > name_len && !strncmp(line, name, name_len) &&
+		    line[name_len] == '=') {
+			*len = line_len - name_len - 1;
+			while (*len &&
+			       (line[name_len + *len] == '\r' || line[name_len + *len] == ' '))
+				--*len;
+			return line + name_len + 1;
+		}
+		line += line_len + (line[line_len] == '\n');
+	}
+	return NULL;
+}
+
+static int fill_kconfig(const struct tn_load *ld, const struct tn_load_extern *ext,
+			const struct slot *slot, unsigned char *to)
+{
+	const char *value;
+	size_t len;
+
+	if (!strcmp(ext->name, "LINUX_KERNEL_VERSION"))
+		return store_number(ext, slot, "6.12.0", DIALECT_VERSION, to);
+	/* Nothing of what these ask about is there: no syscall wrapper, no cookie. */
+	if (!strncmp(ext->name, "LINUX_HAS_", 10))
+		return 0;
+	value = find_config(ld->opts->config, ext->name, &len);
+	if (value)
+		return store_value(ext, slot, value, len, to);
+	if (ext->is_weak)
+		return 0;
+	return tn_err(-EINVAL,
+		      "extern '%s' has no configuration value; give one or declare it __weak",
+		      ext->name);
+}
+
+static int load_kconfig(struct tn_load *ld)
+{
+	const struct tn_btf *btf = ld->image->btf;
+	struct tn_map_decl *decl;
+	uint64_t size = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < ld->externs.nr && !err; i++) {
+		struct tn_load_extern *ext = &ld->externs.v[i];
+		struct slot slot;
+
+		if (ext->kind != TN_EXTERN_KCONFIG)
+			continue;
+		err = find_slot(btf, ext, &slot);
+		if (err)
+			return err;
+		ext->kconfig_off = (uint32_t)TN_ROUND_UP(size, 8);
+		size = ext->kconfig_off + (uint64_t)slot.size;
+		if (size > INT32_MAX)
+			return tn_err(-EINVAL, "section '.kconfig' is too large");
+	}
+	if (size == 0)
+		return 0;
+	decl = tn_load_add_map(ld);
+	if (!decl)
+		return -ENOMEM;
+	ld->kconfig_map = ld->image->nr_maps - 1;
+	decl->type = TN_MAP_ARRAY;
+	decl->key_size = 4;
+	decl->value_size = (uint32_t)size;
+	decl->max_entries = 1;
+	decl->flags = TN_MAP_F_MMAPABLE | TN_MAP_F_RDONLY_PROG;
+	decl->is_data = decl->is_rodata = decl->unused = true;
+	decl->name = tn_load_data_name(ld, ".kconfig");
+	decl->section = tn_strdup(ld->rt, ".kconfig");
+	decl->data = tn_zalloc(ld->rt, size);
+	if (!decl->name || !decl->section || !decl->data)
+		return tn_err_nomem("configuration values");
+	for (uint32_t i = 0; i < ld->externs.nr && !err; i++) {
+		const struct tn_load_extern *ext = &ld->externs.v[i];
+		struct slot slot;
+
+		if (ext->kind != TN_EXTERN_KCONFIG)
+			continue;
+		err = find_slot(btf, ext, &slot);
+		if (!err)
+			err = fill_kconfig(ld, ext, &slot, decl->data + ext->kconfig_off);
+	}
+	return err;
+}
+
+int tn_load_externs(struct tn_load *ld)
+{
+	int err;
+
+	if (!ld->image->btf)
+		return 0;
+	err = add_section(ld, ".ksyms", TN_EXTERN_KSYM_VAR);
+	if (!err)
+		err = add_section(ld, ".kconfig", TN_EXTERN_KCONFIG);
+	if (err || !ld->externs.nr)
+		return err;
+	qsort(ld->externs.v, ld->externs.nr, sizeof(ld->externs.v[0]), by_name);
+	for (uint32_t i = 1; i < ld->externs.nr; i++)
+		if (!strcmp(ld->externs.v[i - 1].name, ld->externs.v[i].name))
+			return tn_err(-EINVAL, "extern '%s' is declared twice",
+				      ld->externs.v[i].name);
+	mark_weak(ld);
+	return load_kconfig(ld);
+}
