@@ -292,7 +292,7 @@ static bool take_pattern(struct match *m, const char *pattern)
 
 		if (*p == ' ') {
 			/* "goto l" is not the beginning of "gotol". */
-			if (p > pattern && isalnum((unsigned char)p[-1]) && m->at < m->end &&
+			if (m->at > m->line->at && is_word_char(m->at[-1]) && m->at < m->end &&
 			    is_word_char(*m->at))
 				return false;
 			skip_blanks(m);
