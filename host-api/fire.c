@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hot path: tenon_hook_run() with what is attached, and the same for a single program outside
+ * a hook.
+ *
+ * Fuel. The whole firing draws on one budget. A program is charged its proved cost when it is
+ * entered and its loops pay as they run; what the programs behind it need is kept back from it
+ * (tn_chain_entry.reserve), so that one that runs out of fuel does not starve the others. A firing
+ * inside a helper draws on what the outer one has left.
+ */
+#include "host-api/fire.h"
+
+#include "base/clock.h"
+
+/* Deeper nesting is refused: every level takes host stack. */
+#define MAX_NESTING 8
+
+/* Is the program on this thread's stack already, or the stack too deep? Then it is skipped. */
+static TN_COLD bool is_recursion(const struct tn_exec *outer, const struct tn_prog *prog)
+{
+	uint32_t depth = 0;
+
+	for (; outer; outer = outer->outer) {
+		if (outer->first == prog || outer->prog == prog || ++depth >= MAX_NESTING)
+			return true;
+	}
+	return false;
+}
+
+static TN_COLD void count_abort(struct tenon_program *program, struct tn_exec *ex)
+{
+	tn_add_relaxed(&program->aborted, 1);
+	tn_store_relaxed(&program->last_reason, ex->abort == TN_ABORT_HOST ? ex->abort_reason : 0);
+}
+
+static TN_NOINLINE uint64_t run_counted(tn_native_fn fn, struct tenon_program *program, void *ctx,
+					struct tn_exec *ex)
+{
+	struct tn_run_cell *cell = &program->cells[ex->slot];
+	uint64_t start = tn_clock_ns(), ret = fn(ctx, ex);
+
+	/* The slot is this thread's alone (the shared one runs under its lock): no atomic add. */
+	tn_store_relaxed(&cell->ns, tn_load_relaxed(&cell->ns) + (tn_clock_ns() - start));
+	tn_store_relaxed(&cell->runs, tn_load_relaxed(&cell->runs) + 1);
+	return ret;
+}
+
+/* Fuel for entry `e`, when `left` is there for it and the `behind` entries after it. */
+static TN_ALWAYS_INLINE int64_t share_of(const struct tn_chain_entry *e, int64_t left,
+					 uint32_t behind)
+{
+	int64_t fuel = left - e->reserve;
+
+	/* A nested firing may begin with less than the reserves add up to. */
+	return tn_likely(fuel >= e->cost) ? fuel : left / (int64_t)(behind + 1);
+}
+
+/* One program of a chain. False: it did not decide (skipped, or ended early). */
+static TN_ALWAYS_INLINE bool run_entry(const struct tn_chain *chain, uint32_t idx, void *ctx,
+				       struct tn_exec *ex, int64_t *left, uint64_t *ret)
+{
+	const struct tn_chain_entry *e = &chain->entries[idx];
+	int64_t kept;
+
+	if (tn_unlikely(ex->outer != NULL) && is_recursion(ex->outer, e->prog)) {
+		tn_add_relaxed(&e->program->recursion, 1);
+		return false;
+	}
+	ex->fuel = share_of(e, *left, chain->nr - 1 - idx);
+	kept = *left - ex->fuel;
+	ex->fuel -= e->cost;
+	ex->prog = e->prog;
+	ex->first = e->prog;
+	ex->cookie = e->cookie;
+	ex->tail_calls = 0;
+	if (tn_unlikely(ex->fuel < 0))
+		ex->abort = TN_ABORT_FUEL;
+	else if (tn_unlikely(chain->stats))
+		*ret = run_counted(e->fn, e->program, ctx, ex);
+	else
+		*ret = e->fn(ctx, ex);
+	*left = kept + TN_MAX(ex->fuel, 0);
+	if (tn_likely(!ex->abort))
+		return true;
+	count_abort(e->program, ex);
+	ex->abort = TN_ABORT_NONE;
+	return false;
+}
+
+static TN_ALWAYS_INLINE uint64_t run_chain(const struct tn_chain *chain, void *ctx,
+					   struct tn_exec *ex, int64_t *left)
+{
+	uint64_t result = chain->fallback;
+	uint32_t i;
+
+	for (i = 0; i < chain->nr; i++) {
+		uint64_t ret;
+
+		if (!run_entry(chain, i, ctx, ex, left, &ret))
+			ret = chain->fallback;
+		if (chain->rule == TENON_CHAIN_ALL)
+			continue;
+		result = ret;
+		if (chain->rule == TENON_CHAIN_UNTIL_SET && ret != chain->fallback)
+			break;
+	}
+	return result;
+}
+
+/* The members that compiled code and helpers read; the rest is written before it is read. */
+static TN_ALWAYS_INLINE void begin(struct tn_exec *ex, struct tn_rt *rt, struct tn_thread *t,
+				   void *ctx, uint64_t ctx_size)
+{
+	ex->abort = TN_ABORT_NONE;
+	ex->abort_reason = 0;
+	ex->entry_sp = NULL;
+	ex->ctx_size = ctx_size;
+	ex->rt = rt;
+	ex->thread = t;
+	ex->outer = t->exec;
+	ex->ctx = ctx;
+	ex->slot = tn_slot(rt, t);
+}
+
+/* Inside an epoch section. `left`: fuel, in and out. */
+static TN_ALWAYS_INLINE uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ctx,
+				      int64_t *left)
+{
+	struct tn_exec ex;
+	uint64_t ret;
+	bool shared;
+
+	begin(&ex, &chain->rt->rt, t, ctx, chain->ctx_size);
+	shared = ex.slot == chain->last_slot;
+	if (tn_unlikely(shared))
+		tn_slot_lock_shared(ex.rt);
+	t->exec = &ex;
+	ret = run_chain(chain, ctx, &ex, left);
+	t->exec = ex.outer;
+	if (tn_unlikely(shared))
+		tn_slot_unlock_shared(ex.rt);
+	return ret;
+}
+
+static TN_NOINLINE uint64_t fire_nested(const struct tn_chain *chain, struct tn_thread *t,
+					void *ctx)
+{
+	struct tn_exec *outer = t->exec;
+	int64_t start = TN_MAX(TN_MIN(outer->fuel, chain->fuel), 0), left = start;
+	uint64_t ret = fire(chain, t, ctx, &left);
+
+	outer->fuel -= start - left;
+	return ret;
+}
+
+uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
+{
+	struct tn_thread *t = tn_thread_self();
+	const struct tn_chain *chain;
+	uint64_t ret;
+
+	if (tn_unlikely(!t))
+		return __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
+	tn_epoch_enter(t);
+	/* Pairs with the release in publish(): the entries are filled before. */
+	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
+	if (tn_unlikely(!chain)) {
+		ret = __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
+	} else if (tn_likely(!t->exec)) {
+		int64_t left = chain->fuel;
+
+		ret = fire(chain, t, ctx, &left);
+	} else {
+		ret = fire_nested(chain, t, ctx);
+	}
+	tn_epoch_leave(t);
+	return ret;
+}
+
+/* One run outside any hook, inside an epoch section. */
+static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exec *ex,
+		    struct tn_run_result *out)
+{
+	struct tn_prog *prog = run->program->prog;
+	struct tn_exec *outer = t->exec;
+	int64_t budget = tn_fuel(run->fuel);
+
+	begin(ex, prog->rt, t, run->ctx, run->ctx_size);
+	if (outer)
+		budget = TN_MAX(TN_MIN(outer->fuel, budget), 0);
+	ex->prog = ex->first = prog;
+	ex->cookie = 0;
+	ex->tail_calls = 0;
+	ex->fuel = budget - (prog->facts ? (int64_t)prog->facts->proved_cost : 0);
+	out->ret = 0;
+	if (outer && is_recursion(outer, prog)) {
+		tn_add_relaxed(&run->program->recursion, 1);
+		out->abort = TN_ABORT_NONE;
+		out->skipped = true;
+		return;
+	}
+	t->exec = ex;
+	if (ex->fuel < 0)
+		ex->abort = TN_ABORT_FUEL;
+	else if (run->program->cells)
+		out->ret = run_counted(run->entry, run->program, run->ctx, ex);
+	else
+		out->ret = run->entry(run->ctx, ex);
+	t->exec = outer;
+	if (outer)
+		outer->fuel -= budget - TN_MAX(ex->fuel, 0);
+	out->abort = ex->abort;
+	out->abort_reason = ex->abort_reason;
+	if (ex->abort) {
+		count_abort(run->program, ex);
+		out->ret = 0;
+	}
+}
+
+int tn_run(const struct tn_run *run, uint32_t repeat, struct tn_run_result *out)
+{
+	/* Long series let updaters through now and then. */
+	const uint32_t batch = 1024;
+	struct tn_thread *t = tn_thread_self();
+	struct tn_rt *rt = run->program->prog->rt;
+	struct tn_exec ex;
+	uint64_t start;
+
+	*out = (struct tn_run_result){ 0 };
+	if (!t)
+		return tn_err_nomem("thread record");
+	start = tn_clock_ns();
+	while (repeat) {
+		uint32_t nr = TN_MIN(repeat, batch), i;
+		bool shared;
+
+		tn_epoch_enter(t);
+		shared = tn_slot_is_shared(rt, tn_slot(rt, t));
+		if (shared)
+			tn_slot_lock_shared(rt);
+		for (i = 0; i < nr; i++)
+			run_one(run, t, &ex, out);
+		if (shared)
+			tn_slot_unlock_shared(rt);
+		tn_epoch_leave(t);
+		repeat -= nr;
+	}
+	out->ns = tn_clock_ns() - start;
+	return 0;
+}
+
+void tenon_abort(uint32_t reason)
+{
+	struct tn_thread *t = tn_thread_tls;
+
+	if (!t || !t->exec)
+		return;
+	t->exec->abort = TN_ABORT_HOST;
+	t->exec->abort_reason = reason;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the host told us about itself: context layouts, helpers, and the signatures that programs
+ * must share to call each other by tail call. All of it lives as long as the runtime.
+ */
+#ifndef TN_HOST_HOST_TYPE_H
+#define TN_HOST_HOST_TYPE_H
+
+#include "host-api/runtime.h"
+#include "vm/ctx_type.h"
+#include "vm/image.h"
+#include "vm/signature.h"
+
+struct tn_ctx_entry {
+	struct tn_ctx_entry *next;
+	struct tn_ctx_type *type;
+};
+
+struct tn_helper_entry {
+	struct tn_helper_entry *next;
+	struct tn_host_helper helper;
+	uint64_t flags; /* as declared */
+};
+
+/* What a tail call relies on. Contexts known by size alone are equal when their sizes are. */
+struct tn_prog_sig {
+	struct tn_prog_sig *next;
+	const struct tn_ctx_type *ctx; /* NULL: raw, of raw_size bytes */
+	uint32_t raw_size;
+	bool ret_checked;
+	int64_t ret_min, ret_max;
+};
+
+/* The checked, owned form of `ctx`, shared by equal declarations. 0, -EINVAL, -EEXIST (the name is
+ * taken by another layout), -ENOMEM. Takes rt.lock. */
+int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *ctx,
+			 const struct tn_ctx_type **out);
+
+/* The plugin's own definition of the struct must agree with the host's fields: 0, or -ESTALE with
+ * the field's name. Members that the host does not show, and structs of other names, pass. */
+int tn_ctx_type_check_btf(const struct tn_ctx_type *type, const struct tn_btf *btf);
+
+/* tenon_runtime_add_helper() without its checks of pointers; `fn` NULL: known by description only.
+ */
+int tn_host_helper_add(struct tenon_runtime *rt, const char *name, const char *sig, tenon_fn fn,
+		       const struct tenon_helper_opts *opts);
+
+/* NULL: none of that name or number. */
+const struct tn_host_helper *tn_host_helper_find(struct tenon_runtime *rt, const char *name);
+const struct tn_host_helper *tn_host_helper_by_id(struct tenon_runtime *rt, uint32_t id);
+
+/* The one signature equal to `want`; NULL: out of memory. Takes rt.lock. */
+const struct tn_prog_sig *tn_prog_sig_intern(struct tenon_runtime *rt,
+					     const struct tn_prog_sig *want);
+bool tn_prog_sig_same_ctx(const struct tn_prog_sig *a, const struct tn_prog_sig *b);
+
+void tn_host_types_fini(struct tenon_runtime *rt);
+
+#endif

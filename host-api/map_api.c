@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps from the host: sizes and existence are checked here, the rest is the map's own. Errors are
+ * the kernel's numbers; the words are added here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "host-api/map_handle.h"
+#include "host-api/object.h"
+
+/* The map behind an API call, or NULL with words. */
+static struct tn_map *loaded(const struct tenon_map *handle)
+{
+	struct tn_map *map;
+
+	if (!handle)
+		return tn_err_null(-EINVAL, "map: NULL");
+	map = tn_map_of(handle);
+	if (!map)
+		return tn_err_null(-EINVAL, "map '%s' does not exist before its object is loaded",
+				   handle->name);
+	return map;
+}
+
+static int words(int rc, const struct tn_map *map, const char *what)
+{
+	const char *why;
+
+	if (rc >= 0)
+		return rc;
+	why = rc == -TN_ENOTSUPP ? "this type of map has no such operation" : strerror(-rc);
+	return tn_err(rc, "map '%s': %s: %s", map->name, what, why);
+}
+
+static int check_sizes(const struct tn_map *map, const void *key, size_t key_size,
+		       const void *value, size_t value_size, bool with_value)
+{
+	size_t want = tn_map_host_value_size(map);
+
+	if (key_size != map->key_size || (key_size && !key))
+		return tn_err(-EINVAL, "map '%s': the key has %zu bytes, expected %u", map->name,
+			      key ? key_size : 0, map->key_size);
+	if (with_value && (value_size != want || (want && !value)))
+		return tn_err(-EINVAL, "map '%s': the value has %zu bytes, expected %zu", map->name,
+			      value ? value_size : 0, want);
+	return 0;
+}
+
+/* ---- Elements ---- */
+
+int tenon_map_lookup_elem(const struct tenon_map *handle, const void *key, size_t key_size,
+			  void *value, size_t value_size, uint64_t flags)
+{
+	struct tn_map *map = loaded(handle);
+	int rc;
+
+	if (!map)
+		return -EINVAL;
+	rc = check_sizes(map, key, key_size, value, value_size, true);
+	return rc ? rc : words(tn_map_host_lookup(map, key, value, flags), map, "lookup");
+}
+
+int tenon_map_update_elem(struct tenon_map *handle, const void *key, size_t key_size,
+			  const void *value, size_t value_size, uint64_t flags)
+{
+	struct tn_map *map = loaded(handle);
+	int rc;
+
+	if (!map)
+		return -EINVAL;
+	rc = check_sizes(map, key, key_size, value, value_size, true);
+	return rc ? rc : words(tn_map_host_update(map, key, value, flags), map, "update");
+}
+
+int tenon_map_delete_elem(struct tenon_map *handle, const void *key, size_t key_size,
+			  uint64_t flags)
+{
+	struct tn_map *map = loaded(handle);
+	int rc;
+
+	if (!map)
+		return -EINVAL;
+	rc = check_sizes(map, key, key_size, NULL, 0, false);
+	return rc ? rc : words(tn_map_host_delete(map, key, flags), map, "delete");
+}
+
+int tenon_map_lookup_and_delete_elem(struct tenon_map *handle, const void *key, size_t key_size,
+				     void *value, size_t value_size, uint64_t flags)
+{
+	struct tn_map *map = loaded(handle);
+	int rc;
+
+	if (!map)
+		return -EINVAL;
+	rc = check_sizes(map, key, key_size, value, value_size, true);
+	if (!rc)
+		rc = words(tn_map_host_lookup_and_delete(map, key, value, flags), map,
+			   "lookup and delete");
+	return rc;
+}
+
+int tenon_map_get_next_key(const struct tenon_map *handle, const void *key, void *next,
+			   size_t key_size)
+{
+	struct tn_map *map = loaded(handle);
+	int rc;
+
+	if (!map)
+		return -EINVAL;
+	rc = check_sizes(map, next, key_size, NULL, 0, false);
+	return rc ? rc : words(tn_map_next_key(map, key, next), map, "next key");
+}
+
+/* A key deleted since next_key() is passed over: the batch holds what was there. */
+int tenon_map_lookup_batch(const struct tenon_map *handle, const void *prev_key, void *keys,
+			   size_t key_size, void *values, size_t value_size, uint32_t *count)
+{
+	struct tn_map *map = loaded(handle);
+	uint32_t want, got = 0;
+	int rc;
+
+	if (!map)
+		return -EINVAL;
+	if (!count)
+		return tn_err(-EINVAL, "map '%s': batch: count is NULL", map->name);
+	rc = check_sizes(map, keys, key_size, values, value_size, true);
+	want = *count;
+	*count = 0;
+	while (!rc && got < want) {
+		char *key = (char *)keys + got * key_size;
+		char *value = (char *)values + got * value_size;
+
+		rc = tn_map_next_key(map, prev_key, key);
+		if (rc)
+			break;
+		rc = tn_map_host_lookup(map, key, value, 0);
+		/* Reads go on from a key that is gone; a slot of the array is not used up. */
+		prev_key = key;
+		if (!rc)
+			got++;
+		else if (rc == -ENOENT)
+			rc = 0;
+	}
+	*count = got;
+	return words(rc, map, "batch");
+}
+
+/* ---- Information ---- */
+
+uint32_t tenon_map_id(const struct tenon_map *handle)
+{
+	struct tn_map *map = handle ? tn_map_of(handle) : NULL;
+
+	return map ? map->id : 0;
+}
+
+static void info_of_decl(const struct tenon_map *handle, struct tenon_map_info *out)
+{
+	const struct tn_map_decl *decl = handle->decl;
+
+	*out = (struct tenon_map_info){
+		.name = decl->name,
+		.type = decl->type,
+		.key_size = decl->key_size,
+		.value_size = decl->value_size,
+		.max_entries = decl->max_entries,
+		.flags = decl->flags,
+		.global_data = decl->is_data,
+	};
+}
+
+static void info_of_map(const struct tenon_map *handle, struct tn_map *map,
+			struct tenon_map_info *out)
+{
+	bool is_handle = handle->tag == &tn_map_tag;
+
+	*out = (struct tenon_map_info){
+		.name = is_handle ? handle->name : map->name,
+		.type = map->type,
+		.key_size = map->key_size,
+		.value_size = map->value_size,
+		.max_entries = map->max_entries,
+		.flags = map->flags,
+		.nr_entries = map->ops->count ? map->ops->count(map) : 0,
+		.bytes = map->charged,
+		.host_value_size = tn_map_host_value_size(map),
+		.global_data = is_handle && handle->decl && handle->decl->is_data,
+		.id = map->id,
+	};
+}
+
+int tenon_map_info(const struct tenon_map *handle, struct tenon_map_info *info)
+{
+	struct tenon_map_info out;
+	struct tn_map *map;
+	int rc;
+
+	if (!handle || !info)
+		return tn_err(-EINVAL, "tenon_map_info: an argument is NULL");
+	rc = tn_opts_read("tenon_map_info", info, &out, sizeof(out));
+	if (rc)
+		return rc;
+	map = tn_map_of(handle);
+	if (map)
+		info_of_map(handle, map, &out);
+	else
+		info_of_decl(handle, &out);
+	out.type_name = tn_map_type_words(out.type);
+	tn_opts_write(info, &out, sizeof(out));
+	return 0;
+}
+
+void *tenon_map_data(struct tenon_map *handle, size_t *size)
+{
+	struct tn_map *map = loaded(handle);
+
+	if (!map)
+		return NULL;
+	if (!map->values || map->slot_stride)
+		return tn_err_null(-ENOTSUP, "map '%s': only arrays lie open to the host",
+				   map->name);
+	if (size)
+		*size = (size_t)map->value_stride * map->max_entries;
+	return map->values;
+}
+
+/* ---- The host's own maps ---- */
+
+struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const char *name,
+				uint32_t key_size, uint32_t value_size, uint32_t max_entries,
+				const struct tenon_map_opts *opts)
+{
+	struct tenon_map_opts want;
+	struct tn_map_attr attr;
+	struct tenon_map *handle;
+	struct tn_map *map;
+	int rc;
+
+	if (!rt)
+		return tn_err_null(-EINVAL, "tenon_map_new: no runtime");
+	rc = tn_opts_read("tenon_map_opts", opts, &want, sizeof(want));
+	if (rc)
+		return tn_null(rc);
+	attr = (struct tn_map_attr){ type,	  key_size,   value_size,
+				     max_entries, want.flags, name ? name : "" };
+	map = tn_map_create(&rt->rt, &attr);
+	if (!map)
+		return NULL;
+	handle = tn_new(&rt->rt, struct tenon_map);
+	if (!handle) {
+		tn_map_put(map);
+		return tn_err_null(-ENOMEM, "out of memory: map '%s'", attr.name);
+	}
+	handle->tag = &tn_map_tag;
+	handle->rt = rt;
+	handle->name = map->name;
+	rc = tn_map_handle_set(handle, map);
+	if (rc) {
+		tn_free(&rt->rt, handle);
+		return tn_null(rc);
+	}
+	tn_lock(rt);
+	handle->next = rt->maps;
+	rt->maps = handle;
+	tn_unlock(rt);
+	return handle;
+}
+
+void tenon_map_free(struct tenon_map *handle)
+{
+	struct tenon_runtime *rt;
+	struct tenon_map **at;
+
+	/* Maps of objects, and maps as helpers get them, are not the caller's to free. */
+	if (!handle || handle->tag != &tn_map_tag || handle->obj)
+		return;
+	rt = handle->rt;
+	tn_lock(rt);
+	for (at = &rt->maps; *at && *at != handle; at = &(*at)->next)
+		;
+	if (*at)
+		*at = handle->next;
+	tn_unlock(rt);
+	tn_map_handle_clear(handle);
+	tn_free(&rt->rt, handle);
+}
+
+int tenon_map_freeze(struct tenon_map *handle)
+{
+	struct tn_map *map = loaded(handle);
+
+	return map ? words(tn_map_freeze(map), map, "freeze") : -EINVAL;
+}
+
+/* ---- Before load ---- */
+
+static int check_unloaded(const struct tenon_map *handle, const char *what)
+{
+	if (!handle || handle->tag != &tn_map_tag || !handle->decl)
+		return tn_err(-EINVAL, "%s: not a map of an object", what);
+	if (handle->obj->state != TN_OBJECT_OPEN)
+		return tn_err(-EALREADY, "map '%s': %s: its object is loaded already", handle->name,
+			      what);
+	return 0;
+}
+
+int tenon_map_set_initial_value(struct tenon_map *handle, const void *data, size_t size)
+{
+	int rc = check_unloaded(handle, "initial value");
+	struct tn_map_decl *decl;
+
+	if (rc)
+		return rc;
+	decl = handle->decl;
+	if (!decl->is_data)
+		return tn_err(-EINVAL, "map '%s': only globals have an initial value",
+			      handle->name);
+	if (!data || size != decl->value_size)
+		return tn_err(-EINVAL, "map '%s': %zu bytes, expected %u", handle->name,
+			      data ? size : 0, decl->value_size);
+	if (!decl->data)
+		decl->data = tn_alloc(&handle->rt->rt, size);
+	if (!decl->data)
+		return tn_err_nomem("initial value");
+	memcpy(decl->data, data, size);
+	return 0;
+}
+
+const void *tenon_map_initial_value(const struct tenon_map *handle, size_t *size)
+{
+	if (!handle || handle->tag != &tn_map_tag || !handle->decl || !handle->decl->data)
+		return tn_err_null(-ENOENT, "the map has no initial value");
+	if (size)
+		*size = handle->decl->value_size;
+	return handle->decl->data;
+}
+
+int tenon_map_set_max_entries(struct tenon_map *handle, uint32_t n)
+{
+	int rc = check_unloaded(handle, "max_entries");
+
+	if (rc)
+		return rc;
+	if (handle->decl->is_data)
+		return tn_err(-EINVAL, "map '%s': globals have one entry", handle->name);
+	handle->decl->max_entries = n;
+	return 0;
+}
+
+int tenon_map_reuse(struct tenon_map *handle, struct tenon_map *from)
+{
+	int rc = check_unloaded(handle, "reuse");
+	const struct tn_map_decl *decl;
+	struct tn_map *map;
+
+	if (rc)
+		return rc;
+	map = loaded(from);
+	if (!map)
+		return -EINVAL;
+	decl = handle->decl;
+	if (map->rt != &handle->rt->rt)
+		return tn_err(-EINVAL, "map '%s' belongs to another runtime", map->name);
+	if (map->type != decl->type || map->key_size != decl->key_size ||
+	    map->value_size != decl->value_size || map->max_entries != decl->max_entries)
+		return tn_err(-EINVAL,
+			      "map '%s': type %u, key %u, value %u, entries %u; '%s' has %u, %u, "
+			      "%u, %u",
+			      decl->name, decl->type, decl->key_size, decl->value_size,
+			      decl->max_entries, map->name, map->type, map->key_size,
+			      map->value_size, map->max_entries);
+	tn_map_put(handle->reused);
+	handle->reused = tn_map_get(map);
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the API's map handles and the maps themselves: creation from declarations, reuse, and
+ * what prog arrays must know of programs.
+ */
+#include "host-api/map_handle.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "host-api/host_type.h"
+#include "host-api/program.h"
+#include "maps/prog_array.h"
+
+const char tn_map_tag = 'm';
+
+struct tn_map *tn_map_of(const struct tenon_map *map)
+{
+	if (map->tag == &tn_map_tag)
+		return map->map;
+	return (struct tn_map *)(uintptr_t)map;
+}
+
+static const struct tn_prog_array_host prog_array_host = {
+	.get = tn_program_get_by_id,
+	.put = tn_program_put_opaque,
+	.id = tn_program_id_of,
+	.fits = tn_program_fits,
+};
+
+int tn_map_handle_set(struct tenon_map *handle, struct tn_map *map)
+{
+	struct tenon_runtime *rt = handle->rt;
+	struct tn_map_share *share;
+
+	tn_lock(rt);
+	share = map->owner;
+	if (!share) {
+		share = tn_new(&rt->rt, struct tn_map_share);
+		map->owner = share;
+	}
+	if (share) {
+		share->handles++;
+		handle->map = map;
+	}
+	tn_unlock(rt);
+	if (!share) {
+		tn_map_put(map);
+		return tn_err_nomem("map");
+	}
+	if (map->type == TN_MAP_PROG_ARRAY)
+		tn_prog_array_set_host(map, &prog_array_host);
+	return 0;
+}
+
+void tn_map_handle_clear(struct tenon_map *handle)
+{
+	struct tn_map *map = handle->map;
+	struct tn_map_share *share, *last = NULL;
+
+	if (!map)
+		return;
+	tn_lock(handle->rt);
+	share = map->owner;
+	if (--share->handles == 0) {
+		last = share;
+		map->owner = NULL;
+	}
+	handle->map = NULL;
+	tn_unlock(handle->rt);
+	if (last && map->type == TN_MAP_PROG_ARRAY)
+		tn_prog_array_clear(map);
+	tn_free(&handle->rt->rt, last);
+	tn_map_put(map);
+}
+
+static int fill_data(struct tn_map *map, const struct tn_map_decl *decl)
+{
+	if (decl->data)
+		memcpy(map->values, decl->data, decl->value_size);
+	return decl->is_rodata ? tn_map_freeze(map) : 0;
+}
+
+static int load_new(struct tenon_map *handle)
+{
+	const struct tn_map_decl *decl = handle->decl;
+	struct tn_map_attr attr = {
+		.type = decl->type,
+		.key_size = decl->key_size,
+		.value_size = decl->value_size,
+		.max_entries = decl->max_entries,
+		.flags = decl->flags | (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0),
+		.name = decl->name,
+	};
+	struct tn_map *map;
+	int rc;
+
+	if (decl->pinning)
+		return tn_err(-ENOTSUP, "map '%s': pinning is not supported", decl->name);
+	map = tn_map_create(&handle->rt->rt, &attr);
+	if (!map)
+		return -errno;
+	map->btf_key_id = decl->btf_key_id;
+	map->btf_value_id = decl->btf_value_id;
+	rc = tn_map_handle_set(handle, map);
+	if (!rc && decl->is_data)
+		rc = fill_data(map, decl);
+	return rc;
+}
+
+int tn_map_handle_load(struct tenon_map *handle)
+{
+	struct tn_map *map = handle->reused;
+	int rc;
+
+	if (map) {
+		handle->reused = NULL;
+		rc = tn_map_handle_set(handle, map);
+	} else {
+		rc = load_new(handle);
+	}
+	if (rc)
+		return rc;
+	map = handle->map;
+	if (tn_load_relaxed(&map->frozen) && map->flags & TN_MAP_F_RDONLY_PROG &&
+	    !map->const_for_programs)
+		rc = tn_map_make_const(map);
+	return rc;
+}
+
+const struct tn_prog_sig *tn_map_sig(const struct tn_map *map)
+{
+	const struct tn_map_share *share = map->owner;
+
+	return share ? share->sig : NULL;
+}
+
+/* Every result that the array's programs may give must be one that the caller may give. */
+static bool results_within(const struct tn_prog_sig *array, const struct tn_prog_sig *caller)
+{
+	if (!caller->ret_checked)
+		return true;
+	return array->ret_checked && array->ret_min >= caller->ret_min &&
+	       array->ret_max <= caller->ret_max;
+}
+
+int tn_map_bind_sig(struct tenon_runtime *rt, struct tn_map *map, const struct tn_prog_sig *sig)
+{
+	const struct tn_prog_sig *interned = tn_prog_sig_intern(rt, sig), *old;
+	struct tn_map_share *share;
+
+	if (!interned)
+		return tn_err_nomem("program signature");
+	tn_lock(rt);
+	share = map->owner;
+	old = share ? share->sig : NULL;
+	if (share && !old)
+		share->sig = interned;
+	tn_unlock(rt);
+	if (!share)
+		return tn_err(-EINVAL, "map '%s': its owner is gone", map->name);
+	if (!old)
+		return tn_prog_array_bind(map, interned);
+	if (!tn_prog_sig_same_ctx(old, sig))
+		return tn_err(-EINVAL, "map '%s' belongs to programs of another context",
+			      map->name);
+	if (!results_within(old, sig))
+		return tn_err(-EINVAL,
+			      "map '%s' belongs to programs with other results than "
+			      "this one's hook allows",
+			      map->name);
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Consumers of ring buffer maps: one epoll descriptor over the maps' eventfds. A ring buffer object
+ * is used by one thread at a time.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "host-api/map_handle.h"
+#include "maps/ringbuf.h"
+
+struct ring {
+	struct tn_map *map; /* a reference */
+	tenon_sample_fn fn;
+	void *user;
+};
+
+struct tenon_ring_buffer {
+	struct tenon_runtime *rt;
+	int epoll_fd;
+	TN_VEC(struct ring) rings;
+};
+
+static int watch(struct tenon_ring_buffer *rb, struct tn_map *map)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = tn_ringbuf_fd(map);
+
+	if (fd < 0)
+		return tn_err(fd, "map '%s': no eventfd: %s", map->name, strerror(-fd));
+	ev.data.u32 = rb->rings.nr;
+	if (epoll_ctl(rb->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
+		return tn_err(-errno, "map '%s': epoll: %s", map->name, strerror(errno));
+	return 0;
+}
+
+int tenon_ring_buffer_add(struct tenon_ring_buffer *rb, struct tenon_map *handle,
+			  tenon_sample_fn fn, void *user)
+{
+	struct tn_map *map = handle ? tn_map_of(handle) : NULL;
+	struct ring *ring;
+	int rc;
+
+	if (!rb || !fn)
+		return tn_err(-EINVAL, "tenon_ring_buffer_add: an argument is NULL");
+	if (!map || map->type != TN_MAP_RINGBUF || map->rt != &rb->rt->rt)
+		return tn_err(-EINVAL,
+			      "tenon_ring_buffer_add: not a loaded ring buffer map of this "
+			      "runtime");
+	rc = tn_vec_reserve(&rb->rt->rt, (void **)&rb->rings.v, &rb->rings.cap, rb->rings.nr + 1,
+			    sizeof(rb->rings.v[0]));
+	if (rc)
+		return tn_err_nomem("ring buffer");
+	rc = watch(rb, map);
+	if (rc)
+		return rc;
+	ring = tn_vec_push(&rb->rt->rt, &rb->rings);
+	*ring = (struct ring){ tn_map_get(map), fn, user };
+	return 0;
+}
+
+struct tenon_ring_buffer *tenon_ring_buffer_new(struct tenon_map *handle, tenon_sample_fn fn,
+						void *user)
+{
+	struct tn_map *map = handle ? tn_map_of(handle) : NULL;
+	struct tenon_ring_buffer *rb;
+	struct tenon_runtime *rt;
+	int rc;
+
+	if (!map)
+		return tn_err_null(-EINVAL, "tenon_ring_buffer_new: the map is not loaded");
+	rt = TN_CONTAINER_OF(map->rt, struct tenon_runtime, rt);
+	rb = tn_new(&rt->rt, struct tenon_ring_buffer);
+	if (!rb)
+		return tn_err_null(-ENOMEM, "out of memory: ring buffer");
+	rb->rt = rt;
+	tn_lock(rt);
+	rt->nr_ring_buffers++;
+	tn_unlock(rt);
+	rb->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (rb->epoll_fd < 0)
+		rc = tn_err(-errno, "ring buffer: epoll: %s", strerror(errno));
+	else
+		rc = tenon_ring_buffer_add(rb, handle, fn, user);
+	if (rc) {
+		tenon_ring_buffer_free(rb);
+		return tn_null(rc);
+	}
+	return rb;
+}
+
+int tenon_ring_buffer_consume(struct tenon_ring_buffer *rb)
+{
+	uint32_t i;
+	int total = 0;
+
+	if (!rb)
+		return tn_err(-EINVAL, "tenon_ring_buffer_consume: NULL");
+	for (i = 0; i < rb->rings.nr; i++) {
+		struct ring *ring = &rb->rings.v[i];
+		int rc = tn_ringbuf_consume(ring->map, ring->fn, ring->user);
+
+		if (rc < 0)
+			return rc;
+		total = total > INT32_MAX - rc ? INT32_MAX : total + rc;
+	}
+	return total;
+}
+
+int tenon_ring_buffer_poll(struct tenon_ring_buffer *rb, int timeout_ms)
+{
+	struct epoll_event ev;
+	int rc;
+
+	if (!rb)
+		return tn_err(-EINVAL, "tenon_ring_buffer_poll: NULL");
+	/* What is there already needs no waiting, and its wakeup may be gone. */
+	rc = tenon_ring_buffer_consume(rb);
+	if (rc || !timeout_ms)
+		return rc;
+	rc = epoll_wait(rb->epoll_fd, &ev, 1, timeout_ms);
+	if (rc < 0)
+		return tn_err(-errno, "ring buffer: epoll: %s", strerror(errno));
+	return rc ? tenon_ring_buffer_consume(rb) : 0;
+}
+
+int tenon_ring_buffer_fd(const struct tenon_ring_buffer *rb)
+{
+	return rb ? rb->epoll_fd : tn_err(-EINVAL, "tenon_ring_buffer_fd: NULL");
+}
+
+void tenon_ring_buffer_free(struct tenon_ring_buffer *rb)
+{
+	struct tenon_runtime *rt;
+	uint32_t i;
+
+	if (!rb)
+		return;
+	rt = rb->rt;
+	for (i = 0; i < rb->rings.nr; i++)
+		tn_map_put(rb->rings.v[i].map);
+	tn_vec_free(&rt->rt, &rb->rings);
+	if (rb->epoll_fd >= 0)
+		close(rb->epoll_fd);
+	tn_lock(rt);
+	rt->nr_ring_buffers--;
+	tn_unlock(rt);
+	tn_free(&rt->rt, rb);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Test runs: one program outside any hook, with a context and, for packet contexts, a frame.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "host-api/fire.h"
+#include "host-api/object.h"
+#include "vm/interp.h"
+
+/* Around the frame: room for metadata and headers in front, as XDP gives it. */
+#define HEADROOM  256u
+#define TAILROOM  320u
+#define MAX_FRAME (1u << 20)
+
+struct frame {
+	unsigned char *buf; /* owned */
+	void *ctx;	    /* the host's struct, in the caller's memory or `own` */
+	union {
+		struct tenon_xdp_md xdp;
+		struct tenon_sk_buff skb;
+	} own;
+	bool is_xdp;
+};
+
+static bool is_packet(const struct tn_prog *prog)
+{
+	return prog->ctx_type->is_packet;
+}
+
+/* All packet contexts begin with these three. */
+static void set_pointers(struct frame *f, size_t size)
+{
+	struct tenon_xdp_md *md = f->ctx;
+
+	_Static_assert(offsetof(struct tenon_sk_buff, data) == 0 &&
+			       offsetof(struct tenon_sk_buff, data_end) ==
+				       offsetof(struct tenon_xdp_md, data_end) &&
+			       offsetof(struct tenon_sk_buff, data_meta) ==
+				       offsetof(struct tenon_xdp_md, data_meta),
+		       "packet contexts begin alike");
+	md->data = md->data_meta = f->buf + HEADROOM;
+	md->data_end = f->buf + HEADROOM + size;
+}
+
+/* What the kernel's test run fills in for a frame without a context of its own. */
+static void fill_skb(struct tenon_sk_buff *skb, const struct tenon_test_run_opts *opts)
+{
+	skb->len = (uint32_t)opts->data_in_size;
+	if (opts->data_in_size >= 14)
+		memcpy(&skb->protocol, (const char *)opts->data_in + 12, 2);
+}
+
+static int make_frame(struct tn_rt *rt, const struct tn_prog *prog,
+		      const struct tenon_test_run_opts *opts, struct frame *f)
+{
+	f->is_xdp = !strcmp(prog->ctx_type->name, "xdp_md");
+	f->ctx = opts->ctx ? opts->ctx : &f->own;
+	if (!opts->data_in) {
+		if (opts->ctx)
+			return 0;
+		return tn_err(-EINVAL,
+			      "program '%s': give data_in, or a ctx that points to a frame",
+			      prog->name);
+	}
+	if (opts->data_in_size > MAX_FRAME)
+		return tn_err(-E2BIG, "data_in has %zu bytes, at most %u", opts->data_in_size,
+			      MAX_FRAME);
+	f->buf = tn_zalloc(rt, HEADROOM + opts->data_in_size + TAILROOM);
+	if (!f->buf)
+		return tn_err_nomem("frame");
+	memcpy(f->buf + HEADROOM, opts->data_in, opts->data_in_size);
+	set_pointers(f, opts->data_in_size);
+	if (!f->is_xdp && !opts->ctx)
+		fill_skb(f->ctx, opts);
+	return 0;
+}
+
+static int copy_out(const struct frame *f, struct tenon_test_run_opts *opts)
+{
+	const struct tenon_xdp_md *md = f->ctx;
+	size_t size = (size_t)((char *)md->data_end - (char *)md->data);
+	size_t room = opts->data_out_size;
+
+	opts->data_out_size = size;
+	if (!opts->data_out)
+		return 0;
+	memcpy(opts->data_out, md->data, TN_MIN(size, room));
+	if (size > room)
+		return tn_err(-ENOSPC, "data_out has %zu bytes, the frame %zu", room, size);
+	return 0;
+}
+
+static int choose_engine(const struct tenon_program *program, enum tenon_engine engine,
+			 tn_native_fn *out)
+{
+	const struct tn_prog *prog = program->prog;
+
+	*out = engine == TENON_ENGINE_INTERP ? tn_interp_entry : prog->entry;
+	if (engine > TENON_ENGINE_JIT)
+		return tn_err(-EINVAL, "unknown engine %d", (int)engine);
+	if (engine == TENON_ENGINE_JIT && !program->unit->code)
+		return tn_err(-ENOTSUP, "program '%s' was loaded for the interpreter", prog->name);
+	return 0;
+}
+
+static int check_ctx(const struct tenon_program *program, const struct tenon_test_run_opts *opts)
+{
+	const struct tn_prog *prog = program->prog;
+	uint32_t want = prog->ctx_type->host_size;
+
+	if (opts->ctx && opts->ctx_size != want)
+		return tn_err(-EINVAL, "program '%s': ctx_size is %zu, its context has %u bytes",
+			      prog->name, opts->ctx_size, want);
+	if (is_packet(prog))
+		return 0;
+	if (opts->data_in)
+		return tn_err(-EINVAL, "program '%s' has no packet context, so no data_in",
+			      prog->name);
+	if (!opts->ctx)
+		return tn_err(-EINVAL, "program '%s': its context of %u bytes is missing",
+			      prog->name, want);
+	return 0;
+}
+
+static void set_results(struct tenon_test_run_opts *opts, const struct tn_run_result *res)
+{
+	_Static_assert((int)TENON_ENDED_OUT_OF_FUEL == TN_ABORT_FUEL &&
+			       (int)TENON_ENDED_BY_HOST == TN_ABORT_HOST,
+		       "ends are the same numbers inside and outside");
+	opts->retval = res->ret;
+	opts->ns_total = res->ns;
+	opts->ns_per_run = res->ns / TN_MAX(opts->repeat, 1u);
+	opts->ended = res->skipped ? TENON_ENDED_RECURSION : (enum tenon_ended)res->abort;
+	opts->reason = res->abort_reason;
+}
+
+static int test_run(struct tenon_program *program, struct tenon_test_run_opts *opts)
+{
+	struct tn_prog *prog = program->prog;
+	struct tn_run_result res;
+	struct frame frame = { 0 };
+	struct tn_run run = { .program = program,
+			      .ctx_size = prog->ctx_type->host_size,
+			      .fuel = prog->rt->limits.fuel };
+	int rc = check_ctx(program, opts);
+
+	if (!rc)
+		rc = choose_engine(program, opts->engine, &run.entry);
+	if (!rc && is_packet(prog))
+		rc = make_frame(prog->rt, prog, opts, &frame);
+	if (rc)
+		return rc;
+	run.ctx = is_packet(prog) ? frame.ctx : opts->ctx;
+	rc = tn_run(&run, TN_MAX(opts->repeat, 1u), &res);
+	if (!rc) {
+		set_results(opts, &res);
+		if (frame.buf)
+			rc = copy_out(&frame, opts);
+	}
+	tn_free(prog->rt, frame.buf);
+	return rc;
+}
+
+int tenon_program_test_run(struct tenon_program *program, struct tenon_test_run_opts *opts)
+{
+	struct tenon_test_run_opts local;
+	int rc;
+
+	if (!program || !opts)
+		return tn_err(-EINVAL, "tenon_program_test_run: an argument is NULL");
+	rc = tn_opts_read("tenon_test_run_opts", opts, &local, sizeof(local));
+	if (!rc && !program->ready)
+		rc = tn_err(-EINVAL, "program '%s' is not loaded", program->prog->name);
+	if (!rc)
+		rc = test_run(program, &local);
+	if (!rc || rc == -ENOSPC)
+		tn_opts_write(opts, &local, sizeof(local));
+	if (rc)
+		tn_err_at(TN_STAGE_RUN, NULL, program->prog->name, -1, NULL);
+	return rc;
+}
