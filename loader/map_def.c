@@ -205,11 +205,16 @@ static int read_def(struct tn_load *ld, struct map_def *def, const struct tn_btf
 	if (def->map_extra)
 		return tn_err(-ENOTSUP, "map '%s': map_extra is %u, expected none", def->name,
 			      def->map_extra);
+	/* As libbpf: what stands in an array of programs has 4 bytes, said or not. */
+	if (def->values_off != TN_NO_INDEX) {
+		err = agree(def, "value_size", def->has_value_size || def->has_value,
+			    def->value_size, 4);
+		if (err)
+			return err;
+		def->value_size = 4;
+	}
 	def->decl->key_size = def->key_size;
 	def->decl->value_size = def->value_size;
-	/* As libbpf: an array of programs holds 4-byte keys and values without being told. */
-	if (def->values_off != TN_NO_INDEX && !def->key_size && !def->value_size)
-		def->decl->key_size = def->decl->value_size = 4;
 	return 0;
 }
 

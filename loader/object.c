@@ -316,9 +316,9 @@ static int load_all(struct tn_load *ld, struct tn_span file)
 	if (!err)
 		err = tn_load_btf_ext(ld);
 	if (!err)
-		err = tn_load_data(ld);
-	if (!err)
 		err = tn_load_maps(ld);
+	if (!err)
+		err = tn_load_data(ld);
 	if (!err)
 		err = tn_load_externs(ld);
 	if (!err)
