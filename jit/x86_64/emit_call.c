@@ -68,7 +68,7 @@ static void call_extern(struct tn_emit *e, uint32_t i)
 	const struct tn_host_helper *helper = e->prog->externs[e->prog->insns[i].imm].helper;
 
 	tn_emit_save_fuel(e);
-	if (helper->fn && tn_sig_is_direct(&helper->sig, helper->pass_user))
+	if (tn_marshal_is_direct(helper))
 		tn_marshal_direct(e->b, helper);
 	else
 		tn_marshal_invoke(e->b, helper, REG_EX);

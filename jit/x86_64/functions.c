@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "jit/x86_64/emit.h"
+#include "jit/x86_64/marshal.h"
 #include "base/err.h"
 #include "vm/helpers.h"
 #include "vm/interp.h"
@@ -55,7 +56,7 @@ static int survey_call(struct tn_emit *e, struct tn_fn *fn, uint32_t i)
 			return tn_err(-EINVAL, "insn %u: call of unresolved extern '%s'", i,
 				      ext->name ? ext->name : "?");
 		sig = &ext->helper->sig;
-		e->needs_ex |= !tn_sig_is_direct(sig, ext->helper->pass_user);
+		e->needs_ex |= !tn_marshal_is_direct(ext->helper);
 	} else {
 		const struct tn_helper *helper = tn_helper_by_id((uint32_t)insn->imm);
 

@@ -6,7 +6,12 @@
 #include "jit/x86_64/asm.h"
 #include "vm/signature.h"
 
-/* Straight into the registers that C expects (tn_sig_is_direct()); the result in r0. */
+static inline bool tn_marshal_is_direct(const struct tn_host_helper *helper)
+{
+	return helper->fn && tn_sig_is_direct(&helper->sig, helper->pass_user);
+}
+
+/* Straight into the registers that C expects (tn_marshal_is_direct()); the result in r0. */
 void tn_marshal_direct(struct tn_codebuf *b, const struct tn_host_helper *helper);
 /* Through helper->invoke(), with r1..r5 in an array on the stack. */
 void tn_marshal_invoke(struct tn_codebuf *b, const struct tn_host_helper *helper, uint8_t ex);

@@ -3,6 +3,7 @@
 #ifndef TN_TESTS_JIT_TEST_H
 #define TN_TESTS_JIT_TEST_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
