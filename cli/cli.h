@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands share: options, exit codes, opening objects, JSON. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <tenon/tenon.h>
+
+/* Exit codes, the same for every command. */
+enum {
+	EXIT_OK = 0,
+	EXIT_REJECTED = 1, /* the verifier says no; a run failed */
+	EXIT_UNREADABLE = 2, /* wrong usage, a file that cannot be read, an object that is malformed */
+};
+
+struct cli {
+	struct tenon_runtime *rt;
+	const char *object;  /* OBJ */
+	const char *program; /* --program NAME, or NULL */
+	const char *host;    /* --host FILE */
+	const char *data_in, *ctx_in;
+	unsigned int ctx_size;
+	unsigned int repeat;
+	enum tenon_engine engine;
+	bool json, source, jited, log;
+	int status;	     /* of a step that failed */
+};
+
+/* "error: WHAT: tenon's words" on standard error; returns EXIT_UNREADABLE. */
+int cli_fail(const char *what);
+
+/* Open cli->object: contexts of the host file are registered, kernel section names have built-in
+ * contexts, and with --ctx-size every other section gets a plain context of that size. NULL: said
+ * why, cli->status is set. */
+struct tenon_object *cli_open(struct cli *cli);
+
+/* The whole file, malloc'ed; NULL: said why. */
+void *cli_read_file(const char *path, size_t *size);
+
+/* Print and free. */
+void cli_print_json(struct json_object *json);
+
+/* Should the command look at this program? */
+bool cli_selected(const struct cli *cli, const struct tenon_program *prog);
+
+int cmd_prog_verify(struct cli *cli);
+int cmd_prog_run(struct cli *cli);
+int cmd_prog_disasm(struct cli *cli);
+int cmd_obj_show(struct cli *cli);
+int cmd_feature_probe(struct cli *cli);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* The `tenon` command: bpftool's words for plugins of user-space hosts. This file reads the command
+ * line; each command has a function of its own. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { O_DISASM = 1, O_VERIFY = 2, O_RUN = 4, O_SHOW = 8, O_PROBE = 16, O_ALL = 31 };
+
+static const struct command {
+	const char *object, *verb;
+	unsigned int options; /* O_... of this command */
+	bool wants_file;
+	const char *usage, *what;
+	int (*run)(struct cli *cli);
+} commands[] = {
+	{ "prog", "verify", O_VERIFY, true,
+	  "OBJ [--program NAME] [--host FILE] [--ctx-size N] [--log] [--json]",
+	  "prove the programs safe: exit 0 accepted, 1 rejected, 2 cannot read", cmd_prog_verify },
+	{ "prog", "run", O_RUN, true,
+	  "OBJ [--program NAME] [--data-in F] [--ctx-in F] [--repeat N] [--engine interp|jit] "
+	  "[--host FILE] [--ctx-size N] [--json]",
+	  "run a program on a frame or context", cmd_prog_run },
+	{ "prog", "disasm", O_DISASM, true,
+	  "OBJ [--program NAME] [--source] [--jited] [--host FILE] [--ctx-size N]",
+	  "print instructions, with their source lines or native code", cmd_prog_disasm },
+	{ "obj", "show", O_SHOW, true, "OBJ [--json]",
+	  "sections, programs, maps, helpers, relocations", cmd_obj_show },
+	{ "feature", "probe", O_PROBE, false, "[--json]",
+	  "what this build and this machine offer", cmd_feature_probe },
+};
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct option long_options[] = {
+	{ "program", required_argument, NULL, 'p' }, { "host", required_argument, NULL, 'H' },
+	{ "ctx-size", required_argument, NULL, 'c' }, { "data-in", required_argument, NULL, 'd' },
+	{ "ctx-in", required_argument, NULL, 'x' },   { "repeat", required_argument, NULL, 'r' },
+	{ "engine", required_argument, NULL, 'e' },   { "json", no_argument, NULL, 'j' },
+	{ "source", no_argument, NULL, 's' },	      { "jited", no_argument, NULL, 'J' },
+	{ "log", no_argument, NULL, 'l' },	      { "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Which commands take an option; letters of long_options. */
+static unsigned int commands_with(int option)
+{
+	switch (option) {
+	case 'p': case 'H': case 'c':
+		return O_VERIFY | O_RUN | O_DISASM;
+	case 'd': case 'x': case 'r': case 'e':
+		return O_RUN;
+	case 's': case 'J':
+		return O_DISASM;
+	case 'l':
+		return O_VERIFY;
+	default: /* json, help */
+		return O_ALL;
+	}
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out, "tenon %s: eBPF plugins in user space\n\n", tenon_version_string());
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		fprintf(out, "tenon %s %s %s\n    %s\n", commands[i].object, commands[i].verb,
+			commands[i].usage, commands[i].what);
+	fprintf(out, "tenon version\ntenon help\n");
+}
+
+static int parse_number(const char *text, unsigned int *out)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 0);
+
+	if (end == text || *end || v == 0 || v > 0x7fffffff || text[0] == '-') {
+		fprintf(stderr, "error: '%s' is not a number above 0\n", text);
+		return -1;
+	}
+	*out = (unsigned int)v;
+	return 0;
+}
+
+static int parse_engine(const char *text, enum tenon_engine *out)
+{
+	if (strcmp(text, "interp") == 0)
+		*out = TENON_ENGINE_INTERP;
+	else if (strcmp(text, "jit") == 0)
+		*out = TENON_ENGINE_JIT;
+	else {
+		fprintf(stderr, "error: engine '%s', expected interp or jit\n", text);
+		return -1;
+	}
+	return 0;
+}
+
+static int set_option(struct cli *cli, int option, const char *value)
+{
+	switch (option) {
+	case 'p': cli->program = value; return 0;
+	case 'H': cli->host = value; return 0;
+	case 'c': return parse_number(value, &cli->ctx_size);
+	case 'd': cli->data_in = value; return 0;
+	case 'x': cli->ctx_in = value; return 0;
+	case 'r': return parse_number(value, &cli->repeat);
+	case 'e': return parse_engine(value, &cli->engine);
+	case 'j': cli->json = true; return 0;
+	case 's': cli->source = true; return 0;
+	case 'J': cli->jited = true; return 0;
+	case 'l': cli->log = true; return 0;
+	default: return -1; /* getopt has said why */
+	}
+}
+
+static int parse_options(const struct command *cmd, struct cli *cli, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "j", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			printf("tenon %s %s %s\n", cmd->object, cmd->verb, cmd->usage);
+			exit(EXIT_OK);
+		}
+		if (option != '?' && !(commands_with(option) & cmd->options)) {
+			fprintf(stderr, "error: '%s %s' does not take this option\nusage: tenon %s %s %s\n",
+				cmd->object, cmd->verb, cmd->object, cmd->verb, cmd->usage);
+			return -1;
+		}
+		if (set_option(cli, option, optarg))
+			return -1;
+	}
+	if (argc - optind != (cmd->wants_file ? 1 : 0)) {
+		fprintf(stderr, "usage: tenon %s %s %s\n", cmd->object, cmd->verb, cmd->usage);
+		return -1;
+	}
+	cli->object = argv[optind];
+	return 0;
+}
+
+static void print_warning(void *user, enum tenon_log_level level, const char *line)
+{
+	(void)user;
+	fprintf(stderr, "%s: %s\n", level == TENON_LOG_ERROR ? "error" : "warning", line);
+}
+
+static int run_command(const struct command *cmd, int argc, char **argv)
+{
+	const struct tenon_runtime_opts opts = { .sz = sizeof(opts), .log = print_warning };
+	struct cli cli = { .repeat = 1 };
+	int status;
+
+	if (parse_options(cmd, &cli, argc, argv))
+		return EXIT_UNREADABLE;
+	cli.rt = tenon_runtime_new(&opts);
+	if (!cli.rt)
+		return cli_fail("cannot make a runtime");
+	status = cmd->run(&cli);
+	tenon_runtime_free(cli.rt);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *object = argc > 1 ? argv[1] : "help", *verb = argc > 2 ? argv[2] : "";
+
+	if (!strcmp(object, "help") || !strcmp(object, "--help") || !strcmp(object, "-h")) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(object, "version") || !strcmp(object, "--version") || !strcmp(object, "-V")) {
+		printf("tenon %s\n", tenon_version_string());
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(object, commands[i].object) && !strcmp(verb, commands[i].verb))
+			return run_command(&commands[i], argc - 2, argv + 2);
+	fprintf(stderr, "error: unknown command '%s%s%s'\n", object, *verb ? " " : "", verb);
+	usage(stderr);
+	return EXIT_UNREADABLE;
+}
