@@ -194,12 +194,27 @@ static int load_maps(struct tenon_object *obj)
 	return rc;
 }
 
+/* The host's maps; those of an object became constant when they were made. */
+static int freeze_raw_maps(struct tn_prog *prog)
+{
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; i < prog->nr_maps && !rc; i++) {
+		if (!prog->maps[i]->const_for_programs)
+			rc = tn_map_make_const(prog->maps[i]);
+	}
+	return rc;
+}
+
 /* Give the program its references. Raw bytecode has them already. */
 static int connect_maps(struct tenon_object *obj, struct tn_prog *prog)
 {
 	uint32_t i;
 
-	if (!prog->map_decls || !prog->nr_maps)
+	if (!prog->map_decls)
+		return freeze_raw_maps(prog);
+	if (!prog->nr_maps)
 		return 0;
 	if (!prog->maps)
 		prog->maps = tn_alloc_array(&obj->rt->rt, prog->nr_maps, sizeof(prog->maps[0]));

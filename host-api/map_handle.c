@@ -122,10 +122,8 @@ int tn_map_handle_load(struct tenon_map *handle)
 	if (rc)
 		return rc;
 	map = handle->map;
-	if (tn_load_relaxed(&map->frozen) && map->flags & TN_MAP_F_RDONLY_PROG &&
-	    !map->const_for_programs)
-		rc = tn_map_make_const(map);
-	return rc;
+	/* Does nothing to a map that is not frozen, or that programs may write. */
+	return map->const_for_programs ? 0 : tn_map_make_const(map);
 }
 
 const struct tn_prog_sig *tn_map_sig(const struct tn_map *map)

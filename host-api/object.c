@@ -215,6 +215,20 @@ static struct tenon_object *finish_open(struct tenon_object *obj, struct tn_imag
 	return tn_null(rc);
 }
 
+struct tenon_object *tn_object_from_image(struct tenon_runtime *rt, const char *name,
+					  struct tn_image *image,
+					  const struct tenon_object_open_opts *opts)
+{
+	struct tenon_object *obj = object_new(rt, name, opts);
+	int rc;
+
+	if (obj)
+		return finish_open(obj, image);
+	rc = errno;
+	tn_image_free(image);
+	return tn_null(-rc);
+}
+
 /* ---- Opening ---- */
 
 struct tenon_object *tenon_object_open_mem(struct tenon_runtime *rt, const void *buf, size_t size,
@@ -222,7 +236,6 @@ struct tenon_object *tenon_object_open_mem(struct tenon_runtime *rt, const void 
 {
 	struct tenon_object_open_opts want;
 	struct tn_load_opts load;
-	struct tenon_object *obj;
 	struct tn_image *image;
 	int rc;
 
@@ -231,19 +244,17 @@ struct tenon_object *tenon_object_open_mem(struct tenon_runtime *rt, const void 
 	rc = tn_opts_read("tenon_object_open_opts", opts, &want, sizeof(want));
 	if (rc)
 		return tn_null(rc);
-	obj = object_new(rt, want.name ? want.name : "(memory)", &want);
-	if (!obj)
-		return NULL;
-	load = (struct tn_load_opts){ .name = obj->name, .config = want.config };
+	want.sz = sizeof(want);
+	if (!want.name)
+		want.name = "(memory)";
+	load = (struct tn_load_opts){ .name = want.name, .config = want.config };
 	image = tn_loader_open(&rt->rt, tn_span_make(buf, size), &load);
 	if (!image) {
 		rc = errno;
-		tn_err_at(TN_STAGE_OPEN, obj->name, NULL, -1, NULL);
-		object_free(obj);
-		errno = rc;
-		return NULL;
+		tn_err_at(TN_STAGE_OPEN, want.name, NULL, -1, NULL);
+		return tn_null(-rc);
 	}
-	return finish_open(obj, image);
+	return tn_object_from_image(rt, want.name, image, &want);
 }
 
 /* "dir/plugin.bpf.o" -> "plugin" */

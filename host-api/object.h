@@ -40,6 +40,11 @@ struct tenon_object {
 	uint32_t ctx_size; /* of programs whose context is not known otherwise; 0: none */
 };
 
+/* object.c: an open object around an image, which it takes over in every case. */
+struct tenon_object *tn_object_from_image(struct tenon_runtime *rt, const char *name,
+					  struct tn_image *image,
+					  const struct tenon_object_open_opts *opts);
+
 /* load.c: from declarations to programs that run. `verify_only` stops after the proof. */
 int tn_object_load(struct tenon_object *obj, bool verify_only);
 
