@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's answers to calls on maps, as a table: every row is run on Tenon and, where bpf(2) is
+ * allowed, on the kernel of this machine, and both must say what the table says.
+ */
+#include "maps/testing.h"
+
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+
+enum op { END, CREATE, LOOKUP, UPDATE, DELETE, POP, NEXT, FREEZE };
+
+#define NONE  UINT32_MAX /* next key of no key */
+#define STEPS 8
+
+struct step {
+	enum op op;
+	uint32_t key;
+	uint64_t flags;
+	int want; /* 0 or -errno */
+};
+
+struct row {
+	const char *name;
+	uint32_t type, key_size, value_size, max_entries, map_flags;
+	struct step steps[STEPS];
+};
+
+#define RINGBUF	     BPF_MAP_TYPE_RINGBUF
+#define HASH	     BPF_MAP_TYPE_HASH
+#define ARRAY	     BPF_MAP_TYPE_ARRAY
+#define PERCPU_HASH  BPF_MAP_TYPE_PERCPU_HASH
+#define PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+
+/* clang-format off */
+static const struct row rows[] = {
+	{ "unknown type", 200, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: key size 0", HASH, 0, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: value size 0", HASH, 4, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: no entries", HASH, 4, 8, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: unknown flag", HASH, 4, 8, 2, 1u << 30, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: NO_COMMON_LRU", HASH, 4, 8, 2, BPF_F_NO_COMMON_LRU, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: MMAPABLE", HASH, 4, 8, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: RDONLY and WRONLY", HASH, 4, 8, 2, BPF_F_RDONLY | BPF_F_WRONLY, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: RDONLY_PROG and WRONLY_PROG", HASH, 4, 8, 2, BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG, { { CREATE, 0, 0, -EINVAL } } },
+	{ "hash: NO_PREALLOC", HASH, 4, 8, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, 0 } } },
+	{ "hash: ZERO_SEED", HASH, 4, 8, 2, BPF_F_ZERO_SEED, { { CREATE, 0, 0, 0 } } },
+	{ "hash: key of 512", HASH, 512, 8, 2, 0, { { CREATE, 0, 0, 0 } } },
+	{ "hash: value of 8 MiB", HASH, 4, 8u << 20, 2, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "array: key size 8", ARRAY, 8, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "array: value size 0", ARRAY, 4, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "array: no entries", ARRAY, 4, 8, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "array: NO_PREALLOC", ARRAY, 4, 8, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -EINVAL } } },
+	{ "array: MMAPABLE", ARRAY, 4, 8, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, 0 } } },
+	{ "array: value of 2 GiB", ARRAY, 4, 0x80000000u, 2, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "percpu array: MMAPABLE", PERCPU_ARRAY, 4, 8, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "percpu array: value of 32 KiB", PERCPU_ARRAY, 4, 32768, 1, 0, { { CREATE, 0, 0, 0 } } },
+	{ "percpu array: value above 32 KiB", PERCPU_ARRAY, 4, 32769, 1, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "percpu hash: value above 32 KiB", PERCPU_HASH, 4, 32769, 1, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "ring buffer: 100 bytes", RINGBUF, 0, 0, 100, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "ring buffer: no operations", RINGBUF, 0, 0, 4096, 0, {
+		{ LOOKUP, 1, 0, -TN_ENOTSUPP }, { UPDATE, 1, 0, -TN_ENOTSUPP },
+		{ DELETE, 1, 0, -TN_ENOTSUPP }, { NEXT, NONE, 0, -TN_ENOTSUPP } } },
+
+	{ "hash: absent key", HASH, 4, 8, 2, 0, {
+		{ LOOKUP, 1, 0, -ENOENT }, { DELETE, 1, 0, -ENOENT }, { POP, 1, 0, -ENOENT },
+		{ UPDATE, 1, BPF_EXIST, -ENOENT }, { NEXT, NONE, 0, -ENOENT }, { NEXT, 1, 0, -ENOENT } } },
+	{ "hash: present key", HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, BPF_NOEXIST, 0 }, { UPDATE, 1, BPF_NOEXIST, -EEXIST },
+		{ UPDATE, 1, BPF_EXIST, 0 }, { UPDATE, 1, BPF_ANY, 0 }, { LOOKUP, 1, 0, 0 },
+		{ DELETE, 1, 0, 0 }, { LOOKUP, 1, 0, -ENOENT } } },
+	{ "hash: flags", HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, 99, -EINVAL }, { UPDATE, 1, 3, -EINVAL }, { UPDATE, 1, BPF_F_LOCK, -EINVAL },
+		{ UPDATE, 1, 1ull << 40, -EINVAL }, { LOOKUP, 1, BPF_F_LOCK, -EINVAL },
+		{ LOOKUP, 1, BPF_EXIST, -EINVAL }, { POP, 1, BPF_F_LOCK, -EINVAL }, { POP, 1, 1, -EINVAL } } },
+	{ "hash: full", HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, -E2BIG }, { UPDATE, 2, 0, 0 },
+		{ UPDATE, 3, BPF_EXIST, -ENOENT }, { UPDATE, 2, BPF_NOEXIST, -EEXIST },
+		{ DELETE, 1, 0, 0 }, { UPDATE, 3, 0, 0 } } },
+	{ "hash: full, NO_PREALLOC", HASH, 4, 8, 2, BPF_F_NO_PREALLOC, {
+		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, -E2BIG }, { UPDATE, 2, 0, 0 },
+		{ DELETE, 1, 0, 0 }, { UPDATE, 3, 0, 0 } } },
+	{ "hash: lookup and delete", HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { POP, 1, 0, 0 }, { POP, 1, 0, -ENOENT }, { LOOKUP, 1, 0, -ENOENT } } },
+	{ "hash: next key", HASH, 4, 8, 4, 0, {
+		{ UPDATE, 1, 0, 0 }, { NEXT, NONE, 0, 0 }, { NEXT, 1, 0, -ENOENT }, { NEXT, 7, 0, 0 },
+		{ UPDATE, 2, 0, 0 }, { NEXT, 9, 0, 0 } } },
+	{ "hash: frozen", HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, 1, 0, -EPERM }, { DELETE, 1, 0, -EPERM },
+		{ POP, 1, 0, -EPERM }, { LOOKUP, 1, 0, 0 }, { NEXT, NONE, 0, 0 }, { FREEZE, 0, 0, -EPERM } } },
+	{ "hash: frozen, flags", HASH, 4, 8, 2, 0, {
+		{ FREEZE, 0, 0, 0 }, { UPDATE, 1, 99, -EPERM }, { UPDATE, 1, BPF_F_LOCK, -EPERM },
+		{ POP, 1, 1, -EINVAL }, { POP, 1, BPF_F_LOCK, -EPERM } } },
+	{ "hash: read-only for the host", HASH, 4, 8, 2, BPF_F_RDONLY, {
+		{ UPDATE, 1, 0, -EPERM }, { DELETE, 1, 0, -EPERM }, { POP, 1, 0, -EPERM },
+		{ LOOKUP, 1, 0, -ENOENT }, { NEXT, NONE, 0, -ENOENT }, { FREEZE, 0, 0, -EPERM } } },
+	{ "hash: write-only for the host", HASH, 4, 8, 2, BPF_F_WRONLY, {
+		{ UPDATE, 1, 0, 0 }, { LOOKUP, 1, 0, -EPERM }, { NEXT, NONE, 0, -EPERM },
+		{ POP, 1, 0, -EPERM }, { LOOKUP, 1, BPF_F_LOCK, -EPERM }, { DELETE, 1, 0, 0 } } },
+	{ "hash: read-only for programs", HASH, 4, 8, 2, BPF_F_RDONLY_PROG, {
+		{ UPDATE, 1, 0, 0 }, { LOOKUP, 1, 0, 0 } } },
+	{ "hash: delete with flags", HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { DELETE, 1, 1, -EINVAL }, { DELETE, 1, 0, 0 } } },
+
+	{ "array: bounds", ARRAY, 4, 8, 2, 0, {
+		{ LOOKUP, 9, 0, -ENOENT }, { UPDATE, 9, 0, -E2BIG }, { LOOKUP, 1, 0, 0 }, { UPDATE, 1, 0, 0 },
+		{ LOOKUP, 2, 0, -ENOENT }, { UPDATE, 2, 0, -E2BIG }, { DELETE, 9, 0, -EINVAL } } },
+	{ "array: flags", ARRAY, 4, 8, 2, 0, {
+		{ UPDATE, 1, BPF_NOEXIST, -EEXIST }, { UPDATE, 1, BPF_EXIST, 0 }, { UPDATE, 9, BPF_NOEXIST, -E2BIG },
+		{ UPDATE, 9, 99, -EINVAL }, { UPDATE, 1, 3, -EINVAL }, { UPDATE, 1, BPF_F_LOCK, -EINVAL },
+		{ LOOKUP, 1, BPF_F_LOCK, -EINVAL }, { LOOKUP, 9, BPF_NOEXIST, -EINVAL } } },
+	{ "array: no removing", ARRAY, 4, 8, 2, 0, {
+		{ DELETE, 1, 0, -EINVAL }, { POP, 1, 0, -TN_ENOTSUPP }, { POP, 9, 0, -TN_ENOTSUPP },
+		{ DELETE, 1, 7, -EINVAL }, { POP, 1, BPF_F_LOCK, -EINVAL } } },
+	{ "array: next key", ARRAY, 4, 8, 2, 0, {
+		{ NEXT, NONE, 0, 0 }, { NEXT, 0, 0, 0 }, { NEXT, 1, 0, -ENOENT }, { NEXT, 77, 0, 0 },
+		{ NEXT, 2, 0, 0 } } },
+	{ "array: frozen", ARRAY, 4, 8, 2, 0, {
+		{ FREEZE, 0, 0, 0 }, { UPDATE, 1, 0, -EPERM }, { LOOKUP, 1, 0, 0 }, { DELETE, 1, 0, -EPERM },
+		{ POP, 1, 0, -EPERM }, { UPDATE, 9, 99, -EPERM }, { FREEZE, 0, 0, -EPERM } } },
+
+	{ "percpu array", PERCPU_ARRAY, 4, 8, 2, 0, {
+		{ LOOKUP, 9, 0, -ENOENT }, { UPDATE, 9, 0, -E2BIG }, { UPDATE, 1, BPF_NOEXIST, -EEXIST },
+		{ UPDATE, 1, 0, 0 }, { LOOKUP, 1, 0, 0 }, { DELETE, 1, 0, -EINVAL }, { POP, 1, 0, -TN_ENOTSUPP },
+		{ NEXT, 1, 0, -ENOENT } } },
+	{ "percpu array: flags", PERCPU_ARRAY, 4, 8, 2, 0, {
+		{ UPDATE, 1, 99, -EINVAL }, { UPDATE, 1, BPF_F_LOCK, -EINVAL }, { UPDATE, 9, 99, -EINVAL } } },
+	{ "percpu hash: absent key", PERCPU_HASH, 4, 8, 2, 0, {
+		{ LOOKUP, 1, 0, -ENOENT }, { DELETE, 1, 0, -ENOENT }, { POP, 1, 0, -ENOENT },
+		{ UPDATE, 1, BPF_EXIST, -ENOENT }, { NEXT, NONE, 0, -ENOENT } } },
+	{ "percpu hash: present key", PERCPU_HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, BPF_NOEXIST, 0 }, { UPDATE, 1, BPF_NOEXIST, -EEXIST }, { UPDATE, 1, BPF_EXIST, 0 },
+		{ LOOKUP, 1, 0, 0 }, { POP, 1, 0, 0 }, { POP, 1, 0, -ENOENT } } },
+	{ "percpu hash: full", PERCPU_HASH, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, -E2BIG }, { UPDATE, 2, 0, 0 },
+		{ UPDATE, 3, 99, -EINVAL }, { DELETE, 1, 0, 0 }, { UPDATE, 3, 0, 0 } } },
+};
+/* clang-format on */
+
+/* Large enough for the values of every possible CPU, and for keys of 512. */
+static unsigned char value_buffer[1 << 20];
+
+static unsigned char *key_of(uint32_t key)
+{
+	static unsigned char buffer[512];
+
+	memset(buffer, 0, sizeof(buffer));
+	memcpy(buffer, &key, sizeof(key));
+	return buffer;
+}
+
+/* ---- Tenon ---- */
+
+static int tenon_step(struct tn_map *map, const struct step *s)
+{
+	unsigned char next[512];
+
+	switch (s->op) {
+	case LOOKUP:
+		return tn_map_host_lookup(map, key_of(s->key), value_buffer, s->flags);
+	case UPDATE:
+		return tn_map_host_update(map, key_of(s->key), value_buffer, s->flags);
+	case DELETE:
+		return tn_map_host_delete(map, key_of(s->key), s->flags);
+	case POP:
+		return tn_map_host_lookup_and_delete(map, key_of(s->key), value_buffer, s->flags);
+	case NEXT:
+		return tn_map_next_key(map, s->key == NONE ? NULL : key_of(s->key), next);
+	case FREEZE:
+		return tn_map_freeze(map);
+	default:
+		return 0;
+	}
+}
+
+/* ---- The kernel ---- */
+
+static int sys_bpf(int cmd, union bpf_attr *attr)
+{
+	long rc = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+
+	return rc < 0 ? -errno : (int)rc;
+}
+
+static int kernel_create(const struct row *row)
+{
+	union bpf_attr attr = { .map_type = row->type,
+				.key_size = row->key_size,
+				.value_size = row->value_size,
+				.max_entries = row->max_entries,
+				.map_flags = row->map_flags };
+
+	return sys_bpf(BPF_MAP_CREATE, &attr);
+}
+
+static int kernel_step(int fd, const struct row *row, const struct step *s)
+{
+	static unsigned char next[512];
+	union bpf_attr attr = { .map_fd = (uint32_t)fd };
+
+	if (row->key_size && s->key != NONE)
+		attr.key = (uintptr_t)key_of(s->key);
+	attr.value = (uintptr_t)value_buffer;
+	attr.flags = s->flags;
+	switch (s->op) {
+	case LOOKUP:
+		return sys_bpf(BPF_MAP_LOOKUP_ELEM, &attr);
+	case UPDATE:
+		return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
+	case DELETE:
+		attr.value = 0;
+		return sys_bpf(BPF_MAP_DELETE_ELEM, &attr);
+	case POP:
+		return sys_bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &attr);
+	case NEXT:
+		attr.next_key = (uintptr_t)next;
+		return sys_bpf(BPF_MAP_GET_NEXT_KEY, &attr);
+	case FREEZE:
+		attr = (union bpf_attr){ .map_fd = (uint32_t)fd };
+		return sys_bpf(BPF_MAP_FREEZE, &attr);
+	default:
+		return 0;
+	}
+}
+
+/* ---- The table on either ---- */
+
+static void check(const struct row *row, const char *where, uint32_t step, int got, int want)
+{
+	if (got != want)
+		fail_msg("%s, step %u: %s says %d, the table %d", row->name, step, where, got,
+			 want);
+}
+
+/* What creating is to give: the row's first step says, else success. */
+static int create_wanted(const struct row *row)
+{
+	return row->steps[0].op == CREATE ? row->steps[0].want : 0;
+}
+
+static void map_calls_answer_as_the_table_says(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < TN_ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+		struct tn_map *map;
+
+		memset(value_buffer, 0, sizeof(value_buffer));
+		map = try_map(row->type, row->key_size, row->value_size, row->max_entries,
+			      row->map_flags);
+		check(row, "create", 0, map ? 0 : -errno, create_wanted(row));
+		for (uint32_t s = 0; map && s < STEPS && row->steps[s].op; s++)
+			check(row, "tenon", s, tenon_step(map, &row->steps[s]), row->steps[s].want);
+		tn_map_put(map);
+	}
+}
+
+static void kernel_answers_as_the_table_says_where_allowed(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < TN_ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+		int fd = kernel_create(row);
+
+		if (fd == -EPERM || fd == -ENOSYS) {
+			print_message("bpf(2) is refused: %s\n", strerror(-fd));
+			skip();
+		}
+		check(row, "kernel, create,", 0, fd < 0 ? fd : 0, create_wanted(row));
+		for (uint32_t s = 0; fd >= 0 && s < STEPS && row->steps[s].op; s++)
+			check(row, "kernel", s, kernel_step(fd, row, &row->steps[s]),
+			      row->steps[s].want);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(map_calls_answer_as_the_table_says, start_rt,
+						stop_rt),
+		cmocka_unit_test(kernel_answers_as_the_table_says_where_allowed),
+	};
+
+	return cmocka_run_group_tests_name("maps/parity", tests, NULL, NULL);
+}
