@@ -18,6 +18,7 @@
 
 #define MAX_PLUGINS 16
 #define MAX_WORDS   4
+#define MAX_SLOTS   1024 /* more than any runtime has */
 
 struct plugin {
 	char name[64]; /* file name without ".bpf.o" */
@@ -176,19 +177,19 @@ static int print_statuses(struct console *c, char **words)
 {
 	struct tenon_map *map = find_map(c, "per_status");
 	struct tenon_map_info info = { .sz = sizeof(info) };
-	uint64_t slots[1024];
+	uint64_t slots[MAX_SLOTS];
 
 	(void)words;
 	if (!map || tenon_map_info(map, &info))
 		return -1;
 	for (uint32_t status = 0; status < info.max_entries; status++) {
+		size_t nr = info.host_value_size / sizeof(slots[0]);
 		uint64_t sum = 0;
-		int nr = tenon_map_nr_slots(map);
 
-		if (nr > 1024 || tenon_map_lookup_elem(map, &status, sizeof(status), slots,
-						       (size_t)nr * 8, 0))
+		if (nr > MAX_SLOTS || tenon_map_lookup_elem(map, &status, sizeof(status), slots,
+							    info.host_value_size, 0))
 			return -1;
-		for (int i = 0; i < nr; i++)
+		for (size_t i = 0; i < nr; i++)
 			sum += slots[i];
 		if (sum)
 			printf("status %u: %llu\n", status, (unsigned long long)sum);
