@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The tenon command as a user types it: output and exit codes. Usage: command.sh BUILD_DIR
+set -uo pipefail
+build=$1
+tenon=$build/tenon
+http=$build/examples/httpd
+same=$build/tests/e2e/same.bpf.o
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+# expect NAME EXIT PATTERN COMMAND...: both outputs together must match the pattern.
+expect() {
+	local name=$1 code=$2 pattern=$3
+	shift 3
+	"$@" >"$work/out" 2>&1
+	local got=$?
+	if [ "$got" -ne "$code" ] || ! grep -Eq -- "$pattern" "$work/out"; then
+		echo "WRONG: $name: exit $got, expected $code and /$pattern/; the output:"
+		sed 's/^/    /' "$work/out" | head -30
+		failed=1
+	else
+		echo "ok: $name"
+	fi
+}
+
+expect "verify accepts a hook's plugin" 0 'deny_prefix: accepted' \
+	"$tenon" prog verify "$http/deny.bpf.o" --host "$http/httpd.tenon"
+expect "verify rejects an off-by-one, with its place" 1 'off_by_one.bpf.c:[0-9]+' \
+	"$tenon" prog verify "$http/off_by_one.bpf.o" --host "$http/httpd.tenon"
+expect "verify names the hook that nobody declared" 2 "request" \
+	"$tenon" prog verify "$http/deny.bpf.o"
+expect "verify cannot read" 2 'cannot|No such file' "$tenon" prog verify /does/not/exist.o
+expect "verify: not an object" 2 'ELF' "$tenon" prog verify "$0"
+expect "verify takes kernel sections" 0 'xdp_port_filter: accepted' \
+	"$tenon" prog verify "$same" --program xdp_port_filter
+expect "verify: no such program" 2 "no program 'nobody'" \
+	"$tenon" prog verify "$same" --program nobody
+expect "verify in JSON" 1 '"accepted": false' \
+	"$tenon" prog verify "$http/off_by_one.bpf.o" --host "$http/httpd.tenon" --json
+expect "verify with a plain context" 0 'count_stars: accepted' \
+	"$tenon" prog verify "$build/examples/hello/hello_plugin.bpf.o" --ctx-size 8
+
+printf '\2\0\0\0\0\1\2\0\0\0\0\2\10\0' >"$work/frame"
+expect "run prints as bpftool does" 0 '^Return value: 3, duration \(average\): [0-9]+ns$' \
+	"$tenon" prog run "$same" --program xdp_swap_mac --data-in "$work/frame"
+expect "run on the interpreter, many times" 0 '^Return value: 77, ' \
+	"$tenon" prog run "$same" --program xdp_tail_leaf --engine interp --repeat 1000
+expect "run in JSON" 0 '"retval": 77' "$tenon" prog run "$same" --program xdp_tail_leaf --json
+printf '\5\0\0\0\0\0\0\0' >"$work/ctx"
+expect "run on a context's bytes" 0 'Return value: 0' "$tenon" prog run \
+	"$build/examples/hello/hello_plugin.bpf.o" --ctx-size 8 --ctx-in "$work/ctx"
+expect "run: several programs" 2 'name one with --program' "$tenon" prog run "$same"
+
+expect "disasm" 0 'call bpf_map_lookup_elem#1' "$tenon" prog disasm "$same" --program xdp_count
+expect "disasm with source" 0 '; .*per_proto' \
+	"$tenon" prog disasm "$same" --program xdp_count --source
+expect "obj show" 0 'percpu_array' "$tenon" obj show "$same"
+expect "obj show in JSON" 0 '"type": "ringbuf"' "$tenon" obj show "$same" --json
+expect "feature probe" 0 'map_lookup_elem is available' "$tenon" feature probe
+expect "help" 0 'tenon prog verify' "$tenon" help
+expect "unknown command" 2 "unknown command 'prog frobnicate'" "$tenon" prog frobnicate
+expect "an option of another command" 2 'does not take' "$tenon" obj show "$same" --repeat 2
+exit $failed
