@@ -2,10 +2,9 @@
 #include <tenon/plugin.h>
 #include "greet.h"
 
-int total; /* lives as long as the plugin is loaded */
+unsigned int total; /* lives as long as the plugin is loaded */
 
-SEC("hook/greet")
-int count_stars(struct greet_ctx *ctx)
+SEC("hook/greet") int count_stars(struct greet_ctx *ctx)
 {
 	total += ctx->visits;
 	ctx->stars = total;
