@@ -18,8 +18,8 @@
 #define TN_ARRAY_SIZE(a)	  (sizeof(a) / sizeof((a)[0]))
 #define TN_MIN(a, b)		  ((a) < (b) ? (a) : (b))
 #define TN_MAX(a, b)		  ((a) > (b) ? (a) : (b))
-#define TN_ROUND_UP(x, to)	  (((x) + (to) - 1) / (to) * (to))
-#define TN_CONTAINER_OF(p, T, mb) ((T *)(void *)((char *)(p) - offsetof(T, mb)))
+#define TN_ROUND_UP(x, to)	  (((x) + (to)-1) / (to) * (to))
+#define TN_CONTAINER_OF(p, T, mb) ((T *)(void *)((char *)(p)-offsetof(T, mb)))
 
 /* tn_assert states what our own code guarantees; it is on unless NDEBUG. What a caller or a file
  * can violate is an error return instead. */

@@ -218,15 +218,8 @@ uint64_t tn_epoch_stamp(void)
 #if TN_TSAN
 	return tn_add_acq_rel(&tn_epoch_g.now, 0);
 #else
-	struct tn_thread *self = tn_thread_tls;
-
 	/* A thread without a record cannot say that it is fenced, so it always is. */
-	if (tn_unlikely(!self || tn_load_relaxed(&tn_epoch_g.fence))) {
-		tn_fence_seq_cst();
-		if (self && tn_load_relaxed(&tn_epoch_g.fence))
-			tn_store_relaxed(&self->fenced, 1);
-	}
-	tn_compiler_barrier();
+	tn_epoch_light_barrier(tn_thread_tls);
 	return tn_load_acquire(&tn_epoch_g.now);
 #endif
 }

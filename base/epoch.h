@@ -82,4 +82,21 @@ uint64_t tn_epoch_stamp(void);
 int tn_epoch_passed(uint64_t stamp);
 void tn_epoch_advance(void);
 
+/* The bare asymmetric barrier, for protocols of other files: afterwards every other thread has
+ * passed a full barrier, and a compiler barrier suffices on their side (in fence mode: a full
+ * fence, see tn_epoch_light_barrier()). -EAGAIN, without words: none can be had yet. Does not wait.
+ */
+int tn_epoch_barrier(void) TN_WARN_UNUSED;
+
+/* The other side of it: between a store and a load that are not to be swapped. */
+static TN_ALWAYS_INLINE void tn_epoch_light_barrier(struct tn_thread *t)
+{
+	if (tn_unlikely(!t || tn_load_relaxed(&tn_epoch_g.fence))) {
+		tn_fence_seq_cst();
+		if (t && tn_load_relaxed(&tn_epoch_g.fence))
+			tn_store_relaxed(&t->fenced, 1);
+	}
+	tn_compiler_barrier();
+}
+
 #endif

@@ -35,6 +35,8 @@ static pthread_mutex_t unregistered_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_N
 static pthread_mutex_t ops_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tn_fork_ops *ops_first, *ops_last;
 
+static _Atomic(struct tn_fork_child *) children;
+
 void tn_writer_enter_slow(struct tn_thread *t)
 {
 	uint32_t gate;
@@ -141,6 +143,8 @@ static void child(void)
 	pthread_mutexattr_t recursive;
 	struct tn_thread *self = tn_thread_tls;
 
+	for (struct tn_fork_child *c = tn_load_acquire(&children); c; c = c->next)
+		c->fn();
 	tn_threads_fork_child(self);
 	tn_slots_fork_child(self);
 	tn_epoch_fork_child();
@@ -165,6 +169,14 @@ int tn_fork_init(void)
 		return -1;
 	done = true;
 	return 0;
+}
+
+void tn_fork_add_child(struct tn_fork_child *c)
+{
+	c->next = tn_load_relaxed(&children);
+	/* Pairs with the acquire in child(), in a copy of this memory. */
+	while (!tn_cas_acq_rel(&children, &c->next, c))
+		;
 }
 
 void tn_fork_register(struct tn_fork_ops *ops)

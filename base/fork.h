@@ -24,11 +24,13 @@ void tn_writer_leave_unregistered(void) TN_COLD;
  * stands in for the record. */
 static TN_ALWAYS_INLINE void tn_writer_enter(struct tn_thread *t)
 {
+	uint32_t nest;
+
 	if (tn_unlikely(!t)) {
 		tn_writer_enter_slow(NULL);
 		return;
 	}
-	uint32_t nest = tn_load_relaxed(&t->in_writer);
+	nest = tn_load_relaxed(&t->in_writer);
 #if TN_TSAN
 	tn_add_acq_rel(&t->in_writer, 1);
 #else
@@ -61,5 +63,13 @@ struct tn_fork_ops {
 };
 void tn_fork_register(struct tn_fork_ops *ops);
 void tn_fork_unregister(struct tn_fork_ops *ops);
+
+/* A function that runs in every child, before the handlers above, under the locks of base. Static,
+ * never removed; any thread may add it, with any locks, once. */
+struct tn_fork_child {
+	void (*fn)(void);
+	struct tn_fork_child *next;
+};
+void tn_fork_add_child(struct tn_fork_child *c);
 
 #endif

@@ -28,9 +28,6 @@ void tn_slots_fork_child(struct tn_thread *self);
 
 /* ---- epoch.c ---- */
 void tn_epoch_init(void); /* under the threads lock, before any record is linked */
-/* Order every other thread's memory accesses against ours: 0, or -EAGAIN in fence mode while some
- * thread may be between an unfenced store and its reads. */
-int tn_epoch_barrier(void) TN_WARN_UNUSED;
 void tn_epoch_fork_prepare_outer(struct tn_thread *self);
 void tn_epoch_fork_prepare_inner(void);
 void tn_epoch_fork_parent_inner(void);

@@ -28,6 +28,9 @@ struct tn_limits {
 #define TN_MAX_FRAME_BYTES 4096
 #define TN_MAX_SLOTS	   1024
 
+struct tn_rt;
+typedef int (*tn_slot_taken_fn)(struct tn_rt *rt, uint32_t slot);
+
 struct tn_rt {
 	struct tn_mem mem;
 	struct tn_log log;
@@ -37,7 +40,7 @@ struct tn_rt {
 	struct tn_slot_table *slots; /* owned, slot.c */
 	/* A slot is handed out for the first time: 0, or -errno and the thread shares the last
 	 * slot. NULL: nothing to do. Called without locks by the thread that gets it. */
-	int (*slot_taken)(struct tn_rt *rt, uint32_t slot);
+	_Atomic(tn_slot_taken_fn) slot_taken;
 	struct tn_fork_ops fork;
 	bool jit_warned; /* the one warning that the interpreter serves */
 	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */

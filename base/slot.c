@@ -97,19 +97,31 @@ static void give_back(struct tn_slot_table *table, uint32_t slot)
 	tn_threads_unlock();
 }
 
+static int first_time(struct tn_rt *rt, uint32_t slot)
+{
+	tn_slot_taken_fn fn;
+	int err = 0;
+
+	/* Marked before the callback looks for what to do, so that who sets the callback up and
+	 * then looks at the slots misses none (both stores and loads are seq_cst). */
+	atomic_store_explicit(&rt->slots->slot[slot].taken, 1, memory_order_seq_cst);
+	fn = atomic_load_explicit(&rt->slot_taken, memory_order_seq_cst);
+	if (fn)
+		err = fn(rt, slot);
+	if (err)
+		tn_store_release(&rt->slots->slot[slot].taken, 0);
+	return err;
+}
+
 uint32_t tn_slot_take(struct tn_rt *rt, struct tn_thread *t)
 {
 	struct tn_slot_table *table = rt->slots;
 	uint32_t slot = claim(table, t);
 
-	if (slot < table->nr && !tn_load_acquire(&table->slot[slot].taken)) {
-		if (rt->slot_taken && rt->slot_taken(rt, slot)) {
-			give_back(table, slot);
-			slot = table->nr;
-		} else {
-			/* Pairs with the acquire in tn_slot_was_taken(). */
-			tn_store_release(&table->slot[slot].taken, 1);
-		}
+	if (slot < table->nr && !tn_load_acquire(&table->slot[slot].taken) &&
+	    first_time(rt, slot)) {
+		give_back(table, slot);
+		slot = table->nr;
 	}
 	t->slot_rt_id = rt->id;
 	t->slot = slot;
@@ -118,7 +130,9 @@ uint32_t tn_slot_take(struct tn_rt *rt, struct tn_thread *t)
 
 bool tn_slot_was_taken(const struct tn_rt *rt, uint32_t slot)
 {
-	return slot >= rt->slots->nr || tn_load_acquire(&rt->slots->slot[slot].taken);
+	/* Pairs with the store in first_time(). */
+	return slot >= rt->slots->nr ||
+	       atomic_load_explicit(&rt->slots->slot[slot].taken, memory_order_seq_cst);
 }
 
 bool tn_slot_is_shared(const struct tn_rt *rt, uint32_t slot)

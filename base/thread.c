@@ -46,6 +46,7 @@ static void release_record(struct tn_thread *t)
 	t->exec = NULL;
 	t->slot_rt_id = 0;
 	t->reclaiming = false;
+	t->nr_open_records = t->nr_untracked_records = 0;
 	tn_store_relaxed(&t->fenced, 0);
 	/* A thread may end inside a program (pthread_exit in a helper). Pairs with the acquire
 	 * loads of epoch.c and fork.c: what it did before is done. */

@@ -19,7 +19,8 @@
 struct tn_rt;
 struct tn_exec;
 
-#define TN_SLOT_NONE UINT32_MAX
+#define TN_SLOT_NONE	UINT32_MAX
+#define TN_OPEN_RECORDS 6
 
 /* Aligned to a cache line: threads write to their records at every fire. */
 struct TN_ALIGNED(64) tn_thread {
@@ -46,6 +47,12 @@ struct TN_ALIGNED(64) tn_thread {
 	_Atomic uint32_t used;
 	int32_t tid;
 	bool reclaiming; /* running deferred functions */
+
+	/* Ring buffer records that this thread has reserved and not yet submitted; those that found
+	 * no room are counted. Own thread only; owned by maps/ringbuf.c. */
+	void *open_records[TN_OPEN_RECORDS];
+	uint32_t nr_open_records, nr_untracked_records;
+
 	struct tn_err_record err;
 };
 
