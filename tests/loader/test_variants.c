@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* What the loader refuses, and with which words; and what it takes although it is unusual. The
+ * plugins are the cases of variants.c. */
+#include "loader/objects.h"
+
+static struct tn_rt rt;
+
+static struct file variant(const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/variant_%s.bpf.o", TN_TEST_OBJECTS, name);
+	return read_file(path);
+}
+
+struct refusal {
+	const char *name;
+	int code;
+	const char *words;
+};
+
+static void variant_is_refused(void **state)
+{
+	const struct refusal *r = *state;
+	struct file file = variant(r->name);
+
+	expect_error(&rt, file, r->code, r->words);
+	free(file.data);
+}
+
+static const struct refusal refusals[] = {
+	{ "LEGACY_MAPS", ENOTSUP, "section 'maps': maps of the old form" },
+	{ "PLAIN_CALL", EINVAL, "needs 'elsewhere', which the object does not define" },
+	{ "PLAIN_VARIABLE", EINVAL, "needs 'elsewhere', which the object does not define" },
+	{ "STATIC_PROGRAM", ENOTSUP, "function 'prog' is static" },
+	{ "UNKNOWN_MEMBER", ENOTSUP, "map 'odd': unknown member 'entries'" },
+	{ "KEY_CONFLICT", EINVAL, "map 'odd': key_size is 8 by one member and 4 by another" },
+	{ "NO_TYPE", EINVAL, "map 'odd': its type is not given" },
+	{ "NUMBER_WITHOUT_MACRO", EINVAL, "map 'odd': member 'type' is no pointer" },
+	{ "PINNING", EINVAL, "map 'odd': pinning is 7" },
+	{ "INNER_MAP", ENOTSUP, "map 'outer': maps of maps are not supported" },
+	{ "EXTERN_MAP", ENOTSUP, "map 'elsewhere' is extern" },
+	{ "PROGRAM_SLOT", EINVAL, "lies behind the map's max_entries" },
+	{ "DATA_POINTER", ENOTSUP,
+	  "section '.data': variables that are initialised with an address" },
+	{ "STRUCT_OPS", ENOTSUP, "section '.struct_ops': struct_ops are not supported" },
+	{ "CONFIG_MISSING", EINVAL, "extern 'CONFIG_NOWHERE' has no configuration value" },
+	{ "CONFIG_SHAPE", EINVAL, "configuration value 'CONFIG_BIG'" },
+	{ "CONFIG_RANGE", EINVAL, "does not fit into its variable" },
+	{ "CORE_UNKNOWN", ENOTSUP, "CO-RE record for 'task_struct'" },
+	{ "CORE_MOVED", ENOTSUP, "CO-RE record for 'ethhdr.h_proto': compiled at bit 0" },
+};
+
+static void core_records_of_contexts_and_headers_are_left(void **state)
+{
+	struct file file = variant("CORE_CONTEXT");
+	struct tn_image *image = open_bytes(&rt, file.data, file.size);
+
+	(void)state;
+	if (!image)
+		fail_msg("%s", tn_err_last()->msg);
+	tn_image_free(image);
+	free(file.data);
+}
+
+static void text_functions_are_programs_where_nothing_else_is(void **state)
+{
+	struct file file = variant("TEXT_ONLY");
+	struct tn_image *image = open_bytes(&rt, file.data, file.size);
+	struct tn_prog *prog;
+
+	(void)state;
+	assert_non_null(image);
+	assert_int_equal(image->nr_progs, 2);
+	prog = find_prog(image, "entry");
+	assert_string_equal(prog->section, ".text");
+	assert_int_equal(prog->nr_subprogs, 2);
+	assert_int_equal(find_prog(image, "other")->nr_subprogs, 1);
+	tn_image_free(image);
+	free(file.data);
+}
+
+static void call_into_another_section_appends_the_function(void **state)
+{
+	struct file file = variant("CROSS_SECTION");
+	struct tn_image *image = open_bytes(&rt, file.data, file.size);
+	struct tn_prog *prog;
+
+	(void)state;
+	if (!image)
+		fail_msg("%s", tn_err_last()->msg);
+	prog = find_prog(image, "caller");
+	assert_int_equal(prog->nr_subprogs, 2);
+	assert_string_equal(prog->subprogs[1].name, "callee");
+	assert_true(prog->subprogs[1].is_global);
+	assert_int_equal(find_prog(image, "callee")->nr_subprogs, 1);
+	tn_image_free(image);
+	free(file.data);
+}
+
+static void object_without_programs_opens(void **state)
+{
+	struct file file = variant("EMPTY");
+	struct tn_image *image = open_bytes(&rt, file.data, file.size);
+
+	(void)state;
+	assert_non_null(image);
+	assert_int_equal(image->nr_progs, 0);
+	assert_string_equal(image->license, "MIT");
+	tn_image_free(image);
+	free(file.data);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[TN_ARRAY_SIZE(refusals) + 4] = {
+		cmocka_unit_test(core_records_of_contexts_and_headers_are_left),
+		cmocka_unit_test(text_functions_are_programs_where_nothing_else_is),
+		cmocka_unit_test(call_into_another_section_appends_the_function),
+		cmocka_unit_test(object_without_programs_opens),
+	};
+	int failed;
+
+	for (size_t i = 0; i < TN_ARRAY_SIZE(refusals); i++)
+		tests[4 + i] = (struct CMUnitTest){ refusals[i].name, variant_is_refused, NULL,
+						    NULL, (void *)(uintptr_t)&refusals[i] };
+	if (tn_rt_init(&rt, NULL))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	tn_rt_fini(&rt);
+	return failed;
+}
