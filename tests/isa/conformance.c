@@ -157,12 +157,13 @@ static int run(struct tn_rt *rt, enum isa_engine engine, struct tn_insn *insns, 
 	       void *memory, size_t memory_size)
 {
 	struct tn_host_helper helpers[NR_HELPERS];
+	struct isa_opts opts = { .helpers = helpers, .nr_helpers = NR_HELPERS };
 	struct isa_prog prog;
 	uint32_t abort;
 	uint64_t r0;
 
 	bind_helpers(insns, nr);
-	if (make_helpers(helpers) || isa_open(rt, engine, insns, nr, helpers, NR_HELPERS, &prog)) {
+	if (make_helpers(helpers) || isa_open(rt, engine, insns, nr, &opts, &prog)) {
 		fprintf(stderr, "tenon-conformance: %s\n", tn_err_last()->msg);
 		return 1;
 	}

@@ -11,8 +11,11 @@
 #include "vm/interp.h"
 #include "vm/rewrite.h"
 
-static int set_helpers(struct tn_prog *prog, const struct tn_host_helper *helpers, uint32_t nr)
+static int set_helpers(struct tn_prog *prog, const struct isa_opts *opts)
 {
+	const struct tn_host_helper *helpers = opts->helpers;
+	uint32_t nr = opts->nr_helpers;
+
 	if (!nr)
 		return 0;
 	prog->externs = tn_alloc_array(prog->rt, nr, sizeof(*prog->externs));
@@ -30,10 +33,12 @@ static int set_helpers(struct tn_prog *prog, const struct tn_host_helper *helper
 }
 
 int isa_open(struct tn_rt *rt, enum isa_engine engine, const struct tn_insn *insns, uint32_t nr,
-	     const struct tn_host_helper *helpers, uint32_t nr_helpers, struct isa_prog *out)
+	     const struct isa_opts *opts, struct isa_prog *out)
 {
+	static const struct isa_opts no_opts;
 	int err;
 
+	opts = opts ? opts : &no_opts;
 	*out = (struct isa_prog){ .prog = tn_prog_new(rt, "isa") };
 	if (!out->prog)
 		return tn_err_nomem("program");
@@ -43,7 +48,9 @@ int isa_open(struct tn_rt *rt, enum isa_engine engine, const struct tn_insn *ins
 	if (!err)
 		err = tn_prog_find_subprogs(out->prog);
 	if (!err)
-		err = set_helpers(out->prog, helpers, nr_helpers);
+		err = set_helpers(out->prog, opts);
+	if (!err && opts->make_facts)
+		err = opts->make_facts(out->prog, opts->user);
 	if (!err)
 		err = tn_rewrite(out->prog);
 	if (!err) {
@@ -65,10 +72,11 @@ void isa_close(struct isa_prog *prog)
 	*prog = (struct isa_prog){ 0 };
 }
 
-uint64_t isa_run(const struct isa_prog *prog, void *mem, size_t size, uint32_t *abort)
+uint64_t isa_run_fuel(const struct isa_prog *prog, void *mem, size_t size, int64_t *fuel,
+		      uint32_t *abort)
 {
 	struct tn_exec ex = {
-		.fuel = INT64_MAX,
+		.fuel = *fuel,
 		.prog = prog->prog,
 		.first = prog->prog,
 		.ctx_size = size,
@@ -78,8 +86,16 @@ uint64_t isa_run(const struct isa_prog *prog, void *mem, size_t size, uint32_t *
 	};
 	uint64_t r0 = prog->prog->entry(mem, &ex);
 
+	*fuel = ex.fuel;
 	*abort = ex.abort;
 	return r0;
+}
+
+uint64_t isa_run(const struct isa_prog *prog, void *mem, size_t size, uint32_t *abort)
+{
+	int64_t fuel = INT64_MAX;
+
+	return isa_run_fuel(prog, mem, size, &fuel, abort);
 }
 
 int isa_parse_bytes(const char *text, unsigned char *out, size_t max)

@@ -100,7 +100,7 @@ static bool run_on(const struct vector *v, enum isa_engine engine)
 
 	if (make_insns(v, &insns, &nr))
 		return expect_error(v, name);
-	if (isa_open(&rt, engine, insns, nr, NULL, 0, &prog)) {
+	if (isa_open(&rt, engine, insns, nr, NULL, &prog)) {
 		ok = expect_error(v, name);
 	} else if (v->error[0]) {
 		fprintf(stderr, "%s (%s): accepted, expected: %s\n", v->name, name, v->error);
