@@ -14,9 +14,11 @@
 
 #include "base/compiler.h"
 
-/* The fractional parts of the square roots of 2 and 3, made odd. */
+/* The fractional parts of the square roots of 2, 3 and 5. The third is made even: xored into an odd
+ * seed it gives another odd multiplier. */
 #define TN_HASH_MIX1 UINT64_C(0x6a09e667f3bcc909)
 #define TN_HASH_MIX2 UINT64_C(0xbb67ae8584caa73b)
+#define TN_HASH_MIX3 UINT64_C(0x3c6ef372fe94f82a)
 
 static TN_ALWAYS_INLINE uint64_t tn_hash_fold(uint64_t a, uint64_t b)
 {
@@ -47,7 +49,7 @@ static TN_ALWAYS_INLINE uint64_t tn_hash_two(const uint64_t seed[2], uint64_t a,
 	uint64_t x = tn_hash_fold(a ^ seed[0], seed[1]);
 
 	/* The first word is mixed before the second meets it: no pair of words cancels. */
-	return tn_hash_fold((x + b) ^ seed[0] ^ TN_HASH_MIX1, seed[1] ^ TN_HASH_MIX2);
+	return tn_hash_fold((x + b) ^ seed[0] ^ TN_HASH_MIX1, seed[1] ^ TN_HASH_MIX3);
 }
 
 /* Any size. Blocks of 16; the last may overlap the one before, since the size is fixed per map. */
@@ -58,7 +60,7 @@ static inline uint64_t tn_hash_long(const uint64_t seed[2], const unsigned char 
 	for (; size > 16; size -= 16, p += 16) {
 		x = tn_hash_fold(x ^ tn_hash_read(p, 8), seed[1]);
 		x = tn_hash_fold((x + tn_hash_read(p + 8, 8)) ^ TN_HASH_MIX1,
-				 seed[1] ^ TN_HASH_MIX2);
+				 seed[1] ^ TN_HASH_MIX3);
 	}
 	if (size > 8)
 		x ^= tn_hash_two(seed, tn_hash_read(p, 8), tn_hash_read(p + 8, size - 8) ^ x);
