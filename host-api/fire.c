@@ -113,24 +113,22 @@ static TN_ALWAYS_INLINE void begin(struct tn_exec *ex, struct tn_rt *rt, struct 
 {
 	ex->abort = TN_ABORT_NONE;
 	ex->abort_reason = 0;
-	ex->entry_sp = NULL;
 	ex->ctx_size = ctx_size;
 	ex->rt = rt;
 	ex->thread = t;
-	ex->outer = t->exec;
 	ex->ctx = ctx;
 	ex->slot = tn_slot(rt, t);
 }
 
 /* Inside an epoch section. `left`: fuel, in and out. */
-static TN_ALWAYS_INLINE uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ctx,
-				      int64_t *left)
+static uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ctx, int64_t *left)
 {
 	struct tn_exec ex;
 	uint64_t ret;
 	bool shared;
 
 	begin(&ex, &chain->rt->rt, t, ctx, chain->ctx_size);
+	ex.outer = t->exec;
 	shared = ex.slot == chain->last_slot;
 	if (tn_unlikely(shared))
 		tn_slot_lock_shared(ex.rt);
@@ -142,37 +140,81 @@ static TN_ALWAYS_INLINE uint64_t fire(const struct tn_chain *chain, struct tn_th
 	return ret;
 }
 
-static TN_NOINLINE uint64_t fire_nested(const struct tn_chain *chain, struct tn_thread *t,
-					void *ctx)
+/* Everything but what fire_one() does: more programs, statistics, the shared slot, and firings
+ * inside a helper, which draw on the fuel of the outer one. */
+static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
 {
 	struct tn_exec *outer = t->exec;
-	int64_t start = TN_MAX(TN_MIN(outer->fuel, chain->fuel), 0), left = start;
-	uint64_t ret = fire(chain, t, ctx, &left);
+	int64_t start = chain->fuel, left;
+	uint64_t ret;
 
-	outer->fuel -= start - left;
+	if (outer)
+		start = TN_MAX(TN_MIN(outer->fuel, start), 0);
+	left = start;
+	ret = fire(chain, t, ctx, &left);
+	if (outer)
+		outer->fuel -= start - left;
+	return ret;
+}
+
+/* The common case: one program, not nested, a slot of its own, nothing counted. The same as fire()
+ * does, without what cannot be; the exec comes from a template, in wide moves. */
+static TN_ALWAYS_INLINE uint64_t fire_one(const struct tn_chain *chain, struct tn_thread *t,
+					  void *ctx)
+{
+	struct tn_exec ex;
+	uint64_t ret;
+
+	if (tn_unlikely(t->slot_rt_id != chain->rt_id || t->slot == chain->last_slot))
+		return fire_any(chain, t, ctx);
+	ex = chain->first;
+	ex.slot = t->slot;
+	ex.thread = t;
+	ex.ctx = ctx;
+	t->exec = &ex;
+	ret = chain->entries[0].fn(ctx, &ex);
+	t->exec = NULL;
+	if (tn_unlikely(ex.abort)) {
+		count_abort(chain->entries[0].program, &ex);
+		return chain->fallback;
+	}
+	return chain->rule == TENON_CHAIN_ALL ? chain->fallback : ret;
+}
+
+static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread *t, void *ctx)
+{
+	const struct tn_chain *chain;
+	uint64_t ret;
+
+	if (!t)
+		return __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
+	tn_epoch_enter(t);
+	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
+	ret = chain ? fire_any(chain, t, ctx) : __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
+	tn_epoch_leave(t);
 	return ret;
 }
 
 uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 {
-	struct tn_thread *t = tn_thread_self();
+	struct tn_thread *t = tn_thread_tls;
 	const struct tn_chain *chain;
 	uint64_t ret;
 
-	if (tn_unlikely(!t))
-		return __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
+	if (tn_unlikely(!t || t->depth))
+		return run_nested(hook, t ? t : tn_thread_register(), ctx);
 	tn_epoch_enter(t);
 	/* Pairs with the release in publish(): the entries are filled before. */
 	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
-	if (tn_unlikely(!chain)) {
+	if (tn_unlikely(!chain))
 		ret = __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
-	} else if (tn_likely(!t->exec)) {
-		int64_t left = chain->fuel;
-
-		ret = fire(chain, t, ctx, &left);
-	} else {
-		ret = fire_nested(chain, t, ctx);
-	}
+	else if (tn_likely(chain->single))
+		ret = fire_one(chain, t, ctx);
+	else
+		ret = fire_any(chain, t, ctx);
+	/* What it is: said again so that leaving need not wait for the load of what entering and
+	 * the call stored, a chain that would run through all firings of a loop. */
+	t->depth = 1;
 	tn_epoch_leave(t);
 	return ret;
 }
@@ -186,6 +228,7 @@ static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exe
 	int64_t budget = tn_fuel(run->fuel);
 
 	begin(ex, prog->rt, t, run->ctx, run->ctx_size);
+	ex->outer = outer;
 	if (outer)
 		budget = TN_MAX(TN_MIN(outer->fuel, budget), 0);
 	ex->prog = ex->first = prog;

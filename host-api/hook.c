@@ -63,6 +63,20 @@ static int64_t fuel_need(const struct tn_chain_entry *e, int64_t share)
 	return pays ? share : TN_MIN(e->cost, share);
 }
 
+static void fill_template(struct tn_chain *chain)
+{
+	const struct tn_chain_entry *e = &chain->entries[0];
+
+	chain->first = (struct tn_exec){
+		.fuel = chain->fuel - e->cost,
+		.prog = e->prog,
+		.first = e->prog,
+		.ctx_size = chain->ctx_size,
+		.cookie = e->cookie,
+		.rt = &chain->rt->rt,
+	};
+}
+
 /* The chain for the hook as its links stand. `chain` has room. */
 static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 {
@@ -73,6 +87,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	chain->fallback = hook->fallback;
 	chain->fuel = tn_fuel(tn_hook_budget(hook));
 	chain->ctx_size = hook->ctx->host_size;
+	chain->rt_id = tn_rt_id(&hook->rt->rt);
 	chain->last_slot = hook->rt->rt.max_slots - 1;
 	chain->rule = (uint8_t)hook->rule;
 	chain->stats = hook->rt->stats;
@@ -90,6 +105,9 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 			.cost = tn_fuel(cost),
 		};
 	}
+	chain->single = chain->nr == 1 && !chain->stats && chain->entries[0].cost <= chain->fuel;
+	if (chain->single)
+		fill_template(chain);
 	share = chain->nr ? chain->fuel / chain->nr : 0;
 	for (i = chain->nr; i-- > 0;) {
 		chain->entries[i].reserve = reserve;

@@ -24,14 +24,17 @@ struct tn_chain_entry {
 
 struct tn_chain {
 	/* ---- read by firings ---- */
-	struct tenon_runtime *rt;
+	uint32_t rt_id;
+	uint32_t last_slot; /* the one that threads may share */
 	uint64_t fallback;
+	struct tn_exec first; /* how a firing of entries[0] alone begins */
+	struct tenon_runtime *rt;
 	int64_t fuel;
 	uint64_t ctx_size;
-	uint32_t last_slot; /* the one that threads may share */
 	uint32_t nr;
 	uint8_t rule; /* enum tenon_chain */
 	bool stats;
+	bool single; /* one program, its proved cost within the fuel, nothing counted */
 
 	/* ---- writers ---- */
 	uint32_t room;		  /* entries that fit */
