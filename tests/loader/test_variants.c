@@ -39,7 +39,7 @@ static const struct refusal refusals[] = {
 	{ "NUMBER_WITHOUT_MACRO", EINVAL, "map 'odd': member 'type' is no pointer" },
 	{ "PINNING", EINVAL, "map 'odd': pinning is 7" },
 	{ "INNER_MAP", ENOTSUP, "map 'outer': maps of maps are not supported" },
-	{ "EXTERN_MAP", ENOTSUP, "map 'elsewhere' is extern" },
+	{ "EXTERN_MAP", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "PROGRAM_SLOT", EINVAL, "lies behind the map's max_entries" },
 	{ "DATA_POINTER", ENOTSUP,
 	  "section '.data': variables that are initialised with an address" },

@@ -204,7 +204,7 @@ int entry(void *ctx)
 }
 
 #elif defined(CASE_CROSS_SECTION)
-SEC("socket") int callee(struct __sk_buff *skb)
+SEC("socket") __noinline int callee(struct __sk_buff *skb)
 {
 	barrier_var(skb);
 	return skb->len;
