@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One mapping: a page whose first word points back to the map, `size` bytes of ring, and as many
- * again into which a record runs on that starts near the ring's end.
+ * One mapping: a page with the positions and the way back to the map, `size` bytes of ring, and as
+ * many again into which a record runs on that starts near the ring's end.
  *
  * Positions only grow. A producer takes [pos, pos + len) by compare-and-swap on prod, then writes
  * the record's header: length and BUSY bit as in the kernel, and the header's distance from the
@@ -47,20 +47,22 @@ _Static_assert((int)TN_RB_AVAIL_DATA == (int)BPF_RB_AVAIL_DATA &&
 
 typedef _Atomic uint64_t header;
 
+/* The mapping's first page. Producers write one line, the consumer the other. */
+struct ring_head {
+	struct ringbuf *owner;
+	_Atomic uint64_t prod TN_ALIGNED(64);
+	_Atomic uint64_t cons TN_ALIGNED(64);
+};
+
 struct ringbuf {
 	struct tn_map map;
-	unsigned char *mapping; /* its first word: this struct */
+	struct ring_head *head;
 	unsigned char *data;
-	uint64_t mask;		     /* size - 1 */
-	struct ringbuf *next, *prev; /* under rings.lock */
-	_Atomic int fd;		     /* eventfd; -1: none yet */
-
-	/* Producers write one line, the consumer the other. */
-	_Atomic uint64_t prod TN_ALIGNED(64);
-
-	_Atomic uint64_t cons TN_ALIGNED(64);
-	uint64_t barrier_at;		      /* cons at the last barrier; consumer only */
+	uint64_t mask;			      /* size - 1 */
+	struct ringbuf *next, *prev;	      /* under rings.lock */
+	_Atomic int fd;			      /* eventfd; -1: none yet */
 	_Atomic uint32_t notified;	      /* the eventfd was written since it was read */
+	uint64_t barrier_at;		      /* cons at the consumer's last barrier */
 	_Atomic(struct tn_thread *) consumer; /* inside tn_ringbuf_consume() */
 };
 
@@ -98,16 +100,14 @@ static header *header_at(const struct ringbuf *ring, uint64_t pos)
 /* The distance from the mapping's start, in units of 8 bytes, in a header's high half. */
 static uint64_t header_place(const struct ringbuf *ring, const header *h)
 {
-	return (uint64_t)((const unsigned char *)h - ring->mapping) / 8 << 32;
+	return (uint64_t)((const unsigned char *)h - (const unsigned char *)ring->head) / 8 << 32;
 }
 
 static struct ringbuf *ring_of_header(header *h)
 {
 	size_t distance = (size_t)(tn_load_relaxed(h) >> 32) * 8;
-	struct ringbuf *ring;
 
-	memcpy(&ring, (unsigned char *)h - distance, sizeof(ring));
-	return ring;
+	return ((struct ring_head *)(void *)((unsigned char *)h - distance))->owner;
 }
 
 static uint64_t read_header(header *h)
@@ -192,12 +192,12 @@ static int init(struct tn_map *map)
 	err = tn_map_charge(map, mapping_size(map));
 	if (err)
 		return err;
-	ring->mapping = tn_pages_alloc(map->rt, mapping_size(map));
-	if (!ring->mapping)
+	ring->head = tn_pages_alloc(map->rt, mapping_size(map));
+	if (!ring->head)
 		return tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", mapping_size(map));
-	ring->data = ring->mapping + tn_page_size();
+	ring->head->owner = ring;
+	ring->data = (unsigned char *)ring->head + tn_page_size();
 	ring->mask = map->max_entries - 1;
-	memcpy(ring->mapping, &ring, sizeof(ring));
 	add_ring(ring);
 	return 0;
 }
@@ -207,10 +207,10 @@ static void fini(struct tn_map *map)
 	struct ringbuf *ring = ring_of(map);
 	int fd = tn_load_relaxed(&ring->fd);
 
-	if (!ring->mapping)
+	if (!ring->head)
 		return;
 	remove_ring(ring);
-	tn_pages_free(ring->mapping, mapping_size(map));
+	tn_pages_free(ring->head, mapping_size(map));
 	if (fd >= 0)
 		close(fd);
 }
@@ -293,16 +293,16 @@ static void untrack(struct tn_thread *t, void *sample)
 /* Space for `bytes`, whose position goes to *pos; false where there is none. */
 static TN_ALWAYS_INLINE bool take_space(struct ringbuf *ring, uint64_t bytes, uint64_t *pos)
 {
-	uint64_t prod = tn_load_relaxed(&ring->prod), cons;
+	uint64_t prod = tn_load_relaxed(&ring->head->prod), cons;
 
 	do {
 		/* Pairs with the release in give_back(): the space is zeroed. */
-		cons = tn_load_acquire(&ring->cons);
+		cons = tn_load_acquire(&ring->head->cons);
 		while (tn_unlikely(cons > prod))
-			prod = tn_load_acquire(&ring->prod); /* ours was older */
+			prod = tn_load_acquire(&ring->head->prod); /* ours was older */
 		if (prod + bytes - cons > ring->mask)
 			return false;
-	} while (!tn_cas_acq_rel(&ring->prod, &prod, prod + bytes));
+	} while (!tn_cas_acq_rel(&ring->head->prod, &prod, prod + bytes));
 	*pos = prod;
 	return true;
 }
@@ -347,7 +347,8 @@ static TN_ALWAYS_INLINE void commit(void *sample, uint64_t flags, uint64_t disca
 	/* Pairs with the barrier in drained(). */
 	tn_epoch_light_barrier(t);
 	if (tn_unlikely(flags & TN_RB_FORCE_WAKEUP) ||
-	    (!(flags & TN_RB_NO_WAKEUP) && (tn_load_relaxed(&ring->cons) & ring->mask) == pos))
+	    (!(flags & TN_RB_NO_WAKEUP) &&
+	     (tn_load_relaxed(&ring->head->cons) & ring->mask) == pos))
 		notify(ring);
 }
 
@@ -378,17 +379,17 @@ int tn_ringbuf_output(struct tn_map *map, const void *data, uint64_t size, uint6
 uint64_t tn_ringbuf_query(struct tn_map *map, uint64_t flags)
 {
 	struct ringbuf *ring = ring_of(map);
-	uint64_t cons = tn_load_acquire(&ring->cons);
+	uint64_t cons = tn_load_acquire(&ring->head->cons);
 
 	switch (flags) {
 	case TN_RB_AVAIL_DATA:
-		return tn_load_acquire(&ring->prod) - cons;
+		return tn_load_acquire(&ring->head->prod) - cons;
 	case TN_RB_RING_SIZE:
 		return ring_size(ring);
 	case TN_RB_CONS_POS:
 		return cons;
 	case TN_RB_PROD_POS:
-		return tn_load_acquire(&ring->prod);
+		return tn_load_acquire(&ring->head->prod);
 	default:
 		return 0;
 	}
@@ -406,7 +407,7 @@ static void give_back(struct ringbuf *ring, uint64_t cons, uint64_t bytes)
 	tn_writer_enter(t);
 	memset(ring->data + at, 0, TN_MIN(bytes, ring_size(ring) - at));
 	/* Pairs with the acquire in take_space(). */
-	tn_store_release(&ring->cons, cons + bytes);
+	tn_store_release(&ring->head->cons, cons + bytes);
 	tn_writer_leave(t);
 }
 
@@ -427,7 +428,7 @@ static bool drained(struct ringbuf *ring, uint64_t cons)
 static int consume_all(struct ringbuf *ring, int (*fn)(void *user, void *data, size_t size),
 		       void *user)
 {
-	uint64_t cons = tn_load_relaxed(&ring->cons);
+	uint64_t cons = tn_load_relaxed(&ring->head->cons);
 	int nr = 0, err = 0;
 
 	while (err >= 0 && nr < INT_MAX) {
@@ -486,7 +487,8 @@ static bool is_own_record(const struct tn_thread *self, const void *sample)
 
 static void discard_open_records(struct ringbuf *ring)
 {
-	uint64_t pos = tn_load_relaxed(&ring->cons), prod = tn_load_relaxed(&ring->prod);
+	uint64_t pos = tn_load_relaxed(&ring->head->cons),
+		 prod = tn_load_relaxed(&ring->head->prod);
 
 	while (pos < prod) {
 		header *h = header_at(ring, pos);
