@@ -277,14 +277,16 @@ static int check_desc(const struct tenon_hook_desc *desc)
 
 static int add_hook(struct tenon_runtime *rt, struct tn_hook *hook)
 {
+	struct tn_hook **at;
 	int rc = 0;
 
 	tn_lock(rt);
 	if (tn_hook_find(rt, hook->name)) {
 		rc = tn_err(-EEXIST, "hook '%s' is registered already", hook->name);
 	} else {
-		hook->next = rt->hooks;
-		rt->hooks = hook;
+		for (at = &rt->hooks; *at; at = &(*at)->next)
+			;
+		*at = hook;
 		__atomic_store_n(&hook->pub->chain, NULL, __ATOMIC_RELAXED);
 		__atomic_store_n(&hook->pub->fallback, hook->fallback, __ATOMIC_RELAXED);
 		hook->pub->impl = hook;

@@ -296,12 +296,13 @@ static bool same_layout(const struct tn_ctx_type *a, const struct tn_ctx_type *b
 static int intern_ctx_type(struct tenon_runtime *rt, struct tn_ctx_type *type,
 			   const struct tn_ctx_type **out)
 {
-	struct tn_ctx_entry *e;
+	struct tn_ctx_entry *e, **at = &rt->ctx_types;
 	int rc = 0;
 
 	tn_lock(rt);
-	for (e = rt->ctx_types; e && strcmp(e->type->name, type->name); e = e->next)
-		;
+	while (*at && strcmp((*at)->type->name, type->name))
+		at = &(*at)->next;
+	e = *at;
 	if (e && same_layout(e->type, type)) {
 		*out = e->type;
 	} else if (e) {
@@ -310,8 +311,8 @@ static int intern_ctx_type(struct tenon_runtime *rt, struct tn_ctx_type *type,
 	} else {
 		e = tn_new(&rt->rt, struct tn_ctx_entry);
 		if (e) {
-			*e = (struct tn_ctx_entry){ rt->ctx_types, type };
-			rt->ctx_types = e;
+			e->type = type;
+			*at = e;
 			*out = type;
 			type = NULL;
 		} else {
@@ -434,6 +435,7 @@ static void free_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 
 static int add_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 {
+	struct tn_helper_entry **at;
 	int rc = 0;
 
 	tn_lock(rt);
@@ -443,8 +445,9 @@ static int add_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 		rc = tn_err(-EEXIST, "helper '%s': number %u is taken by '%s'", e->helper.name,
 			    e->helper.id, find_helper(rt, NULL, e->helper.id)->name);
 	} else {
-		e->next = rt->helpers;
-		rt->helpers = e;
+		for (at = &rt->helpers; *at; at = &(*at)->next)
+			;
+		*at = e;
 	}
 	tn_unlock(rt);
 	return rc;
