@@ -13,37 +13,39 @@ declare -A allowed=(
 	[verifier]="base maps vm verifier"
 	[jit]="base maps vm jit"
 	[host-api]="base maps vm loader verifier jit host-api tenon"
-	[cli]="cli tenon"
-	[examples]="tenon"
+	[cli]=""
+	[examples]=""
 )
 # header prefix -> the only place that may include it
 declare -A only=([libelf.h]=loader/elf.c [gelf.h]=loader/elf.c [ffi.h]=host-api/ffi.c)
 
+floors="base maps vm loader verifier jit host-api"
+include='#[[:space:]]*include[[:space:]]*(["<])([^">]+)[">]'
 bad=0
+complain() {
+	echo "$*"
+	bad=1
+}
 for folder in "${!allowed[@]}"; do
 	[ -d "$folder" ] || continue
 	while IFS=: read -r file line text; do
-		header=$(sed -E 's/.*#[[:space:]]*include[[:space:]]*["<]([^">]+)[">].*/\1/' <<<"$text")
-		if [ -n "${only[$header]:-}" ] && [ "${only[$header]}" != "$file" ]; then
-			echo "$file:$line: <$header> belongs to ${only[$header]} alone"
-			bad=1
+		[[ $text =~ $include ]] || continue
+		quote=${BASH_REMATCH[1]} header=${BASH_REMATCH[2]} top=${BASH_REMATCH[2]%%/*}
+		if [ "${only[$header]:-$file}" != "$file" ]; then
+			complain "$file:$line: <$header> belongs to ${only[$header]} alone"
 		fi
-		case $text in *'"'*) ;; *) continue ;; esac
-		top=${header%%/*}
-		case $header in
-		*/*) ;;
-		*)	# A plain "x.h": only within a program's own folder (cli, examples).
-			case $folder in cli | examples) continue ;; esac
-			echo "$file:$line: write \"$header\" from the root of the tree"
-			bad=1
+		case $folder in
+		cli | examples) # Users: their own headers, and the public ones.
+			[[ " $floors " != *" $top "* ]] ||
+				complain "$file:$line: $folder may include tenon/*.h alone, not $header"
 			continue ;;
 		esac
-		case " ${allowed[$folder]} " in
-		*" $top "*) ;;
-		*)
-			echo "$file:$line: $folder may not include $header (allowed: ${allowed[$folder]})"
-			bad=1 ;;
-		esac
+		[ "$quote" = '"' ] || continue
+		if [ "$top" = "$header" ]; then
+			complain "$file:$line: write \"$header\" from the root of the tree"
+		elif [[ " ${allowed[$folder]} " != *" $top "* ]]; then
+			complain "$file:$line: $folder may not include $header (allowed: ${allowed[$folder]})"
+		fi
 	done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include' --include='*.[ch]' --include='*.def' "$folder")
 done
 [ $bad -eq 0 ] && echo "layering: every include goes down"
