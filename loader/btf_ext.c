@@ -71,7 +71,7 @@ int tn_load_btf(struct tn_load *ld)
 	unsigned char *copy;
 	int err;
 
-	if (!ld->btf_section || s->size == 0)
+	if (!ld->btf_section || s->data.size == 0)
 		return 0;
 	copy = tn_memdup(ld->rt, s->data.data, s->data.size);
 	if (!copy)
