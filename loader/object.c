@@ -101,14 +101,13 @@ static int unsupported(const char *section, const char *what)
 
 static int read_license(struct tn_load *ld, const struct tn_elf_section *s)
 {
-	size_t len = strnlen((const char *)s->data.data, s->data.size);
+	const char *text = tn_span_str(s->data, 0);
 
-	if (!s->data.size || len == s->data.size)
-		return tn_err(-EINVAL,
-			      "section 'license': no string that ends within its %zu bytes",
+	if (!text)
+		return tn_err(-EINVAL, "section 'license': no string ends within its %zu bytes",
 			      s->data.size);
 	tn_free(ld->rt, ld->image->license);
-	ld->image->license = tn_strndup(ld->rt, (const char *)s->data.data, len);
+	ld->image->license = tn_strdup(ld->rt, text);
 	return ld->image->license ? 0 : tn_err_nomem("license");
 }
 
