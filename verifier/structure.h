@@ -74,6 +74,14 @@ struct tn_loop {
 	uint32_t first_exit, nr_exits;		 /* in structure->exits; none: an endless loop */
 	uint32_t first_threshold, nr_thresholds; /* in structure->thresholds: sorted signed; from
 						  * constants compared in the loop: c-1, c, c+1 */
+	uint32_t first_item, nr_items;		 /* in structure->items: all but the head */
+};
+
+/* A level of the loop forest (a subprogram, or a loop without its head) is an acyclic graph of
+ * these, where an inner loop counts as one: in reverse topological order. */
+struct tn_level_item {
+	bool is_loop;
+	uint32_t index; /* of the loop, or the block */
 };
 
 struct tn_callgraph_node {
@@ -99,6 +107,8 @@ struct tn_structure {
 	struct tn_back_edge *back_edges;
 	struct tn_loop_exit *exits;
 	int64_t *thresholds;
+	struct tn_level_item *items;
+	uint32_t *first_item; /* subprogram i has items [first_item[i], first_item[i + 1]) */
 	struct tn_callgraph_node *calls; /* prog->nr_subprogs */
 	uint32_t *callees;
 	uint32_t *topo;	  /* prog->nr_subprogs: callers before callees */
