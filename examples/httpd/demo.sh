@@ -24,16 +24,18 @@ check() { # WHAT EXPECTED FOUND
 
 coproc SERVER { exec "$here/httpd" --port "$port" 2>&1; }
 server_pid=$SERVER_PID
+# Own descriptors: those of a coprocess are closed in subshells, and pipelines are subshells.
+exec {to_server}>&"${SERVER[1]}" {from_server}<&"${SERVER[0]}"
 trap 'kill "$server_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
-read -r -t 10 line <&"${SERVER[0]}"
+read -r -t 10 line <&"$from_server"
 echo "$line"
 case $line in listening*) ;; *) exit 1 ;; esac
 
 # Send the server one command; its answer, up to the line ".", goes to standard output.
 ask() {
 	echo "> $*" >&2
-	echo "$*" >&"${SERVER[1]}"
-	while read -r -t 20 line <&"${SERVER[0]}"; do
+	echo "$*" >&"$to_server"
+	while read -r -t 20 line <&"$from_server"; do
 		[ "$line" = . ] && return 0
 		echo "  $line"
 	done
@@ -73,7 +75,7 @@ echo "  sent: $(many /echo 100)"
 ask samples | tee "$work/samples"
 check "samples of 100 requests" 1 "$(grep -c 'samples: 10 in all' "$work/samples" || true)"
 
-say "5. ratelimit: at most 100 requests a second and client, in a hash map"
+say "5. ratelimit: at most 100 requests in ten seconds and client, in a hash map"
 ask load "$here/ratelimit.bpf.o"
 echo "  sent: $(many / 300)"
 ask clients
@@ -115,7 +117,7 @@ if [ -x "$tenon" ]; then
 	"$tenon" prog verify "$here/deny.bpf.o" --host "$here/httpd.tenon" || failed=1
 fi
 
-echo quit >&"${SERVER[1]}"
+echo quit >&"$to_server"
 wait "$server_pid" || failed=1
 say "$([ $failed -eq 0 ] && echo 'The demo did what it says.' || echo 'Some steps went WRONG, see above.')"
 exit $failed

@@ -3,7 +3,7 @@
 #include <tenon/plugin.h>
 #include "http_plugin.h"
 
-#define WINDOW_NS 1000000000ull
+#define WINDOW_NS 10000000000ull
 
 const volatile __u32 limit = 100;
 
