@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Arithmetic: numbers through verifier/scalar.h, pointers by addition and subtraction alone. */
+#include "verifier/engine.h"
+
+/* Keeps the tie of *dst through dst + c, dst * c where the machine's arithmetic is exact modulo
+ * 2^64. */
+static void tie_add(struct tn_reg *out, const struct tn_reg *a, uint64_t c)
+{
+	out->id = a->id;
+	out->scale = a->scale;
+	out->delta = (int64_t)((uint64_t)a->delta + c);
+}
+
+static void tie_mul(struct tn_reg *out, const struct tn_reg *a, uint64_t c)
+{
+	out->id = c ? a->id : 0;
+	out->scale = a->scale * c;
+	out->delta = (int64_t)((uint64_t)a->delta * c);
+	if (!out->scale)
+		out->id = 0;
+}
+
+static bool fits_half(const struct tn_scalar *v)
+{
+	return v->umax <= UINT32_MAX;
+}
+
+/* The 32-bit form gives what the 64-bit form gives: neither operand nor result uses the high half.
+ * `b` is the constant, sign-extended as the 64-bit form takes it. */
+static bool half_is_exact(unsigned op, const struct tn_scalar *a, uint64_t c)
+{
+	struct tn_scalar b = tn_scalar_const(c, TN_W64);
+	struct tn_scalar r = tn_scalar_alu(op, false, false, a, &b, TN_W64);
+
+	return fits_half(a) && fits_half(&r);
+}
+
+static void tie_result(struct tn_reg *out, const struct tn_reg *a, const struct tn_scalar *b,
+		       unsigned op, bool half)
+{
+	uint64_t c;
+
+	if (!a->id || !tn_scalar_is_const(b, &c))
+		return;
+	if (half && (op == TN_ADD || op == TN_SUB))
+		c = (uint64_t)(int64_t)(int32_t)c;
+	if (half && !half_is_exact(op, &a->v, c))
+		return;
+	switch (op) {
+	case TN_ADD:
+		tie_add(out, a, c);
+		break;
+	case TN_SUB:
+		tie_add(out, a, 0 - c);
+		break;
+	case TN_MUL:
+		tie_mul(out, a, c);
+		break;
+	case TN_LSH:
+		if (c < (half ? 32 : 64))
+			tie_mul(out, a, (uint64_t)1 << c);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool same_value(const struct tn_reg *a, const struct tn_reg *b)
+{
+	return a->id && a->id == b->id && a->scale == b->scale && a->delta == b->delta;
+}
+
+static void scalar_op(struct tn_reg *dst, const struct tn_reg *src, unsigned op, bool is_signed,
+		      bool half)
+{
+	struct tn_reg out, a = *dst;
+
+	tn_reg_set_scalar(&out, tn_scalar_alu(op, is_signed, half, &a.v, &src->v, TN_W64));
+	if ((op == TN_SUB || op == TN_XOR) && (src == dst || same_value(&a, src)))
+		tn_reg_set_const(&out, 0);
+	else if (op == TN_SUB && !half && a.id && a.id == src->id && a.scale == src->scale)
+		tn_reg_set_const(&out, (uint64_t)a.delta - (uint64_t)src->delta);
+	else if (src != dst)
+		tie_result(&out, &a, &src->v, op, half);
+	if (src != dst && op == TN_ADD && !out.id && tn_scalar_is_const(&a.v, NULL))
+		tie_result(&out, src, &a.v, op, half);
+	if (tn_scalar_is_const(&out.v, NULL))
+		out.id = 0;
+	*dst = out;
+}
+
+/* ---- Pointers ---- */
+
+static bool may_move(uint8_t kind)
+{
+	return kind == TN_REG_STACK || kind == TN_REG_CTX || kind == TN_REG_VALUE ||
+	       kind == TN_REG_REGION || kind == TN_REG_END || kind == TN_REG_RECORD;
+}
+
+static int check_move(struct tn_vf *vf, uint32_t regno, const struct tn_reg *p,
+		      const struct tn_reg *by)
+{
+	if (p->nullable)
+		return tn_reject(vf, E_NULL, (int)regno,
+				 "r%u is %s that may be NULL; arithmetic on it needs a test first",
+				 regno, tn_reg_words(vf, p));
+	if (!may_move(p->kind))
+		return tn_reject(vf, E_POINTER_MATH, (int)regno, "arithmetic on r%u, which is %s",
+				 regno, tn_reg_words(vf, p));
+	if ((p->kind == TN_REG_CTX || p->kind == TN_REG_END) && !tn_scalar_is_const(&by->v, NULL))
+		return tn_reject(vf, E_POINTER_MATH, (int)regno,
+				 "r%u is %s, which moves by constants alone; the offset is %s",
+				 regno, tn_reg_words(vf, p), tn_scalar_words(vf, &by->v));
+	return 0;
+}
+
+/* p + n, or p - n. */
+static void move_pointer(struct tn_vf *vf, struct tn_reg *out, const struct tn_reg *p,
+			 struct tn_reg *n, bool sub)
+{
+	struct tn_reg r = *p;
+	uint64_t c;
+
+	r.v = tn_scalar_alu(sub ? TN_SUB : TN_ADD, false, false, &p->v, &n->v, TN_W64);
+	if (tn_scalar_is_const(&n->v, &c)) {
+		if (r.id)
+			tie_add(&r, p, sub ? 0 - c : c);
+	} else if (!sub && tn_scalar_is_const(&p->v, &c)) {
+		/* From now on a compare of the number says something about the pointer too. */
+		tn_reg_make_id(&vf->senv, n);
+		tie_add(&r, n, c);
+	} else {
+		r.id = 0;
+		r.scale = 1;
+		r.delta = 0;
+		tn_reg_make_id(&vf->senv, &r);
+	}
+	*out = r;
+}
+
+/* b ends where region `r` does: b is `end + *off`. */
+static bool ends_region(const struct tn_vf *vf, const struct tn_reg *b, uint32_t region,
+			int64_t *off)
+{
+	uint64_t c;
+
+	if (b->kind == TN_REG_END
+		    ? b->region != region
+		    : b->kind != TN_REG_REGION || vf->regions[region].end != (int)b->region)
+		return false;
+	if (!tn_scalar_is_const(&b->v, &c))
+		return false;
+	*off = (int64_t)c;
+	return true;
+}
+
+/* end - start: the region's length, tied to it. */
+static void set_length(struct tn_vf *vf, struct tn_reg *out, uint32_t region, int64_t off)
+{
+	const struct tn_region *g = &vf->regions[region];
+	struct tn_scalar unit = tn_scalar_const(g->unit, TN_W64);
+	struct tn_scalar add = tn_scalar_const((uint64_t)off, TN_W64);
+	struct tn_scalar v = vf->s.regions[region].len;
+
+	v = tn_scalar_alu(TN_MUL, false, false, &v, &unit, TN_W64);
+	tn_reg_set_scalar(out, tn_scalar_alu(TN_ADD, false, false, &v, &add, TN_W64));
+	out->id = g->len_id;
+	out->scale = g->unit;
+	out->delta = off;
+}
+
+static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const struct tn_reg *src)
+{
+	struct tn_reg out;
+	int64_t off;
+	uint64_t c;
+
+	if (dst->nullable || src->nullable || !may_move(dst->kind) || !may_move(src->kind))
+		return tn_reject(vf, E_POINTER_MATH, (int)d, "subtraction of %s from %s",
+				 tn_reg_words(vf, src), tn_reg_words(vf, dst));
+	if (src->kind == TN_REG_REGION && tn_scalar_is_const(&src->v, &c) &&
+	    ends_region(vf, dst, src->region, &off)) {
+		set_length(vf, &out, src->region, off - (int64_t)c);
+		*dst = out;
+		return 0;
+	}
+	tn_reg_set_unknown(&out);
+	if (dst->kind == src->kind && dst->frame == src->frame && dst->region == src->region &&
+	    dst->obj == src->obj && dst->kind != TN_REG_VALUE && dst->ref == src->ref) {
+		out.v = tn_scalar_alu(TN_SUB, false, false, &dst->v, &src->v, TN_W64);
+		if (dst->id && dst->id == src->id && dst->scale == src->scale)
+			tn_reg_set_const(&out, (uint64_t)dst->delta - (uint64_t)src->delta);
+	} else if (!(dst->kind == TN_REG_VALUE && src->kind == TN_REG_VALUE &&
+		     dst->obj == src->obj) &&
+		   !((dst->kind == TN_REG_REGION || dst->kind == TN_REG_END) &&
+		     (src->kind == TN_REG_REGION || src->kind == TN_REG_END))) {
+		return tn_reject(vf, E_POINTER_MATH, (int)d,
+				 "subtraction of %s from %s: they point to different things",
+				 tn_reg_words(vf, src), tn_reg_words(vf, dst));
+	}
+	*dst = out;
+	return 0;
+}
+
+static int pointer_op(struct tn_vf *vf, struct tn_reg *dst, struct tn_reg *src, unsigned op,
+		      bool half)
+{
+	const struct tn_insn *insn = tn_vf_insn(vf);
+	uint32_t d = insn->dst, s = TN_SRC(insn->code) ? insn->src : insn->dst;
+	bool pd = tn_reg_is_pointer(dst), ps = tn_reg_is_pointer(src);
+	uint32_t p = pd ? d : s;
+	int err;
+
+	if (half || (op != TN_ADD && op != TN_SUB) || (op == TN_ADD && pd && ps) ||
+	    (op == TN_SUB && !pd))
+		return tn_reject(vf, E_POINTER_MATH, (int)p,
+				 "r%u is %s; pointers can be moved by 64-bit + and -, and compared",
+				 p, tn_reg_words(vf, pd ? dst : src));
+	if (pd && ps)
+		return sub_pointers(vf, d, dst, src);
+	err = check_move(vf, p, pd ? dst : src, pd ? src : dst);
+	if (err)
+		return err;
+	move_pointer(vf, dst, pd ? dst : src, pd ? src : dst, op == TN_SUB);
+	return 0;
+}
+
+/* ---- Moves ---- */
+
+static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
+{
+	struct tn_reg *dst = tn_vf_reg(vf, insn->dst), *src;
+	int err;
+
+	if (!TN_SRC(insn->code)) {
+		tn_reg_set_const(dst, half ? (uint32_t)insn->imm : (uint64_t)(int64_t)insn->imm);
+		return 0;
+	}
+	src = tn_vf_reg(vf, insn->src);
+	if (!half && !insn->off) {
+		err = tn_need_init(vf, insn->src);
+		if (err)
+			return err;
+		if (src->kind == TN_REG_SCALAR)
+			tn_reg_make_id(&vf->senv, src);
+		*dst = *src;
+		return 0;
+	}
+	err = tn_need_scalar(vf, insn->src, half ? "a 32-bit move" : "a sign-extending move");
+	if (err)
+		return err;
+	if (insn->off) {
+		/* A number that the extension does not change stays tied. */
+		struct tn_scalar v = tn_scalar_sext(&src->v, (unsigned)insn->off, half, TN_W64);
+
+		if (src->v.umax < (uint64_t)1 << (insn->off - 1)) {
+			tn_reg_make_id(&vf->senv, src);
+			*dst = *src;
+		} else {
+			tn_reg_set_scalar(dst, v);
+		}
+	} else if (fits_half(&src->v)) {
+		tn_reg_make_id(&vf->senv, src);
+		*dst = *src;
+	} else {
+		tn_reg_set_scalar(dst, tn_scalar_zext(&src->v, 32, TN_W64));
+	}
+	return 0;
+}
+
+static int do_end(struct tn_vf *vf, const struct tn_insn *insn)
+{
+	struct tn_reg *dst = tn_vf_reg(vf, insn->dst);
+	bool swap = TN_CLASS(insn->code) == TN_ALU64 || TN_SRC(insn->code);
+	int err = tn_need_scalar(vf, insn->dst, "a byte swap");
+
+	if (err)
+		return err;
+	if (swap)
+		tn_reg_set_scalar(dst, tn_scalar_bswap(&dst->v, (unsigned)insn->imm));
+	else if (insn->imm < 64)
+		tn_reg_set_scalar(dst, tn_scalar_zext(&dst->v, (unsigned)insn->imm, TN_W64));
+	return 0;
+}
+
+int tn_do_alu(struct tn_vf *vf)
+{
+	const struct tn_insn *insn = tn_vf_insn(vf);
+	bool half = TN_CLASS(insn->code) == TN_ALU;
+	unsigned op = TN_OP(insn->code);
+	struct tn_reg *dst = tn_vf_reg(vf, insn->dst), *src, imm;
+	int err;
+
+	if (op == TN_MOV)
+		return do_mov(vf, insn, half);
+	if (op == TN_END)
+		return do_end(vf, insn);
+	err = tn_need_init(vf, insn->dst);
+	if (err)
+		return err;
+	if (op == TN_NEG) {
+		err = tn_need_scalar(vf, insn->dst, "a negation");
+		if (!err)
+			tn_reg_set_scalar(dst, tn_scalar_neg(half, &dst->v, TN_W64));
+		return err;
+	}
+	if (TN_SRC(insn->code)) {
+		err = tn_need_init(vf, insn->src);
+		if (err)
+			return err;
+		src = tn_vf_reg(vf, insn->src);
+	} else {
+		tn_reg_set_const(&imm, half ? (uint32_t)insn->imm : (uint64_t)(int64_t)insn->imm);
+		src = &imm;
+	}
+	if (tn_reg_is_pointer(dst) || tn_reg_is_pointer(src))
+		return pointer_op(vf, dst, src, op, half);
+	scalar_op(dst, src, op, insn->off == 1, half);
+	return 0;
+}

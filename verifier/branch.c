@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compares: which outcomes are possible, and what each says about the operands, all that is tied to
+ * them, and the sizes of regions.
+ */
+#include "verifier/engine.h"
+
+#include <errno.h>
+
+struct operands {
+	const struct tn_insn *insn;
+	struct tn_reg *a, *b; /* b may be imm */
+	struct tn_reg imm;
+	unsigned op;
+	bool half;
+};
+
+static void get_operands(struct tn_vf *vf, struct operands *o)
+{
+	o->insn = tn_vf_insn(vf);
+	o->op = TN_OP(o->insn->code);
+	o->half = TN_CLASS(o->insn->code) == TN_JMP32;
+	o->a = tn_vf_reg(vf, o->insn->dst);
+	if (TN_SRC(o->insn->code)) {
+		o->b = tn_vf_reg(vf, o->insn->src);
+	} else {
+		tn_reg_set_const(&o->imm, (uint64_t)(int64_t)o->insn->imm);
+		o->b = &o->imm;
+	}
+}
+
+static bool same_number(const struct tn_reg *a, const struct tn_reg *b)
+{
+	return a == b || (a->id && a->id == b->id && a->scale == b->scale && a->delta == b->delta);
+}
+
+static bool holds_for_equals(unsigned op)
+{
+	return op == TN_JEQ || op == TN_JGE || op == TN_JLE || op == TN_JSGE || op == TN_JSLE;
+}
+
+static bool possible(const struct operands *o, bool taken)
+{
+	struct tn_reg a = *o->a, b = *o->b;
+
+	if (o->op != TN_JSET && same_number(o->a, o->b))
+		return taken == holds_for_equals(o->op);
+	return tn_scalar_branch(o->op, o->half, taken, &a.v, &b.v, TN_W64);
+}
+
+/* ---- Which outcomes ---- */
+
+static bool is_zero(const struct tn_reg *r)
+{
+	uint64_t c;
+
+	return r->kind == TN_REG_SCALAR && tn_scalar_is_const(&r->v, &c) && !c;
+}
+
+/* An address so far from its base could be any number. */
+static bool stays_near(const struct tn_reg *p)
+{
+	return p->v.smin >= -((int64_t)1 << 31) && p->v.smax <= (int64_t)1 << 31;
+}
+
+static int against_number(struct tn_vf *vf, const struct operands *o, bool *fall, bool *taken)
+{
+	const struct tn_reg *p = tn_reg_is_pointer(o->a) ? o->a : o->b;
+	const struct tn_reg *n = p == o->a ? o->b : o->a;
+	uint32_t regno = p == o->a ? o->insn->dst : o->insn->src;
+
+	if (o->half || (o->op != TN_JEQ && o->op != TN_JNE) || !is_zero(n))
+		return tn_reject(
+			vf, E_POINTER_MATH, (int)regno,
+			"r%u is %s; it can be compared with 0 or with pointers into the same "
+			"memory, not with %s",
+			regno, tn_reg_words(vf, p), tn_scalar_words(vf, &n->v));
+	*fall = *taken = true;
+	if (!p->nullable && stays_near(p)) {
+		*taken = o->op == TN_JNE;
+		*fall = !*taken;
+	}
+	return 0;
+}
+
+static bool same_memory(const struct tn_vf *vf, const struct tn_reg *a, const struct tn_reg *b)
+{
+	bool ra = a->kind == TN_REG_REGION || a->kind == TN_REG_END;
+	bool rb = b->kind == TN_REG_REGION || b->kind == TN_REG_END;
+
+	if (ra && rb)
+		return a->region == b->region || vf->regions[a->region].end == (int)b->region ||
+		       vf->regions[b->region].end == (int)a->region;
+	return a->kind == b->kind && a->obj == b->obj && a->frame == b->frame && a->ref == b->ref;
+}
+
+int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
+{
+	struct operands o;
+	int err;
+
+	*fall = *taken = true;
+	get_operands(vf, &o);
+	if (o.op == TN_JCOND)
+		return 0;
+	err = tn_need_init(vf, o.insn->dst);
+	if (!err && o.b != &o.imm)
+		err = tn_need_init(vf, o.insn->src);
+	if (err)
+		return err;
+	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b)) {
+		*fall = possible(&o, false);
+		*taken = possible(&o, true);
+		return 0;
+	}
+	if (!tn_reg_is_pointer(o.a) || !tn_reg_is_pointer(o.b))
+		return against_number(vf, &o, fall, taken);
+	if (o.half || o.op == TN_JSET)
+		return tn_reject(vf, E_POINTER_MATH, o.insn->dst, "r%u is %s, compared as a number",
+				 o.insn->dst, tn_reg_words(vf, o.a));
+	if (o.op != TN_JEQ && o.op != TN_JNE &&
+	    (o.a->nullable || o.b->nullable || !same_memory(vf, o.a, o.b)))
+		return tn_reject(
+			vf, E_POINTER_MATH, o.insn->dst,
+			"r%u is %s and the other side is %s: the order of different memory "
+			"means nothing",
+			o.insn->dst, tn_reg_words(vf, o.a), tn_reg_words(vf, o.b));
+	return 0;
+}
+
+/* ---- Spreading what was learnt ---- */
+
+struct spread {
+	struct tn_vf *vf;
+	struct tn_reg from;
+	bool impossible;
+};
+
+static struct tn_scalar shifted(const struct tn_scalar *v, uint64_t mult, uint64_t add)
+{
+	struct tn_scalar m = tn_scalar_const(mult, TN_W64), d = tn_scalar_const(add, TN_W64);
+	struct tn_scalar r = *v;
+
+	if (mult != 1)
+		r = tn_scalar_alu(TN_MUL, false, false, &r, &m, TN_W64);
+	return add ? tn_scalar_alu(TN_ADD, false, false, &r, &d, TN_W64) : r;
+}
+
+static void spread_one(void *user, struct tn_reg *r)
+{
+	struct spread *s = user;
+	const struct tn_reg *from = &s->from;
+	struct tn_scalar v;
+
+	if (r->id != from->id)
+		return;
+	if (r->scale == from->scale) {
+		v = shifted(&from->v, 1, (uint64_t)r->delta - (uint64_t)from->delta);
+	} else if (from->scale == 1) {
+		v = shifted(&from->v, 1, 0 - (uint64_t)from->delta);
+		v = shifted(&v, r->scale, (uint64_t)r->delta);
+	} else {
+		return;
+	}
+	if (!tn_scalar_meet(&r->v, &v, TN_W64))
+		s->impossible = true;
+}
+
+bool tn_spread_scalar(struct tn_vf *vf, const struct tn_reg *r)
+{
+	struct spread s = { vf, *r, false };
+
+	if (!r->id)
+		return true;
+	tn_state_each_reg(&vf->s, spread_one, &s);
+	for (uint32_t i = 0; i < vf->nr_regions; i++) {
+		struct tn_scalar v;
+
+		if (vf->regions[i].len_id != r->id || r->scale != 1)
+			continue;
+		v = shifted(&s.from.v, 1, 0 - (uint64_t)s.from.delta);
+		if (!tn_scalar_meet(&vf->s.regions[i].len, &v, TN_W64))
+			return false;
+	}
+	return !s.impossible;
+}
+
+/* The region has grown: what is tied to its length has, too. */
+static bool spread_length(struct tn_vf *vf, uint32_t region)
+{
+	struct tn_reg len;
+
+	if (vf->regions[region].kind == TN_FIELD_MEM)
+		return true;
+	tn_reg_set_scalar(&len, vf->s.regions[region].len);
+	len.id = vf->regions[region].len_id;
+	return tn_spread_scalar(vf, &len);
+}
+
+/* ---- Order ---- */
+
+struct order { /* x + k <= y */
+	struct tn_reg *x, *y;
+	int64_t k;
+};
+
+/* The orders that an outcome states, for numbers that compare alike signed and unsigned, or for
+ * unsigned compares. Returns how many (0 to 2). */
+static uint32_t orders(const struct operands *o, bool taken, struct order out[2])
+{
+	unsigned op = o->op;
+
+	switch (op) {
+	case TN_JEQ:
+	case TN_JNE:
+		if ((op == TN_JEQ) != taken)
+			return 0;
+		out[0] = (struct order){ o->a, o->b, 0 };
+		out[1] = (struct order){ o->b, o->a, 0 };
+		return 2;
+	case TN_JLT:
+	case TN_JSLT:
+		out[0] = taken ? (struct order){ o->a, o->b, 1 } : (struct order){ o->b, o->a, 0 };
+		return 1;
+	case TN_JLE:
+	case TN_JSLE:
+		out[0] = taken ? (struct order){ o->a, o->b, 0 } : (struct order){ o->b, o->a, 1 };
+		return 1;
+	case TN_JGT:
+	case TN_JSGT:
+		out[0] = taken ? (struct order){ o->b, o->a, 1 } : (struct order){ o->a, o->b, 0 };
+		return 1;
+	case TN_JGE:
+	case TN_JSGE:
+		out[0] = taken ? (struct order){ o->b, o->a, 0 } : (struct order){ o->a, o->b, 1 };
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static bool is_signed(unsigned op)
+{
+	return op == TN_JSGT || op == TN_JSGE || op == TN_JSLT || op == TN_JSLE;
+}
+
+/* The compare's verdict is that of the integers 0 .. 2^48 behind both operands. */
+static bool plain_order(const struct operands *o)
+{
+	uint64_t max = (uint64_t)TN_OFFSET_MAX;
+
+	if (o->half)
+		max = is_signed(o->op) ? INT32_MAX : UINT32_MAX;
+	return o->a->v.umax <= max && o->b->v.umax <= max;
+}
+
+/* x + k <= y, and y stands in a relation to a region: then so does x. */
+static void learn_order(struct tn_vf *vf, const struct order *r)
+{
+	if (!r->y->id || tn_scalar_is_const(&r->x->v, NULL))
+		return;
+	for (uint32_t g = 0; g < vf->nr_regions; g++) {
+		uint64_t unit = vf->regions[g].unit;
+
+		for (uint64_t mult = 1; mult <= unit; mult = mult < unit ? unit : unit + 1) {
+			int64_t ky;
+
+			if (vf->regions[g].kind == TN_FIELD_MEM ||
+			    r->y->v.umax > (uint64_t)TN_OFFSET_MAX / mult ||
+			    !tn_region_slack_tied(vf->regions, &vf->s, g, r->y, mult, &ky))
+				continue;
+			tn_reg_make_id(&vf->senv, r->x);
+			tn_region_learn(vf->regions, &vf->s, g, r->x, mult,
+					ky + r->k * (int64_t)mult);
+		}
+	}
+}
+
+static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
+{
+	struct order r[2];
+	uint32_t nr;
+
+	if (o->op != TN_JSET && same_number(o->a, o->b))
+		return taken == holds_for_equals(o->op);
+	if (o->a == o->b)
+		return true;
+	if (!tn_scalar_branch(o->op, o->half, taken, &o->a->v, &o->b->v, TN_W64))
+		return false;
+	if (!tn_spread_scalar(vf, o->a) || (o->b != &o->imm && !tn_spread_scalar(vf, o->b)))
+		return false;
+	if (!vf->nr_regions || !plain_order(o))
+		return true;
+	nr = orders(o, taken, r);
+	for (uint32_t i = 0; i < nr; i++)
+		learn_order(vf, &r[i]);
+	return true;
+}
+
+/* ---- Pointers ---- */
+
+struct nulls {
+	uint32_t id;
+	bool null;
+};
+
+static void settle(struct tn_reg *r, bool null)
+{
+	if (null) {
+		tn_reg_set_const(r, 0);
+	} else {
+		r->nullable = false;
+		r->null_id = 0;
+	}
+}
+
+static void settle_one(void *user, struct tn_reg *r)
+{
+	const struct nulls *n = user;
+
+	if (r->nullable && r->null_id == n->id)
+		settle(r, n->null);
+}
+
+static bool assume_null(struct tn_vf *vf, struct tn_reg *p, bool null)
+{
+	struct nulls n = { p->null_id, null };
+	uint32_t ref = p->ref;
+
+	if (!p->nullable)
+		return !null || !stays_near(p);
+	settle(p, null);
+	if (n.id)
+		tn_state_each_reg(&vf->s, settle_one, &n);
+	if (null && ref)
+		tn_ref_drop(vf, ref);
+	for (uint32_t i = 0; n.id && i < vf->nr_regions; i++)
+		if (vf->regions[i].null_id == n.id)
+			vf->s.regions[i].null = null ? TN_NULL_YES : TN_NULL_NO;
+	return true;
+}
+
+/* y is the end of x's region, or past it by *off. */
+static bool is_end_of(const struct tn_vf *vf, const struct tn_reg *y, const struct tn_reg *x,
+		      int64_t *off)
+{
+	uint64_t c;
+
+	if (x->kind != TN_REG_REGION || !tn_scalar_is_const(&y->v, &c))
+		return false;
+	if (y->kind == TN_REG_END
+		    ? y->region != x->region
+		    : y->kind != TN_REG_REGION || vf->regions[x->region].end != (int)y->region)
+		return false;
+	/* An end moved down could wrap around below address 0. */
+	*off = (int64_t)c;
+	return *off >= 0 && *off <= TN_OFFSET_MAX;
+}
+
+/* An offset that can not wrap the address around; see region.h. */
+static bool offset_is_plain(const struct tn_reg *r)
+{
+	return r->v.smin >= 0 && r->v.smax <= TN_OFFSET_MAX;
+}
+
+/* x + k <= end of its region. */
+static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
+{
+	uint32_t g = x->region;
+	uint64_t c;
+
+	if (!offset_is_plain(x))
+		return true;
+	if (tn_scalar_is_const(&x->v, &c)) {
+		if ((int64_t)c + k > 0 &&
+		    !tn_region_learn_min(vf->regions, &vf->s, g, c + (uint64_t)k))
+			return false;
+		return spread_length(vf, g);
+	}
+	tn_reg_make_id(&vf->senv, x);
+	tn_region_learn(vf->regions, &vf->s, g, x, 1, k);
+	if (x->v.umin + (uint64_t)k > x->v.umin && k > 0 &&
+	    !tn_region_learn_min(vf->regions, &vf->s, g, x->v.umin + (uint64_t)k))
+		return false;
+	return spread_length(vf, g);
+}
+
+static bool order_pointers(struct tn_vf *vf, const struct order *r)
+{
+	int64_t off, k;
+
+	if (is_end_of(vf, r->y, r->x, &off))
+		return below_end(vf, r->x, r->k - off);
+	/* x below another pointer into the same region, of which something is known. */
+	if (r->x->kind == TN_REG_REGION && r->y->kind == TN_REG_REGION &&
+	    r->x->region == r->y->region && offset_is_plain(r->x) && offset_is_plain(r->y) &&
+	    tn_region_slack(vf->regions, &vf->s, r->x->region, r->y, 1, &k))
+		return below_end(vf, r->x, r->k + k);
+	return true;
+}
+
+/* x != end, where x <= end was known: x < end. */
+static bool not_end(struct tn_vf *vf, struct tn_reg *x, const struct tn_reg *y)
+{
+	int64_t off, k;
+
+	if (!is_end_of(vf, y, x, &off) || !offset_is_plain(x) ||
+	    !tn_region_slack(vf->regions, &vf->s, x->region, x, 1, &k) || k != -off)
+		return true;
+	return below_end(vf, x, k + 1);
+}
+
+static bool same_base(const struct tn_reg *a, const struct tn_reg *b)
+{
+	return a->kind == b->kind && a->kind != TN_REG_VALUE && a->region == b->region &&
+	       a->frame == b->frame && a->ref == b->ref && a->obj == b->obj && a->size == b->size;
+}
+
+static bool assume_pointers(struct tn_vf *vf, struct operands *o, bool taken)
+{
+	struct order r[2];
+	uint32_t nr;
+
+	if (o->a == o->b)
+		return taken == holds_for_equals(o->op);
+	if (o->a->nullable || o->b->nullable)
+		return true;
+	if (same_base(o->a, o->b) && offset_is_plain(o->a) && offset_is_plain(o->b)) {
+		if (!tn_scalar_branch(o->op, false, taken, &o->a->v, &o->b->v, TN_W64))
+			return false;
+		if (!tn_spread_scalar(vf, o->a) || !tn_spread_scalar(vf, o->b))
+			return false;
+	}
+	if (is_signed(o->op))
+		return true;
+	nr = orders(o, taken, r);
+	for (uint32_t i = 0; i < nr; i++)
+		if (!order_pointers(vf, &r[i]))
+			return false;
+	if ((o->op == TN_JNE) == taken && (o->op == TN_JNE || o->op == TN_JEQ))
+		return not_end(vf, o->a, o->b) && not_end(vf, o->b, o->a);
+	return true;
+}
+
+bool tn_branch_assume(struct tn_vf *vf, bool taken)
+{
+	struct operands o;
+
+	get_operands(vf, &o);
+	if (o.op == TN_JCOND)
+		return true;
+	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b))
+		return assume_numbers(vf, &o, taken);
+	if (tn_reg_is_pointer(o.a) && tn_reg_is_pointer(o.b))
+		return assume_pointers(vf, &o, taken);
+	return assume_null(vf, tn_reg_is_pointer(o.a) ? o.a : o.b, taken == (o.op == TN_JEQ));
+}

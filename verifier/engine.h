@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One verification: what the transfer functions (alu.c, memory.c, stack.c, branch.c, call.c) and
+ * the walk (walk.c) share. Transfer functions change vf->s, the state before the instruction
+ * vf->s.insn, into the state after it. They return 0, or the negative errno of tn_reject().
+ */
+#ifndef TN_VERIFIER_ENGINE_H
+#define TN_VERIFIER_ENGINE_H
+
+#include "base/vec.h"
+#include "maps/map.h"
+#include "verifier/explain.h"
+#include "verifier/loop.h"
+#include "verifier/region.h"
+#include "verifier/verify.h"
+#include "vm/helpers.h"
+
+/* What the walk saw at an instruction: edges that some path takes, and what is needed to tell that
+ * all paths agree. */
+enum { TN_SEEN_FALL = 1, TN_SEEN_TAKEN = 2, TN_SEEN_MEM = 4, TN_SEEN_CALL = 8, TN_SEEN_KEY = 16 };
+
+struct tn_insn_seen {
+	uint8_t flags;
+	uint8_t mem_kind; /* kind of the pointer used here */
+	bool map_varies, key_varies;
+	bool may_miss; /* a lookup here may give NULL */
+	const struct tn_map *map;
+	uint64_t key;
+	uint64_t rounds;   /* bpf_loop: largest count */
+	uint32_t callback; /* bpf_loop: subprogram, TN_NONE */
+	bool unroll;	   /* loop head: no widening in this attempt */
+	bool no_join;
+	bool ref_held; /* a reference is held at the jump or call here */
+};
+
+/* States kept at an instruction. */
+struct tn_saved {
+	struct tn_saved *next;
+	struct tn_packed *state;
+	bool back; /* came by a back edge, or out of one that did */
+};
+
+struct tn_saved_list {
+	struct tn_saved *first;
+	uint32_t nr, nr_back;
+};
+
+/* What is to be done when a state that was put away is taken up again. */
+enum tn_resume { TN_RESUME_AT, TN_RESUME_TAKEN, TN_RESUME_FALL, TN_RESUME_STOP, TN_RESUME_TAIL };
+
+struct tn_pending {
+	struct tn_packed *state;
+	uint8_t how; /* enum tn_resume */
+};
+
+struct tn_vf {
+	struct tn_rt *rt;
+	struct tn_prog *prog;
+	const struct tn_verify_env *env;
+	const struct tn_ctx_type *ctx;
+	bool ctx_identity; /* plugin and host see the same layout */
+	struct tn_structure *structure;
+	struct tn_liveness *live;
+	struct tn_facts *facts;
+	struct tn_region regions[TN_MAX_REGIONS];
+	uint32_t nr_regions;
+
+	struct tn_state_env senv;
+	struct tn_state s, scratch, merged;
+	uint32_t prev; /* instruction executed before s.insn on this path; TN_NONE */
+	bool accepted;
+	bool ended;	   /* the path ends with this instruction */
+	bool back_arrival; /* a callback came back to its call */
+	uint32_t *loop_of; /* per instruction: the loop it heads, or TN_NONE */
+	struct tn_insn_seen *seen;
+	struct tn_saved_list *saved; /* per instruction */
+	TN_VEC(struct tn_pending) pending;
+	struct tn_trail_arena *trails;
+	struct tn_counters *counters;
+	uint32_t *frame_bytes; /* per subprogram */
+	uint64_t steps, nr_states, pruned;
+	int64_t ret_min, ret_max;
+	bool ret_seen;
+	struct tn_diag diag;
+	struct tn_log_buf log;
+};
+
+#define TN_MAY_ALIGN(x, n) (((x) & ((n)-1)) == 0)
+
+static inline struct tn_reg *tn_vf_reg(struct tn_vf *vf, uint32_t r)
+{
+	return &tn_state_top(&vf->s)->r[r];
+}
+
+static inline const struct tn_insn *tn_vf_insn(const struct tn_vf *vf)
+{
+	return &vf->prog->insns[vf->s.insn];
+}
+
+/* Fill the diagnosis: `reg` is the register it is about (-1: none). Returns -EACCES. */
+int tn_reject(struct tn_vf *vf, enum tn_verr code, int reg, const char *fmt, ...)
+	TN_PRINTF(4, 5) TN_COLD;
+/* Add advice to the diagnosis: what would mend it. Returns -EACCES. */
+int tn_advise(struct tn_vf *vf, const char *fmt, ...) TN_PRINTF(2, 3) TN_COLD;
+
+/* -EACCES unless r is initialised. */
+int tn_need_init(struct tn_vf *vf, uint32_t r);
+int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what);
+
+/* alu.c */
+int tn_do_alu(struct tn_vf *vf);
+
+/* branch.c: which outcomes are possible, without changing the state. */
+int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken);
+/* Assume one outcome. false: it turned out impossible. */
+bool tn_branch_assume(struct tn_vf *vf, bool taken);
+/* The scalar in *r was refined: carry it to all that are tied to it. false: impossible. */
+bool tn_spread_scalar(struct tn_vf *vf, const struct tn_reg *r);
+
+/* memory.c */
+int tn_do_load(struct tn_vf *vf);
+int tn_do_store(struct tn_vf *vf);
+int tn_do_atomic(struct tn_vf *vf);
+int tn_do_lddw(struct tn_vf *vf);
+int tn_do_ld_packet(struct tn_vf *vf);
+
+/* Memory of a call's argument: `size` bytes, or as many as register `size_reg` says (NULL: none).
+ * `written`: the callee writes it; `fully`: all of it. */
+struct tn_mem_arg {
+	uint32_t reg;
+	uint64_t size;
+	const struct tn_reg *size_reg;
+	bool written, fully;
+	const char *what;
+};
+int tn_check_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg);
+/* Are `size` bytes from off + r inside, may they be read or written? */
+int tn_check_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t size, bool write);
+
+/* stack.c */
+int tn_stack_load(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, int64_t off,
+		  uint32_t size, struct tn_reg *out);
+int tn_stack_store(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, int64_t off,
+		   uint32_t size, const struct tn_reg *value);
+int tn_stack_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg, uint64_t min, uint64_t max);
+/* The bytes of the stack at a constant place, if they are known zero or a spilled constant. */
+bool tn_stack_const(struct tn_vf *vf, const struct tn_reg *base, uint32_t size, uint64_t *value);
+
+/* call.c */
+int tn_do_call(struct tn_vf *vf);
+int tn_do_exit(struct tn_vf *vf);
+int tn_call_resume(struct tn_vf *vf, enum tn_resume how);
+
+/* reference.c */
+int tn_ref_acquire(struct tn_vf *vf, struct tn_reg *r);
+int tn_ref_release(struct tn_vf *vf, uint32_t ref);
+/* The pointer is known to be NULL: there is nothing to release. */
+void tn_ref_drop(struct tn_vf *vf, uint32_t ref);
+int tn_ref_none_held(struct tn_vf *vf, const char *where);
+
+/* walk.c: take up the current state later. */
+int tn_walk_push(struct tn_vf *vf, enum tn_resume how);
+int tn_walk_trail(struct tn_vf *vf, uint8_t kind);
+int tn_walk(struct tn_vf *vf);
+void tn_walk_free(struct tn_vf *vf);
+
+/* Does the context's pointer field `field` (index) make a region? Its number or -1. */
+static inline int tn_vf_region_of(const struct tn_vf *vf, uint32_t field)
+{
+	for (uint32_t i = 0; i < vf->nr_regions; i++)
+		if (vf->regions[i].field == field)
+			return (int)i;
+	return -1;
+}
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The diagnosis and its words; explain.h says what a message consists of. */
+#include "verifier/explain.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "verifier/engine.h"
+
+static const struct {
+	int code;
+	const char *name, *words;
+} codes[] = {
+#define TN_VERR(name, number, words) { number, #name, words },
+#include "verifier/errors.def"
+#undef TN_VERR
+};
+
+const char *tn_verr_name(int code)
+{
+	for (size_t i = 0; i < TN_ARRAY_SIZE(codes); i++)
+		if (codes[i].code == code)
+			return codes[i].name;
+	return NULL;
+}
+
+const char *tn_verr_words(int code)
+{
+	for (size_t i = 0; i < TN_ARRAY_SIZE(codes); i++)
+		if (codes[i].code == code)
+			return codes[i].words;
+	return NULL;
+}
+
+int tn_reject(struct tn_vf *vf, enum tn_verr code, int reg, const char *fmt, ...)
+{
+	va_list ap;
+
+	vf->diag.code = (int)code;
+	vf->diag.insn = vf->s.insn;
+	vf->diag.reg = reg;
+	vf->diag.advice[0] = '\0';
+	vf->diag.nr_why = 0;
+	va_start(ap, fmt);
+	vsnprintf(vf->diag.text, sizeof(vf->diag.text), fmt, ap);
+	va_end(ap);
+	return -EACCES;
+}
+
+int tn_advise(struct tn_vf *vf, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(vf->diag.advice, sizeof(vf->diag.advice), fmt, ap);
+	va_end(ap);
+	return -EACCES;
+}
+
+int tn_need_init(struct tn_vf *vf, uint32_t r)
+{
+	if (tn_vf_reg(vf, r)->kind != TN_REG_UNINIT)
+		return 0;
+	return tn_reject(vf, E_UNINIT, (int)r, "r%u is read here, but holds no value%s", r,
+			 r >= TN_R1 && r <= TN_R5 ? " (a call clears r1 to r5)" : "");
+}
+
+int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what)
+{
+	int err = tn_need_init(vf, r);
+
+	if (err || tn_vf_reg(vf, r)->kind == TN_REG_SCALAR)
+		return err;
+	return tn_reject(vf, E_TYPE, (int)r, "%s needs a number, r%u is %s", what, r,
+			 tn_reg_words(vf, tn_vf_reg(vf, r)));
+}
+
+/* ---- Words ---- */
+
+static char *next_buffer(struct tn_vf *vf)
+{
+	return vf->diag.words[vf->diag.next_word++ % TN_WORDS_BUFFERS];
+}
+
+const char *tn_scalar_words(struct tn_vf *vf, const struct tn_scalar *v)
+{
+	char *buf = next_buffer(vf);
+
+	tn_scalar_print(v, buf, TN_WORDS_BYTES);
+	return buf;
+}
+
+static const char *field_name(const struct tn_vf *vf, uint32_t region)
+{
+	return vf->ctx->fields[vf->regions[region].field].name;
+}
+
+const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r)
+{
+	char *buf = next_buffer(vf);
+	const size_t n = TN_WORDS_BYTES;
+
+	switch ((enum tn_reg_kind)r->kind) {
+	case TN_REG_STACK:
+		snprintf(buf, n, "the stack");
+		break;
+	case TN_REG_CTX:
+		snprintf(buf, n, "the context '%s'", vf->ctx->name);
+		break;
+	case TN_REG_VALUE:
+		snprintf(buf, n, "a value of map '%s'", ((const struct tn_map *)r->obj)->name);
+		break;
+	case TN_REG_REGION:
+	case TN_REG_END:
+		snprintf(buf, n, "'%s' of the context", field_name(vf, r->region));
+		break;
+	case TN_REG_RECORD:
+		snprintf(buf, n, "a ring buffer record of %u bytes", r->size);
+		break;
+	default:
+		snprintf(buf, n, "that");
+	}
+	return buf;
+}
+
+const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
+{
+	char *buf = next_buffer(vf);
+	const size_t n = TN_WORDS_BYTES;
+
+	switch ((enum tn_reg_kind)r->kind) {
+	case TN_REG_UNINIT:
+		snprintf(buf, n, "without a value");
+		break;
+	case TN_REG_SCALAR:
+		snprintf(buf, n, "a number (%s)", tn_scalar_words(vf, &r->v));
+		break;
+	case TN_REG_MAP:
+		snprintf(buf, n, "map '%s'", ((const struct tn_map *)r->obj)->name);
+		break;
+	case TN_REG_HANDLE:
+		snprintf(buf, n, "a handle of type %s", r->obj ? (const char *)r->obj : "?");
+		break;
+	case TN_REG_FUNC:
+		snprintf(buf, n, "a function");
+		break;
+	case TN_REG_END:
+		snprintf(buf, n, "the end of %s", tn_memory_words(vf, r));
+		break;
+	case TN_REG_CTX:
+		snprintf(buf, n, "%s", tn_memory_words(vf, r));
+		break;
+	default:
+		snprintf(buf, n, "a pointer to %s", tn_memory_words(vf, r));
+	}
+	return buf;
+}
+
+/* ---- Texts that grow ---- */
+
+static void append(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, va_list ap)
+{
+	const size_t max = (size_t)16 << 20;
+	va_list again;
+	size_t need;
+	int n;
+
+	if (b->full)
+		return;
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	need = b->len + (size_t)TN_MAX(n, 0) + 1;
+	if (need > b->cap) {
+		size_t cap = TN_MAX(need, b->cap * 2);
+		char *text = need > max ? NULL : tn_realloc_array(rt, b->text, cap, 1);
+
+		if (!text) {
+			b->full = true;
+			return;
+		}
+		b->text = text;
+		b->cap = cap;
+	}
+	b->len += (size_t)vsnprintf(b->text + b->len, b->cap - b->len, fmt, ap);
+}
+
+static void add(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, ...) TN_PRINTF(3, 4);
+static void add(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	append(rt, b, fmt, ap);
+	va_end(ap);
+}
+
+void tn_log_add(struct tn_vf *vf, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	append(vf->rt, &vf->log, fmt, ap);
+	va_end(ap);
+}
+
+/* As a JSON string. */
+static void add_json(struct tn_rt *rt, struct tn_log_buf *b, const char *s)
+{
+	add(rt, b, "\"");
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			add(rt, b, "\\%c", *s);
+		else if (*s == '\n')
+			add(rt, b, "\\n");
+		else if ((unsigned char)*s < 0x20)
+			add(rt, b, "\\u%04x", (unsigned)(unsigned char)*s);
+		else
+			add(rt, b, "%c", *s);
+	}
+	add(rt, b, "\"");
+}
+
+static const char *skip_space(const char *s)
+{
+	return s ? s + strspn(s, " \t") : "";
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path ? path : "";
+}
+
+/* ---- The message ---- */
+
+static void place(const struct tn_vf *vf, uint32_t insn, char *buf, size_t size)
+{
+	const struct tn_line *line = tn_prog_line(vf->prog, insn);
+
+	if (line)
+		snprintf(buf, size, "%s:%u", base_name(line->file), line->line);
+	else
+		snprintf(buf, size, "insn %u", insn);
+}
+
+static void add_text(struct tn_vf *vf, struct tn_log_buf *b)
+{
+	const struct tn_diag *d = &vf->diag;
+	const struct tn_line *line = tn_prog_line(vf->prog, d->insn);
+	char at[TN_ERR_PLACE_BYTES];
+
+	place(vf, d->insn, at, sizeof(at));
+	add(vf->rt, b, "%s: %s [%s]\n", at, d->text, tn_verr_name(d->code));
+	if (line && line->text)
+		add(vf->rt, b, "    %s\n", skip_space(line->text));
+	for (uint32_t i = 0; i < d->nr_why; i++)
+		add(vf->rt, b, "  why: %s\n", d->why[i]);
+	if (d->advice[0])
+		add(vf->rt, b, "  fix: %s\n", d->advice);
+}
+
+static void add_reject_json(struct tn_vf *vf, struct tn_log_buf *b)
+{
+	const struct tn_diag *d = &vf->diag;
+	const struct tn_line *line = tn_prog_line(vf->prog, d->insn);
+	struct tn_rt *rt = vf->rt;
+
+	add(rt, b, ",\"code\":%d,\"name\":\"%s\",\"insn\":%u,\"message\":", d->code,
+	    tn_verr_name(d->code), d->insn);
+	add_json(rt, b, d->text);
+	if (line) {
+		add(rt, b, ",\"file\":");
+		add_json(rt, b, base_name(line->file));
+		add(rt, b, ",\"line\":%u,\"source\":", line->line);
+		add_json(rt, b, skip_space(line->text));
+	}
+	add(rt, b, ",\"why\":[");
+	for (uint32_t i = 0; i < d->nr_why; i++) {
+		add(rt, b, "%s", i ? "," : "");
+		add_json(rt, b, d->why[i]);
+	}
+	add(rt, b, "]");
+	if (d->advice[0]) {
+		add(rt, b, ",\"fix\":");
+		add_json(rt, b, d->advice);
+	}
+}
+
+int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
+{
+	struct tn_log_buf msg = { 0 }, json = { 0 };
+	const struct tn_diag *d = &vf->diag;
+	bool accepted = vf->accepted;
+	char at[TN_ERR_PLACE_BYTES];
+
+	verdict->code = accepted ? 0 : d->code;
+	verdict->code_name = accepted ? NULL : tn_verr_name(d->code);
+	verdict->insn = accepted ? -1 : (int32_t)d->insn;
+	add(vf->rt, &msg, "%s", "");
+	add(vf->rt, &json, "{\"program\":");
+	add_json(vf->rt, &json, vf->prog->name ? vf->prog->name : "");
+	add(vf->rt, &json, ",\"accepted\":%s", accepted ? "true" : "false");
+	if (!accepted) {
+		add_text(vf, &msg);
+		add_reject_json(vf, &json);
+		place(vf, d->insn, at, sizeof(at));
+		tn_err(-EACCES, "%s", d->text);
+		tn_err_at(TN_STAGE_VERIFY, vf->prog->image ? vf->prog->image->name : NULL,
+			  vf->prog->name, (int32_t)d->insn, at);
+	}
+	add(vf->rt, &json, ",\"steps\":%llu,\"states\":%llu,\"peak_bytes\":%llu,\"fuelled\":%s}",
+	    (unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
+	    (unsigned long long)vf->senv.peak_bytes,
+	    accepted && vf->facts->has_fuel ? "true" : "false");
+	tn_log_add(vf, "%s", "");
+	verdict->msg = msg.text;
+	verdict->json = json.text;
+	verdict->log = vf->log.text;
+	vf->log.text = NULL;
+	return msg.text && json.text && verdict->log ? 0 : -ENOMEM;
+}

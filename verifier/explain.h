@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a failed check to words: a headline with the C line, what is known and what is needed, at
+ * most six WHY lines taken from the failing path, advice, and the same as JSON. Deterministic and
+ * bounded.
+ */
+#ifndef TN_VERIFIER_EXPLAIN_H
+#define TN_VERIFIER_EXPLAIN_H
+
+#include "verifier/state.h"
+
+enum tn_verr {
+	TN_VERR_NONE = 0,
+#define TN_VERR(name, number, words) name = (number),
+#include "verifier/errors.def"
+#undef TN_VERR
+};
+
+/* "E_NULL"; NULL for a number that is no code. */
+const char *tn_verr_name(int code);
+const char *tn_verr_words(int code);
+
+#define TN_DIAG_BYTES	 512
+#define TN_DIAG_ADVICE	 256
+#define TN_WHY_LINES	 6
+#define TN_WHY_BYTES	 192
+#define TN_WORDS_BUFFERS 8
+#define TN_WORDS_BYTES	 96
+
+struct tn_diag {
+	int code; /* enum tn_verr; 0: none */
+	uint32_t insn;
+	int reg; /* -1: none */
+	char text[TN_DIAG_BYTES];
+	char advice[TN_DIAG_ADVICE];
+	char why[TN_WHY_LINES][TN_WHY_BYTES];
+	uint32_t nr_why;
+	/* Buffers of tn_reg_words() and tn_scalar_words(), used in turn. */
+	char words[TN_WORDS_BUFFERS][TN_WORDS_BYTES];
+	uint32_t next_word;
+};
+
+/* A growing text, bounded; what does not fit is dropped. */
+struct tn_log_buf {
+	char *text;
+	size_t len, cap;
+	bool full;
+};
+
+struct tn_vf;
+struct tn_verdict;
+
+/* "a value of map 'counts'", "a number, 0..1023"; valid until seven more of them. */
+const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r);
+const char *tn_scalar_words(struct tn_vf *vf, const struct tn_scalar *v);
+/* The memory that a pointer points into, without its article: "map 'counts'". */
+const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r);
+
+/* The WHY lines of the diagnosis, from the path that led to vf->s. */
+void tn_explain_why(struct tn_vf *vf);
+/* Fill msg and json of the verdict from the diagnosis. 0 or -ENOMEM. */
+int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict);
+
+void tn_log_add(struct tn_vf *vf, const char *fmt, ...) TN_PRINTF(2, 3);
+/* The state before the instruction, in the log. */
+void tn_log_state(struct tn_vf *vf);
+
+#endif

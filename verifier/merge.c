@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of states: does one contain another, and the smallest handy one that contains both.
+ *
+ * Ids are names that differ from path to path. Whether two states agree on them is decided by a
+ * table from the ids of one to expressions of the other, filled as registers are met: relations
+ * that the larger state claims must hold in the smaller one.
+ */
+#include "verifier/packed.h"
+#include "verifier/region.h"
+
+#include <string.h>
+
+#define MAX_PAIRS 64
+
+/* Ids of the second state that stand for no id. */
+enum { OF_CONST = 0, UNIQUE = UINT32_MAX, IS_NULL = UINT32_MAX - 1, NOT_NULL = UINT32_MAX - 2 };
+
+/* x_a * scale + d in one state is x_b * scale + d + diff in the other. */
+struct pair {
+	uint32_t a, b;
+	uint64_t scale, diff;
+	const struct tn_reg *ra, *rb;
+};
+
+struct pairs {
+	struct pair v[MAX_PAIRS];
+	uint32_t nr;
+	struct {
+		uint32_t a, b;
+	} nulls[MAX_PAIRS];
+	uint32_t nr_nulls;
+};
+
+bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s)
+{
+	if (p->nr_frames != s->nr_frames || p->nr_refs != s->nr_refs)
+		return false;
+	for (uint32_t i = 0; i < p->nr_frames; i++)
+		if (p->frames[i].callsite != s->frames[i].callsite ||
+		    p->frames[i].subprog != s->frames[i].subprog ||
+		    p->frames[i].callback != s->frames[i].callback)
+			return false;
+	for (uint32_t i = 0; i < p->nr_refs; i++)
+		if (p->refs[i].insn != s->refs[i].insn)
+			return false;
+	return true;
+}
+
+/* References correspond by their position. */
+static bool same_ref(const struct tn_ref *pr, const struct tn_ref *sr, uint32_t nr, uint32_t p,
+		     uint32_t s)
+{
+	if (!p || !s)
+		return p == s;
+	for (uint32_t i = 0; i < nr; i++)
+		if (pr[i].id == p)
+			return sr[i].id == s;
+	return false;
+}
+
+static bool same_target(const struct tn_reg *a, const struct tn_reg *b)
+{
+	return a->kind == b->kind && a->frame == b->frame && a->region == b->region &&
+	       a->obj == b->obj && a->size == b->size;
+}
+
+/* The second state's value as (id, x * scale + delta) of the given scale: constants have id 0. */
+static bool as_expr(const struct tn_reg *r, uint64_t scale, uint32_t *id, uint64_t *delta)
+{
+	uint64_t c;
+
+	if (r->id && r->scale == scale) {
+		*id = r->id;
+		*delta = (uint64_t)r->delta;
+		return true;
+	}
+	if (!r->id && tn_scalar_is_const(&r->v, &c)) {
+		*id = OF_CONST;
+		*delta = c;
+		return true;
+	}
+	return false;
+}
+
+/* p's register claims to be tied to p->id: the same must hold between s's registers. */
+static bool pair_ids(const struct tn_state_env *env, struct pairs *m, const struct tn_reg *p,
+		     const struct tn_reg *s)
+{
+	uint32_t id = UNIQUE;
+	uint64_t delta = 0, diff;
+
+	if (!p->id)
+		return true;
+	if (p->id < env->fixed_ids)
+		return s->id == p->id && s->scale == p->scale && s->delta == p->delta;
+	if (!as_expr(s, p->scale, &id, &delta))
+		id = UNIQUE;
+	diff = delta - (uint64_t)p->delta;
+	for (uint32_t i = 0; i < m->nr; i++) {
+		struct pair *e = &m->v[i];
+
+		if (e->a != p->id)
+			continue;
+		if (id == UNIQUE || e->b != id)
+			return false;
+		if (e->scale == p->scale)
+			return diff == e->diff;
+		/* One number shifts both: decidable when one of them shows it unscaled. */
+		if (!(e->scale == 1 && diff == e->diff * p->scale) &&
+		    !(p->scale == 1 && e->diff == diff * e->scale))
+			return false;
+	}
+	if (m->nr == MAX_PAIRS)
+		return false;
+	m->v[m->nr++] = (struct pair){ p->id, id, p->scale, diff, p, s };
+	return true;
+}
+
+static bool pair_nulls(const struct tn_state_env *env, struct pairs *m, uint32_t p, uint32_t s)
+{
+	if (!p)
+		return true;
+	if (p < env->fixed_ids && s != p && s != NOT_NULL)
+		return false;
+	for (uint32_t i = 0; i < m->nr_nulls; i++)
+		if (m->nulls[i].a == p)
+			return m->nulls[i].b == s && s != UNIQUE;
+	if (m->nr_nulls == MAX_PAIRS)
+		return false;
+	m->nulls[m->nr_nulls].a = p;
+	m->nulls[m->nr_nulls++].b = s;
+	return true;
+}
+
+static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
+			   const struct tn_packed *p, const struct tn_state *s,
+			   const struct tn_reg *pr, const struct tn_reg *sr)
+{
+	uint32_t null_id;
+	uint64_t c;
+
+	if (pr->nullable && sr->kind == TN_REG_SCALAR && tn_scalar_is_const(&sr->v, &c) && !c)
+		return !pr->ref && pair_nulls(env, m, pr->null_id, IS_NULL);
+	if (!same_target(pr, sr) || !same_ref(p->refs, s->refs, p->nr_refs, pr->ref, sr->ref) ||
+	    (sr->nullable && !pr->nullable) || !tn_scalar_subset(&sr->v, &pr->v))
+		return false;
+	if (pr->nullable) {
+		null_id = !sr->nullable ? NOT_NULL : sr->null_id ? sr->null_id : UNIQUE;
+		if (!pair_nulls(env, m, pr->null_id, null_id))
+			return false;
+	}
+	return pair_ids(env, m, pr, sr);
+}
+
+static bool reg_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
+		       const struct tn_state *s, const struct tn_reg *pr, const struct tn_reg *sr)
+{
+	if (pr->kind != TN_REG_SCALAR)
+		return pointer_covers(env, m, p, s, pr, sr);
+	return sr->kind == TN_REG_SCALAR && tn_scalar_subset(&sr->v, &pr->v) &&
+	       pair_ids(env, m, pr, sr);
+}
+
+/* A byte that was maybe never written is read as an unknown number; so may be every other one, but
+ * for parts of addresses. */
+static bool byte_covers(uint8_t p, uint8_t s, bool s_pointer)
+{
+	switch (p) {
+	case TN_BYTE_POISON:
+		return true;
+	case TN_BYTE_UNINIT:
+		return s != TN_BYTE_POISON && !s_pointer;
+	case TN_BYTE_MISC:
+		return s != TN_BYTE_POISON && s != TN_BYTE_UNINIT && !s_pointer;
+	case TN_BYTE_ZERO:
+		return s == TN_BYTE_ZERO;
+	default:
+		return false;
+	}
+}
+
+static bool bytes_cover(const uint8_t *p, const struct tn_slot *s, uint32_t live)
+{
+	for (uint32_t j = 0; j < 8; j++) {
+		bool pointer = s->b[j] == TN_BYTE_SPILL && tn_slot_is_address(s);
+
+		if (live >> j & 1 && !byte_covers(p[j], s->b[j], pointer))
+			return false;
+	}
+	return true;
+}
+
+static bool spill_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
+			 const struct tn_state *s, const struct tn_packed_reg *pr,
+			 const struct tn_slot *slot)
+{
+	struct tn_reg zero;
+	bool zeroes = true;
+
+	for (uint32_t j = 0; j < 8; j++) {
+		bool pointer = slot->b[j] == TN_BYTE_SPILL && tn_slot_is_address(slot);
+
+		if (pr->b[j] == TN_BYTE_SPILL) {
+			zeroes = zeroes && slot->b[j] == TN_BYTE_ZERO;
+			continue;
+		}
+		if (!byte_covers(pr->b[j], slot->b[j], pointer))
+			return false;
+	}
+	if (zeroes) {
+		tn_reg_set_const(&zero, 0);
+		return reg_covers(env, m, p, s, &pr->reg, &zero);
+	}
+	for (uint32_t j = 0; j < 8; j++)
+		if ((pr->b[j] == TN_BYTE_SPILL) != (slot->b[j] == TN_BYTE_SPILL))
+			return false;
+	return reg_covers(env, m, p, s, &pr->reg, &slot->reg);
+}
+
+static bool slot_has_address(const struct tn_slot *slot)
+{
+	for (uint32_t j = 0; j < 8; j++)
+		if (slot->b[j] == TN_BYTE_POISON ||
+		    (slot->b[j] == TN_BYTE_SPILL && tn_slot_is_address(slot)))
+			return true;
+	return false;
+}
+
+/* Addresses in live slots of s where p knows of none: reading them would not be an error in p. */
+static uint32_t count_addresses(const struct tn_state_env *env, const struct tn_state *s)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		for (uint32_t j = 0; j < s->frames[i].nr_slots; j++)
+			nr += slot_has_address(&s->frames[i].slots[j]) &&
+			      tn_state_live_slot(env, s, i, j);
+	return nr;
+}
+
+static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
+		       const struct tn_state *s)
+{
+	static const struct tn_slot empty;
+	uint32_t nr_addresses = 0;
+
+	for (uint32_t i = 0; i < p->nr_regs; i++) {
+		const struct tn_packed_reg *pr = &p->regs[i];
+		const struct tn_frame *f = &s->frames[pr->frame];
+		uint32_t slot = (uint32_t)pr->place - TN_PLACE_SLOT;
+
+		if (pr->place < TN_PLACE_SLOT) {
+			if (!reg_covers(env, m, p, s, &pr->reg, &f->r[pr->place]))
+				return false;
+			continue;
+		}
+		if (!spill_covers(env, m, p, s, pr, slot < f->nr_slots ? &f->slots[slot] : &empty))
+			return false;
+		nr_addresses += slot < f->nr_slots && slot_has_address(&f->slots[slot]);
+	}
+	for (uint32_t i = 0; i < p->nr_bytes; i++) {
+		const struct tn_packed_bytes *b = &p->bytes[i];
+		const struct tn_frame *f = &s->frames[b->frame];
+		const struct tn_slot *slot = b->slot < f->nr_slots ? &f->slots[b->slot] : &empty;
+
+		if (!bytes_cover(b->b, slot, 0xff))
+			return false;
+		nr_addresses += slot_has_address(slot);
+	}
+	return nr_addresses == count_addresses(env, s);
+}
+
+static bool regions_cover(const struct tn_packed *p, const struct tn_state *s)
+{
+	for (uint32_t i = 0; i < p->nr_regions; i++) {
+		if (p->regions[i].null != TN_NULL_UNKNOWN &&
+		    p->regions[i].null != s->regions[i].null)
+			return false;
+		if (!tn_scalar_subset(&s->regions[i].len, &p->regions[i].len))
+			return false;
+	}
+	return true;
+}
+
+/* p's fact on one of its ids, said of s's register: value * mult + k <= S. */
+static bool fact_holds(const struct tn_state_env *env, const struct tn_len_fact *f,
+		       const struct pair *e, const struct tn_state *s)
+{
+	uint64_t mult = f->scale / e->scale;
+	int64_t need = f->delta - (int64_t)((uint64_t)e->ra->delta * mult), k;
+
+	return tn_region_slack(env->regions, s, f->region, e->rb, mult, &k) && k >= need;
+}
+
+static bool facts_cover(const struct tn_state_env *env, const struct pairs *m,
+			const struct tn_packed *p, const struct tn_state *s)
+{
+	for (uint32_t i = 0; i < p->nr_facts; i++) {
+		const struct tn_len_fact *f = &p->facts[i];
+		bool met = false, holds = false;
+
+		for (uint32_t j = 0; j < m->nr && !holds; j++) {
+			const struct pair *e = &m->v[j];
+
+			if (e->a != f->id)
+				continue;
+			met = true;
+			holds = e->scale && f->scale % e->scale == 0 && fact_holds(env, f, e, s);
+		}
+		if (met && !holds)
+			return false;
+	}
+	return true;
+}
+
+bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
+		      const struct tn_state *s)
+{
+	struct pairs m;
+
+	m.nr = m.nr_nulls = 0;
+	return tn_packed_same_shape(p, s) && regs_cover(env, &m, p, s) && regions_cover(p, s) &&
+	       facts_cover(env, &m, p, s);
+}
+
+/* ---- Merging ---- */
+
+struct merge {
+	struct tn_state_env *env;
+	const struct tn_state *old;
+	struct tn_state *s;
+	enum tn_merge_how how;
+	const int64_t *thresholds;
+	uint32_t nr_thresholds;
+	struct { /* one relation kept: ids a and b become `id`, with a's deltas */
+		uint32_t a, b, id;
+		uint64_t scale, diff;
+	} ids[MAX_PAIRS];
+	uint32_t nr_ids;
+	struct {
+		uint32_t a, b, id;
+	} nulls[MAX_PAIRS];
+	uint32_t nr_nulls;
+	struct tn_len_fact facts[TN_MAX_FACTS];
+	uint32_t nr_facts;
+};
+
+static struct tn_scalar merge_scalar(struct merge *m, const struct tn_scalar *a,
+				     const struct tn_scalar *b)
+{
+	if (tn_scalar_subset(b, a))
+		return *a;
+	if (m->how == TN_MERGE_JOIN)
+		return tn_scalar_join(a, b, TN_W64);
+	return tn_scalar_widen(a, b, m->thresholds, m->nr_thresholds, TN_W64);
+}
+
+/* The id under which a and b stay tied to others; 0: none. */
+static uint32_t merge_id(struct merge *m, const struct tn_reg *a, const struct tn_reg *b,
+			 uint64_t *scale, int64_t *delta)
+{
+	uint32_t ia, ib;
+	uint64_t da, db;
+
+	*scale = a->id ? a->scale : b->id ? b->scale : 1;
+	if (!as_expr(a, *scale, &ia, &da) || !as_expr(b, *scale, &ib, &db))
+		return 0;
+	*delta = (int64_t)da;
+	if ((ia && ia < m->env->fixed_ids) || (ib && ib < m->env->fixed_ids))
+		return ia == ib && da == db ? ia : 0;
+	for (uint32_t i = 0; i < m->nr_ids; i++)
+		if (m->ids[i].a == ia && m->ids[i].b == ib && m->ids[i].scale == *scale &&
+		    m->ids[i].diff == db - da)
+			return m->ids[i].id;
+	if (m->nr_ids == MAX_PAIRS)
+		return 0;
+	m->ids[m->nr_ids].a = ia;
+	m->ids[m->nr_ids].b = ib;
+	m->ids[m->nr_ids].scale = *scale;
+	m->ids[m->nr_ids].diff = db - da;
+	return m->ids[m->nr_ids++].id = m->env->next_id++;
+}
+
+static bool has_fact(const struct tn_state *s, uint32_t id, uint32_t region)
+{
+	for (uint32_t i = 0; id && i < s->nr_facts; i++)
+		if (s->facts[i].id == id && s->facts[i].region == region)
+			return true;
+	return false;
+}
+
+static bool fits(int64_t v)
+{
+	return v >= -TN_OFFSET_MAX && v <= TN_OFFSET_MAX;
+}
+
+/* What both states know of the register's relation to region sizes holds for the merged one. */
+static void merge_facts(struct merge *m, const struct tn_reg *a, const struct tn_reg *b,
+			const struct tn_reg *out)
+{
+	for (uint32_t r = 0; r < m->s->nr_regions && m->nr_facts < TN_MAX_FACTS; r++) {
+		uint64_t mult = a->kind == TN_REG_SCALAR ? m->env->regions[r].unit : 1;
+		int64_t ka, kb;
+
+		if (a->kind == TN_REG_REGION && a->region != r)
+			continue;
+		if (!has_fact(m->old, a->id, r) && !has_fact(m->s, b->id, r))
+			continue;
+		if (!tn_region_slack(m->env->regions, m->old, r, a, mult, &ka) ||
+		    !tn_region_slack(m->env->regions, m->s, r, b, mult, &kb))
+			continue;
+		if (kb < ka && m->how == TN_MERGE_WIDEN)
+			continue;
+		if (!fits((int64_t)((uint64_t)out->delta * mult)) || !fits(TN_MIN(ka, kb)))
+			continue;
+		m->facts[m->nr_facts++] = (struct tn_len_fact){
+			.id = out->id,
+			.region = r,
+			.scale = out->scale * mult,
+			.delta = (int64_t)((uint64_t)out->delta * mult) + TN_MIN(ka, kb)
+		};
+	}
+}
+
+static uint32_t merge_null(struct merge *m, uint32_t a, uint32_t b)
+{
+	if (!a || !b)
+		return 0;
+	if (a < m->env->fixed_ids || b < m->env->fixed_ids)
+		return a == b ? a : 0;
+	for (uint32_t i = 0; i < m->nr_nulls; i++)
+		if (m->nulls[i].a == a && m->nulls[i].b == b)
+			return m->nulls[i].id;
+	if (m->nr_nulls == MAX_PAIRS)
+		return 0;
+	m->nulls[m->nr_nulls].a = a;
+	m->nulls[m->nr_nulls].b = b;
+	return m->nulls[m->nr_nulls++].id = m->env->next_id++;
+}
+
+/* b becomes what contains a and b. */
+static bool merge_reg(struct merge *m, const struct tn_reg *a, struct tn_reg *b)
+{
+	struct tn_reg out;
+
+	if (!a->kind || !b->kind) {
+		tn_reg_uninit(b);
+		return true;
+	}
+	if (!same_target(a, b) ||
+	    !same_ref(m->old->refs, m->s->refs, m->s->nr_refs, a->ref, b->ref))
+		return false;
+	out = *b;
+	out.v = merge_scalar(m, &a->v, &b->v);
+	out.nullable = a->nullable || b->nullable;
+	/* NULL in one state alone: no tie to other pointers is left. A region's own id means what
+	 * the context holds, and that is the same in both. */
+	out.null_id = a->nullable && b->nullable ? merge_null(m, a->null_id, b->null_id) : 0;
+	out.id = 0;
+	out.scale = 1;
+	out.delta = 0;
+	if (!tn_scalar_is_const(&out.v, NULL))
+		out.id = merge_id(m, a, b, &out.scale, &out.delta);
+	if (out.id)
+		merge_facts(m, a, b, &out);
+	*b = out;
+	return true;
+}
+
+static uint8_t merge_byte(uint8_t a, uint8_t b)
+{
+	if (a == TN_BYTE_POISON || b == TN_BYTE_POISON)
+		return TN_BYTE_POISON;
+	if (a == TN_BYTE_UNINIT || b == TN_BYTE_UNINIT)
+		return TN_BYTE_UNINIT;
+	return a == b && a != TN_BYTE_SPILL ? a : TN_BYTE_MISC;
+}
+
+/* As bytes, when the two are no common spill: an address on one side makes them unreadable. */
+static void merge_slot_bytes(const struct tn_slot *a, struct tn_slot *b)
+{
+	bool pa = tn_slot_is_address(a), pb = tn_slot_is_address(b);
+
+	for (uint32_t j = 0; j < 8; j++) {
+		bool torn = (a->b[j] == TN_BYTE_SPILL && pa) || (b->b[j] == TN_BYTE_SPILL && pb);
+
+		b->b[j] = torn ? TN_BYTE_POISON : merge_byte(a->b[j], b->b[j]);
+	}
+	tn_reg_uninit(&b->reg);
+}
+
+/* Bytes that are all zero are a spilled 0. */
+static bool as_spilled_zero(struct tn_slot *slot, const struct tn_slot *like)
+{
+	for (uint32_t j = 0; j < 8; j++)
+		if (like->b[j] == TN_BYTE_SPILL && slot->b[j] != TN_BYTE_ZERO)
+			return false;
+	for (uint32_t j = 0; j < 8; j++)
+		if (like->b[j] == TN_BYTE_SPILL)
+			slot->b[j] = TN_BYTE_SPILL;
+	tn_reg_set_const(&slot->reg, 0);
+	return true;
+}
+
+static bool has_spill(const struct tn_slot *slot)
+{
+	return memchr(slot->b, TN_BYTE_SPILL, 8) != NULL;
+}
+
+static bool merge_slot(struct merge *m, const struct tn_slot *old, struct tn_slot *b)
+{
+	struct tn_slot a = *old;
+	bool same = true;
+
+	if (has_spill(&a) && !has_spill(b) && a.reg.kind == TN_REG_SCALAR)
+		as_spilled_zero(b, &a);
+	else if (has_spill(b) && !has_spill(&a) && b->reg.kind == TN_REG_SCALAR)
+		as_spilled_zero(&a, b);
+	for (uint32_t j = 0; j < 8; j++)
+		same = same && (a.b[j] == TN_BYTE_SPILL) == (b->b[j] == TN_BYTE_SPILL);
+	if (!same || !has_spill(b)) {
+		merge_slot_bytes(&a, b);
+		return true;
+	}
+	if (!same_target(&a.reg, &b->reg) || !merge_reg(m, &a.reg, &b->reg)) {
+		/* Two pointers to different things: the caller keeps both states. */
+		if (tn_reg_is_pointer(&a.reg) && tn_reg_is_pointer(&b->reg))
+			return false;
+		merge_slot_bytes(&a, b);
+		return true;
+	}
+	for (uint32_t j = 0; j < 8; j++)
+		if (b->b[j] != TN_BYTE_SPILL)
+			b->b[j] = merge_byte(a.b[j], b->b[j]);
+	return true;
+}
+
+static bool merge_frame(struct merge *m, uint32_t i)
+{
+	const struct tn_frame *a = &m->old->frames[i];
+	struct tn_frame *b = &m->s->frames[i];
+	uint32_t nr = TN_MAX(a->nr_slots, b->nr_slots);
+
+	for (uint32_t r = 0; r < TN_R10; r++)
+		if (!merge_reg(m, &a->r[r], &b->r[r]))
+			return false;
+	if (nr)
+		tn_frame_slot(b, nr - 1);
+	for (uint32_t j = 0; j < nr; j++) {
+		static const struct tn_slot empty;
+
+		if (!merge_slot(m, j < a->nr_slots ? &a->slots[j] : &empty, &b->slots[j]))
+			return false;
+	}
+	return true;
+}
+
+bool tn_state_merge(struct tn_state_env *env, const struct tn_state *old, struct tn_state *s,
+		    enum tn_merge_how how, const int64_t *thresholds, uint32_t nr_thresholds)
+{
+	struct merge m = {
+		.env = env,
+		.old = old,
+		.s = s,
+		.how = how,
+		.thresholds = thresholds,
+		.nr_thresholds = nr_thresholds,
+	};
+
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		if (!merge_frame(&m, i))
+			return false;
+	for (uint32_t i = 0; i < s->nr_regions; i++) {
+		const struct tn_region_state *a = &old->regions[i];
+		struct tn_region_state *b = &s->regions[i];
+
+		b->len = merge_scalar(&m, &a->len, &b->len);
+		if (a->null != b->null)
+			b->null = TN_NULL_UNKNOWN;
+	}
+	memcpy(s->facts, m.facts, m.nr_facts * sizeof(m.facts[0]));
+	s->nr_facts = m.nr_facts;
+	return true;
+}

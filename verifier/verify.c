@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The entry point: structure and liveness, then attempts of the walk, then what the walk proved as
+ * facts.
+ *
+ * An attempt may widen loops and join states; both only add states. When a check then fails on a
+ * path that came through such a place, the next attempt walks that place round by round instead.
+ * Either proof is sound, so one that succeeds is enough; facts come from that one alone.
+ */
+#include "verifier/verify.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "verifier/engine.h"
+
+#define MAX_ATTEMPTS 8
+
+static const struct tn_ctx_type no_ctx = { .name = (char *)"none" };
+
+/* ---- Setting up ---- */
+
+static const struct tn_sig *sig_of(void *user, uint32_t at)
+{
+	const struct tn_vf *vf = user;
+	const struct tn_insn *insn = &vf->prog->insns[at];
+	const struct tn_host_helper *host = NULL;
+	const struct tn_helper *h;
+
+	if (insn->src == TN_CALL_EXTERN)
+		host = (uint32_t)insn->imm < vf->prog->nr_externs
+			       ? vf->prog->externs[insn->imm].helper
+			       : NULL;
+	else if (insn->src == TN_CALL_HELPER && vf->env->helper_by_id)
+		host = vf->env->helper_by_id(vf->env->user, (uint32_t)insn->imm);
+	if (host)
+		return &host->sig;
+	if (insn->src != TN_CALL_HELPER)
+		return NULL;
+	h = tn_helper_by_id((uint32_t)insn->imm);
+	return h ? &h->sig : NULL;
+}
+
+/* Words of a lower pass become the diagnosis. */
+static int adopt(struct tn_vf *vf, int err, enum tn_verr code)
+{
+	int32_t insn = tn_err_last()->insn;
+
+	if (err == -ENOMEM)
+		return err;
+	vf->s.insn = insn < 0 ? 0 : (uint32_t)insn;
+	return tn_reject(vf, err == -E2BIG ? E_LIMIT : code, -1, "%s", tn_err_last()->msg);
+}
+
+static bool is_identity(const struct tn_ctx_type *type)
+{
+	for (uint32_t i = 0; i < type->nr_fields; i++)
+		if (type->fields[i].offset != type->fields[i].host_offset ||
+		    type->fields[i].size != type->fields[i].host_size)
+			return false;
+	return true;
+}
+
+static int prepare_code(struct tn_vf *vf)
+{
+	struct tn_prog *prog = vf->prog;
+	int err;
+
+	if (prog->nr_insns > vf->rt->limits.max_insns)
+		return tn_reject(vf, E_LIMIT, -1, "%u instructions, the limit is %u",
+				 prog->nr_insns, vf->rt->limits.max_insns);
+	tn_err_last()->insn = -1;
+	err = tn_insns_check(prog->insns, prog->nr_insns);
+	if (!err && !prog->nr_subprogs)
+		err = tn_prog_find_subprogs(prog);
+	if (err)
+		return adopt(vf, err, E_ENCODING);
+	errno = 0;
+	vf->structure = tn_structure_new(vf->rt, prog);
+	if (!vf->structure)
+		return adopt(vf, errno == ENOMEM ? -ENOMEM : tn_err_last()->code, E_STRUCTURE);
+	vf->live = tn_liveness_new(vf->structure, sig_of, vf);
+	vf->counters = tn_counters_new(vf->rt, vf->structure);
+	return vf->live && vf->counters ? 0 : -ENOMEM;
+}
+
+static int prepare_tables(struct tn_vf *vf)
+{
+	const struct tn_structure *s = vf->structure;
+	uint32_t nr = vf->prog->nr_insns;
+
+	vf->loop_of = tn_alloc_array(vf->rt, nr, sizeof(vf->loop_of[0]));
+	vf->seen = tn_alloc_array(vf->rt, nr, sizeof(vf->seen[0]));
+	vf->saved = tn_alloc_array(vf->rt, nr, sizeof(vf->saved[0]));
+	vf->frame_bytes = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->frame_bytes[0]));
+	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->frame_bytes)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < nr; i++)
+		vf->loop_of[i] = TN_NONE;
+	for (uint32_t i = 0; i < s->nr_loops; i++)
+		vf->loop_of[s->loops[i].head_insn] = i;
+	return 0;
+}
+
+static int prepare_states(struct tn_vf *vf)
+{
+	const struct tn_limits *l = &vf->rt->limits;
+	int nr = tn_regions_find(vf->ctx, vf->regions);
+	int err;
+
+	if (nr < 0)
+		return tn_reject(vf, E_LIMIT, -1,
+				 "the context '%s' has more than %d pointer fields", vf->ctx->name,
+				 TN_MAX_REGIONS);
+	vf->nr_regions = (uint32_t)nr;
+	vf->senv.rt = vf->rt;
+	vf->senv.structure = vf->structure;
+	vf->senv.live = vf->live;
+	vf->senv.max_frames = TN_MIN(l->max_frames, TN_MAX_FRAMES);
+	vf->senv.max_slots = TN_MIN(l->frame_bytes, TN_MAX_FRAME_BYTES) / 8;
+	vf->senv.fixed_ids = 1 + 2 * vf->nr_regions;
+	vf->senv.regions = vf->regions;
+	vf->senv.max_bytes = l->max_verifier_bytes;
+	err = tn_state_init(&vf->senv, &vf->s);
+	if (!err)
+		err = tn_state_init(&vf->senv, &vf->scratch);
+	if (!err)
+		err = tn_state_init(&vf->senv, &vf->merged);
+	return err;
+}
+
+static void fini(struct tn_vf *vf)
+{
+	tn_walk_free(vf);
+	tn_vec_free(vf->rt, &vf->pending);
+	tn_state_fini(&vf->senv, &vf->s);
+	tn_state_fini(&vf->senv, &vf->scratch);
+	tn_state_fini(&vf->senv, &vf->merged);
+	tn_free(vf->rt, vf->loop_of);
+	tn_free(vf->rt, vf->seen);
+	tn_free(vf->rt, vf->saved);
+	tn_free(vf->rt, vf->frame_bytes);
+	tn_free(vf->rt, vf->log.text);
+	tn_counters_free(vf->rt, vf->counters);
+	tn_liveness_free(vf->live);
+	tn_structure_free(vf->structure);
+	tn_facts_free(vf->rt, vf->facts);
+}
+
+/* ---- Attempts ---- */
+
+static int begin(struct tn_vf *vf)
+{
+	struct tn_frame *f;
+
+	tn_walk_free(vf);
+	tn_facts_free(vf->rt, vf->facts);
+	vf->facts = tn_facts_new(vf->rt, vf->prog->nr_insns, vf->prog->nr_subprogs);
+	if (!vf->facts)
+		return -ENOMEM;
+	tn_counters_reset(vf->counters);
+	memset(vf->frame_bytes, 0, vf->prog->nr_subprogs * sizeof(vf->frame_bytes[0]));
+	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
+		struct tn_insn_seen *s = &vf->seen[i];
+
+		*s = (struct tn_insn_seen){ .callback = TN_NONE,
+					    .unroll = s->unroll,
+					    .no_join = s->no_join };
+	}
+	vf->ret_seen = false;
+	vf->log.len = 0;
+	vf->senv.next_id = vf->senv.fixed_ids;
+	vf->s.insn = 0;
+	vf->s.trail = NULL;
+	vf->s.nr_frames = vf->s.nr_refs = 0;
+	vf->s.nr_regions = vf->nr_regions;
+	tn_regions_reset(vf->regions, &vf->s);
+	f = tn_state_push_frame(&vf->s, 0, TN_NONE);
+	tn_reg_set_const(&f->r[TN_R1], 0);
+	if (vf->ctx != &no_ctx)
+		f->r[TN_R1].kind = TN_REG_CTX;
+	if (vf->prog->r2_is_ctx_size)
+		tn_reg_set_const(&f->r[TN_R2], vf->ctx->size);
+	return 0;
+}
+
+/* Places on the failing path where states were added: walk them as they are next time. */
+static bool refine(struct tn_vf *vf)
+{
+	bool any = false;
+
+	for (const struct tn_trail *t = vf->s.trail; t; t = t->prev) {
+		struct tn_insn_seen *seen = &vf->seen[t->insn];
+
+		if (t->kind == TN_TRAIL_WIDEN && !seen->unroll)
+			any = seen->unroll = true;
+		if (t->kind == TN_TRAIL_JOIN && !seen->no_join)
+			any = seen->no_join = true;
+	}
+	return any;
+}
+
+static int attempt_all(struct tn_vf *vf)
+{
+	struct tn_diag first;
+	int err = 0;
+
+	memset(&first, 0, sizeof(first));
+	for (int i = 0; i < MAX_ATTEMPTS; i++) {
+		err = begin(vf);
+		if (!err)
+			err = tn_walk(vf);
+		if (!err)
+			err = tn_loop_finish(vf);
+		if (!err || err != -EACCES)
+			break;
+		/* Walking round by round may exceed the limits: the first finding counts then. */
+		if (vf->diag.code == E_LIMIT && first.code) {
+			vf->diag = first;
+			break;
+		}
+		tn_explain_why(vf);
+		if (!first.code)
+			first = vf->diag;
+		if (!refine(vf))
+			break;
+	}
+	return err;
+}
+
+/* ---- Facts ---- */
+
+static void fill_facts(struct tn_vf *vf)
+{
+	struct tn_facts *f = vf->facts;
+
+	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
+		const struct tn_insn_seen *s = &vf->seen[i];
+		const struct tn_insn *insn = &vf->prog->insns[i];
+		struct tn_insn_fact *fact = &f->insns[i];
+
+		if (tn_insn_is_jump(insn) && !tn_insn_is_ja(insn)) {
+			if (!(s->flags & TN_SEEN_FALL) && s->flags & TN_SEEN_TAKEN)
+				fact->flags |= TN_FACT_BRANCH_ALWAYS;
+			if (!(s->flags & TN_SEEN_TAKEN) && s->flags & TN_SEEN_FALL)
+				fact->flags |= TN_FACT_BRANCH_NEVER;
+		}
+		if (!(s->flags & TN_SEEN_CALL) || !s->map || s->map_varies)
+			continue;
+		fact->flags |= TN_FACT_MAP_KNOWN;
+		fact->map = (struct tn_map *)s->map;
+		if (s->flags & TN_SEEN_KEY && !s->key_varies) {
+			fact->flags |= TN_FACT_KEY_CONST;
+			fact->value = s->key;
+			if (insn->imm == TN_HELPER_map_lookup_elem && !s->may_miss)
+				fact->flags |= TN_FACT_NOT_NULL;
+		}
+	}
+	f->ret_min = vf->ret_seen ? vf->ret_min : INT64_MIN;
+	f->ret_max = vf->ret_seen ? vf->ret_max : INT64_MAX;
+}
+
+static int run(struct tn_vf *vf)
+{
+	int err = prepare_code(vf);
+
+	if (!err)
+		err = prepare_tables(vf);
+	if (!err)
+		err = prepare_states(vf);
+	if (!err)
+		err = attempt_all(vf);
+	if (!err)
+		fill_facts(vf);
+	return err;
+}
+
+int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_verdict *verdict)
+{
+	uint64_t start = tn_clock_ns();
+	struct tn_vf *vf;
+	int err;
+
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->insn = -1;
+	vf = tn_new(prog->rt, struct tn_vf);
+	if (!vf)
+		return tn_err_nomem("verifier");
+	vf->rt = prog->rt;
+	vf->prog = prog;
+	vf->env = env;
+	vf->ctx = prog->ctx_type ? prog->ctx_type : &no_ctx;
+	vf->ctx_identity = is_identity(vf->ctx);
+	vf->prev = TN_NONE;
+	err = run(vf);
+	vf->accepted = !err;
+	verdict->steps = vf->steps;
+	verdict->states = vf->nr_states;
+	verdict->peak_bytes = vf->senv.peak_bytes;
+	if (err == -ENOMEM || tn_explain(vf, verdict))
+		err = tn_err_nomem("verifier");
+	else if (err && verdict->code == E_LIMIT)
+		err = -E2BIG;
+	if (!err) {
+		tn_facts_free(prog->rt, prog->facts);
+		prog->facts = vf->facts;
+		vf->facts = NULL;
+	}
+	verdict->ns = tn_clock_ns() - start;
+	if (err == -ENOMEM)
+		tn_verdict_free(prog->rt, verdict);
+	fini(vf);
+	tn_free(prog->rt, vf);
+	return err;
+}
+
+void tn_verdict_free(struct tn_rt *rt, struct tn_verdict *verdict)
+{
+	tn_free(rt, verdict->msg);
+	tn_free(rt, verdict->log);
+	tn_free(rt, verdict->json);
+	verdict->msg = verdict->log = verdict->json = NULL;
+}

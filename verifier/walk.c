@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk: every path, depth first, until states repeat.
+ *
+ * Where paths meet, a state that is contained in one kept there needs no further look: whatever the
+ * larger one can do was or will be walked, and the program is accepted only when all of it was
+ * fine. This also closes loops: a kept state at a loop's head that contains what comes back over
+ * the back edge is an invariant of the loop. To get there the first rounds are walked as they are,
+ * then the state is widened; beyond K states at a merge point they are joined. Both only add
+ * states, so they can only refuse too much: then the attempt is repeated without them, see
+ * verify.c.
+ */
+#include "verifier/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define KEEP_STATES   12
+#define UNROLL_ROUNDS 3
+/* Kept states that a new one is compared with, newest first. */
+#define COMPARE_STATES 24
+
+/* ---- Trails: allocated in chunks, freed with the attempt ---- */
+
+#define TRAIL_CHUNK 1024
+
+struct tn_trail_arena {
+	struct tn_trail_arena *next;
+	uint32_t nr;
+	struct tn_trail v[TRAIL_CHUNK];
+};
+
+static int over_memory(struct tn_vf *vf)
+{
+	if (vf->senv.bytes <= vf->senv.max_bytes)
+		return -ENOMEM;
+	return tn_reject(vf, E_LIMIT, -1,
+			 "the verifier's memory limit of %llu bytes is met after %llu steps",
+			 (unsigned long long)vf->senv.max_bytes, (unsigned long long)vf->steps);
+}
+
+int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
+{
+	struct tn_trail *t;
+
+	if (!vf->trails || vf->trails->nr == TRAIL_CHUNK) {
+		struct tn_trail_arena *a;
+
+		vf->senv.bytes += sizeof(*a);
+		vf->senv.peak_bytes = TN_MAX(vf->senv.peak_bytes, vf->senv.bytes);
+		if (vf->senv.bytes > vf->senv.max_bytes)
+			return over_memory(vf);
+		a = tn_alloc(vf->rt, sizeof(*a));
+		if (!a)
+			return -ENOMEM;
+		a->next = vf->trails;
+		a->nr = 0;
+		vf->trails = a;
+	}
+	t = &vf->trails->v[vf->trails->nr++];
+	*t = (struct tn_trail){ .prev = vf->s.trail, .insn = vf->s.insn, .kind = kind };
+	vf->s.trail = t;
+	return 0;
+}
+
+void tn_walk_free(struct tn_vf *vf)
+{
+	while (vf->trails) {
+		struct tn_trail_arena *a = vf->trails;
+
+		vf->trails = a->next;
+		vf->senv.bytes -= sizeof(*a);
+		tn_free(vf->rt, a);
+	}
+	while (vf->pending.nr)
+		tn_packed_free(&vf->senv, vf->pending.v[--vf->pending.nr].state);
+	for (uint32_t i = 0; vf->saved && i < vf->prog->nr_insns; i++) {
+		struct tn_saved_list *list = &vf->saved[i];
+
+		while (list->first) {
+			struct tn_saved *s = list->first;
+
+			list->first = s->next;
+			tn_packed_free(&vf->senv, s->state);
+			tn_free(vf->rt, s);
+		}
+		list->nr = list->nr_back = 0;
+	}
+}
+
+int tn_walk_push(struct tn_vf *vf, enum tn_resume how)
+{
+	struct tn_packed *p = tn_state_pack(&vf->senv, &vf->s);
+	struct tn_pending *e;
+
+	if (!p)
+		return over_memory(vf);
+	e = tn_vec_push(vf->rt, &vf->pending);
+	if (!e) {
+		tn_packed_free(&vf->senv, p);
+		return -ENOMEM;
+	}
+	e->state = p;
+	e->how = (uint8_t)how;
+	return 0;
+}
+
+/* ---- Where paths meet ---- */
+
+static bool is_checkpoint(const struct tn_vf *vf)
+{
+	const struct tn_site *site = &vf->structure->sites[vf->s.insn];
+
+	return site->flags & (TN_SITE_MERGE | TN_SITE_LOOP_HEAD) ||
+	       vf->seen[vf->s.insn].callback != TN_NONE ||
+	       (vf->s.nr_frames > 1 &&
+		vf->prog->subprogs[vf->s.frames[vf->s.nr_frames - 1].subprog].start == vf->s.insn);
+}
+
+static bool arrives_back(const struct tn_vf *vf, uint32_t loop)
+{
+	if (vf->back_arrival)
+		return true;
+	return loop != TN_NONE && vf->prev != TN_NONE &&
+	       tn_structure_loop_within(vf->structure, vf->structure->sites[vf->prev].loop, loop);
+}
+
+static bool is_covered(struct tn_vf *vf, const struct tn_saved_list *list)
+{
+	uint32_t n = 0;
+
+	for (const struct tn_saved *s = list->first; s && n < COMPARE_STATES; s = s->next, n++)
+		if (tn_packed_covers(&vf->senv, s->state, &vf->s))
+			return true;
+	return false;
+}
+
+static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
+{
+	struct tn_saved *s = tn_new(vf->rt, struct tn_saved);
+
+	if (!s)
+		return -ENOMEM;
+	s->state = tn_state_pack(&vf->senv, &vf->s);
+	if (!s->state) {
+		tn_free(vf->rt, s);
+		return over_memory(vf);
+	}
+	s->back = back;
+	s->next = list->first;
+	list->first = s;
+	list->nr++;
+	list->nr_back += back;
+	vf->nr_states++;
+	return 0;
+}
+
+static void copy_state(struct tn_state *to, const struct tn_state *from)
+{
+	struct tn_frame *frames = to->frames;
+
+	*to = *from;
+	to->frames = frames;
+	for (uint32_t i = 0; i < from->nr_frames; i++) {
+		struct tn_slot *slots = frames[i].slots;
+
+		frames[i] = from->frames[i];
+		frames[i].slots = slots;
+		memcpy(slots, from->frames[i].slots, from->frames[i].nr_slots * sizeof(*slots));
+	}
+}
+
+/* Merge the current state with the newest kept one that it can be merged with; *done: it was. */
+static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn_merge_how how,
+			   uint32_t loop, bool back_only, bool *done)
+{
+	const struct tn_loop *l = loop == TN_NONE ? NULL : &vf->structure->loops[loop];
+	const int64_t *thresholds = l ? vf->structure->thresholds + l->first_threshold : NULL;
+	uint32_t nr = l ? l->nr_thresholds : 0, tries = 0;
+
+	*done = false;
+	for (struct tn_saved **p = &list->first; *p && tries < 4; p = &(*p)->next) {
+		struct tn_saved *s = *p;
+
+		if ((back_only && !s->back) || !tn_packed_same_shape(s->state, &vf->s))
+			continue;
+		tries++;
+		copy_state(&vf->merged, &vf->s);
+		tn_state_clean(&vf->senv, &vf->merged);
+		tn_state_unpack(s->state, &vf->scratch);
+		if (!tn_state_merge(&vf->senv, &vf->scratch, &vf->merged, how, thresholds, nr))
+			continue;
+		copy_state(&vf->s, &vf->merged);
+		/* The kept one is contained in what takes its place. */
+		*p = s->next;
+		list->nr--;
+		list->nr_back -= s->back;
+		tn_packed_free(&vf->senv, s->state);
+		tn_free(vf->rt, s);
+		*done = true;
+		return tn_walk_trail(vf, how == TN_MERGE_WIDEN ? TN_TRAIL_WIDEN : TN_TRAIL_JOIN);
+	}
+	return 0;
+}
+
+/* *covered: nothing new is here. */
+static int meet(struct tn_vf *vf, bool *covered)
+{
+	struct tn_saved_list *list = &vf->saved[vf->s.insn];
+	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
+	uint32_t loop = vf->loop_of[vf->s.insn];
+	bool back = arrives_back(vf, loop), done = false;
+	int err = 0;
+
+	if (loop != TN_NONE)
+		tn_counters_arrive(vf->counters, loop, back, tn_state_top(&vf->s));
+	*covered = is_covered(vf, list);
+	if (*covered) {
+		vf->pruned++;
+		return 0;
+	}
+	if (back && !seen->unroll && list->nr_back >= UNROLL_ROUNDS)
+		err = merge_with_kept(vf, list, TN_MERGE_WIDEN, loop, true, &done);
+	else if (!back && !seen->no_join && list->nr >= KEEP_STATES)
+		err = merge_with_kept(vf, list, TN_MERGE_JOIN, TN_NONE, false, &done);
+	if (!err)
+		err = keep(vf, list, back);
+	return err;
+}
+
+/* ---- One step ---- */
+
+static void go(struct tn_vf *vf, uint32_t to)
+{
+	vf->s.insn = to;
+}
+
+static int take_branch(struct tn_vf *vf, bool taken)
+{
+	const struct tn_site *site = &vf->structure->sites[vf->s.insn];
+	int err;
+
+	vf->seen[vf->s.insn].flags |= taken ? TN_SEEN_TAKEN : TN_SEEN_FALL;
+	if (!tn_branch_assume(vf, taken)) {
+		vf->ended = true;
+		return 0;
+	}
+	err = tn_walk_trail(vf, taken ? TN_TRAIL_TAKEN : TN_TRAIL_BRANCH);
+	go(vf, taken ? site->target : vf->s.insn + 1);
+	return err;
+}
+
+/* Stay in the loop first: its widened state then covers what the early rounds leave behind. */
+static bool taken_first(const struct tn_vf *vf)
+{
+	const struct tn_structure *s = vf->structure;
+	const struct tn_site *site = &s->sites[vf->s.insn];
+
+	return site->loop != TN_NONE &&
+	       tn_structure_loop_within(s, s->sites[site->target].loop, site->loop) &&
+	       !tn_structure_loop_within(s, s->sites[vf->s.insn + 1].loop, site->loop);
+}
+
+static int do_jump(struct tn_vf *vf)
+{
+	const struct tn_insn *insn = tn_vf_insn(vf);
+	bool fall, taken, first;
+	int err;
+
+	vf->seen[vf->s.insn].ref_held |= vf->s.nr_refs != 0;
+	if (tn_insn_is_ja(insn)) {
+		vf->seen[vf->s.insn].flags |= TN_SEEN_TAKEN;
+		go(vf, vf->structure->sites[vf->s.insn].target);
+		return 0;
+	}
+	err = tn_branch_outcomes(vf, &fall, &taken);
+	if (err)
+		return err;
+	if (!fall && !taken) {
+		vf->ended = true;
+		return 0;
+	}
+	if (fall != taken)
+		return take_branch(vf, taken);
+	first = taken_first(vf);
+	err = tn_walk_push(vf, first ? TN_RESUME_FALL : TN_RESUME_TAKEN);
+	return err ? err : take_branch(vf, first);
+}
+
+static int step(struct tn_vf *vf)
+{
+	const struct tn_insn *insn = tn_vf_insn(vf);
+	int err;
+
+	switch (TN_CLASS(insn->code)) {
+	case TN_ALU:
+	case TN_ALU64:
+		err = tn_do_alu(vf);
+		break;
+	case TN_LDX:
+		err = tn_do_load(vf);
+		break;
+	case TN_ST:
+		err = tn_do_store(vf);
+		break;
+	case TN_STX:
+		err = TN_MODE(insn->code) == TN_ATOMIC ? tn_do_atomic(vf) : tn_do_store(vf);
+		break;
+	case TN_LD:
+		if (!tn_insn_is_lddw(insn)) {
+			err = tn_do_ld_packet(vf);
+			break;
+		}
+		err = tn_do_lddw(vf);
+		vf->s.insn += !err;
+		break;
+	default:
+		if (TN_OP(insn->code) == TN_CALL && TN_CLASS(insn->code) == TN_JMP)
+			return tn_do_call(vf);
+		if (TN_OP(insn->code) == TN_EXIT && TN_CLASS(insn->code) == TN_JMP)
+			return tn_do_exit(vf);
+		return do_jump(vf);
+	}
+	vf->s.insn += !err;
+	return err;
+}
+
+static int out_of_steps(struct tn_vf *vf)
+{
+	uint32_t loop = vf->structure->sites[vf->s.insn].loop;
+
+	while (loop != TN_NONE && vf->structure->loops[loop].parent != TN_NONE)
+		loop = vf->structure->loops[loop].parent;
+	if (loop != TN_NONE)
+		vf->s.insn = vf->structure->loops[loop].head_insn;
+	return tn_reject(vf, E_LIMIT, -1, "the verifier's limit of %u steps is met%s",
+			 vf->rt->limits.max_verifier_steps,
+			 loop != TN_NONE ? "; most of them in this loop" : "");
+}
+
+/* Along one path until it ends or repeats. */
+static int follow(struct tn_vf *vf)
+{
+	bool covered;
+	int err;
+
+	for (vf->ended = false; !vf->ended;) {
+		if (is_checkpoint(vf)) {
+			err = meet(vf, &covered);
+			if (err || covered)
+				return err;
+		}
+		vf->back_arrival = false;
+		if (++vf->steps > vf->rt->limits.max_verifier_steps)
+			return out_of_steps(vf);
+		vf->facts->insns[vf->s.insn].flags |= TN_FACT_REACHED;
+		if (vf->env->log_level > 1)
+			tn_log_state(vf);
+		vf->prev = vf->s.insn;
+		err = step(vf);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Take up a state; what is to be done at its instruction is done without meeting others there. */
+static int take_up(struct tn_vf *vf, enum tn_resume how)
+{
+	int err;
+
+	vf->prev = vf->s.insn;
+	vf->ended = vf->back_arrival = false;
+	switch (how) {
+	case TN_RESUME_TAKEN:
+		return take_branch(vf, true);
+	case TN_RESUME_FALL:
+		return take_branch(vf, false);
+	case TN_RESUME_STOP:
+	case TN_RESUME_TAIL:
+		err = tn_walk_trail(vf, how == TN_RESUME_STOP ? TN_TRAIL_STOP : TN_TRAIL_TAIL);
+		return err ? err : tn_call_resume(vf, how);
+	default:
+		vf->prev = TN_NONE;
+		return 0;
+	}
+}
+
+int tn_walk(struct tn_vf *vf)
+{
+	int err = tn_walk_push(vf, TN_RESUME_AT);
+
+	while (!err && vf->pending.nr) {
+		struct tn_pending e = vf->pending.v[--vf->pending.nr];
+
+		tn_state_unpack(e.state, &vf->s);
+		tn_packed_free(&vf->senv, e.state);
+		err = take_up(vf, e.how);
+		if (!err && !vf->ended)
+			err = follow(vf);
+	}
+	return err;
+}
