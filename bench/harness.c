@@ -63,10 +63,18 @@ void bench_note(const char *bench, const char *name, const char *engine, const c
 
 static double time_round(const struct row *row)
 {
-	uint64_t start = bench_now_ns();
+	uint64_t start;
 
+	if (row->c.timed)
+		return row->c.timed(row->c.arg, row->c.n) / (double)row->c.n;
+	start = bench_now_ns();
 	row->c.run(row->c.arg, row->c.n);
 	return (double)(bench_now_ns() - start) / (double)row->c.n;
+}
+
+static bool has_figure(const struct row *row)
+{
+	return row->c.run || row->c.timed;
 }
 
 /* Double the count until a round is long enough to be measured. */
@@ -94,7 +102,7 @@ static void summarise(struct row *row)
 {
 	double base_min = 0, base_median = 0;
 
-	if (!row->c.run)
+	if (!has_figure(row))
 		return;
 	qsort(row->times, row->rounds, sizeof(double), compare_double);
 	if (row->c.base != NO_BASE) {
@@ -114,7 +122,7 @@ void bench_run(unsigned int rounds)
 			calibrate(&rows[i]);
 	for (unsigned int r = 0; r < rounds; r++)
 		for (int i = first_new; i < nr_rows; i++)
-			if (rows[i].c.run)
+			if (has_figure(&rows[i]))
 				rows[i].times[rows[i].rounds++] = time_round(&rows[i]);
 	/* Bases stand before the cases that use them, and are read sorted. */
 	for (int i = first_new; i < nr_rows; i++)
@@ -125,7 +133,7 @@ void bench_run(unsigned int rounds)
 
 		if (row->c.hidden)
 			continue;
-		if (!row->c.run)
+		if (!has_figure(row))
 			printf("%-8s %-22s %-11s         -  (%s)\n", row->c.bench, row->c.name,
 			       row->c.engine, row->c.why);
 		else

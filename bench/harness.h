@@ -18,13 +18,15 @@ struct bench_case {
 	const char *name;   /* the case: "off", "checksum" */
 	const char *engine; /* "interp", "jit", "kernel", "clang", ... */
 	const char *unit;   /* "ns" per operation */
-	/* Do the operation `n` times. */
+	/* Do the operation `n` times. The harness takes the time, unless `timed` gives the
+	 * nanoseconds of all n itself (the kernel's own clock, without the set-up of a test run). */
 	void (*run)(void *arg, uint64_t n);
+	double (*timed)(void *arg, uint64_t n);
 	void *arg;
 	uint64_t n;	 /* operations a round; 0: found so that a round takes about 2 ms */
 	int base;	 /* index of the case to subtract, or NO_BASE */
 	bool hidden;	 /* a base that is no result itself */
-	const char *why; /* run NULL: why there is no figure */
+	const char *why; /* run and timed NULL: why there is no figure */
 };
 
 /* Returns the index, for `base`. Exits on overflow of the table: a bench, not a library. */

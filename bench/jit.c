@@ -84,9 +84,12 @@ static void run_tenon(void *arg, uint64_t n)
 	}
 }
 
-static void run_kernel(void *arg, uint64_t n)
+static double time_kernel(void *arg, uint64_t n)
 {
-	kernel_run(arg, frame, sizeof(frame), n);
+	double ns;
+
+	kernel_run(arg, frame, sizeof(frame), n, &ns);
+	return ns;
 }
 
 static void check_equal(const char *program, const char *engine, uint32_t expected, uint32_t found)
@@ -127,8 +130,9 @@ static int add_kernel(const struct program *p, const char *dir, int base)
 
 	if (prog) {
 		check_equal(p->name, "kernel", native_once(p->clang),
-			    kernel_run(prog, frame, sizeof(frame), 1));
-		c.run = run_kernel;
+			    kernel_run(prog, frame, sizeof(frame), 1, NULL));
+		c.timed = time_kernel;
+		c.n = 10000;
 		c.arg = prog;
 	}
 	return bench_add(&c);

@@ -62,10 +62,12 @@ struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program
 	return prog->sibling;
 }
 
-uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat)
+uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
+		    double *ns)
 {
 	char out[4096];
 	uint32_t result = 0;
+	double sum = 0;
 
 	while (repeat) {
 		int n = repeat > 1000000 ? 1000000 : (int)repeat;
@@ -78,8 +80,11 @@ uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, ui
 			exit(1);
 		}
 		result = opts.retval;
+		sum += (double)opts.duration * n;
 		repeat -= (uint64_t)n;
 	}
+	if (ns)
+		*ns = sum;
 	return result;
 }
 
@@ -110,8 +115,10 @@ struct kernel_prog *kernel_load(const char *object, const char *program, const c
 	return NULL;
 }
 
-uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat)
+uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
+		    double *ns)
 {
+	(void)ns;
 	(void)prog;
 	(void)frame;
 	(void)size;

@@ -14,8 +14,10 @@ struct kernel_prog *kernel_load(const char *object, const char *program, const c
 /* Another program of the same loaded object, borrowed from `prog`; NULL: there is none. */
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program);
 
-/* Run it `repeat` times on a frame in one test run; the result of the last run. */
-uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat);
+/* Run it `repeat` times on a frame; the result of the last run. *ns (may be NULL): what the kernel's
+ * own clock says of all runs; setting a test run up takes milliseconds that are not counted. */
+uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
+		    double *ns);
 void kernel_unload(struct kernel_prog *prog);
 
 #endif

@@ -43,9 +43,12 @@ static void run_tenon(void *arg, uint64_t n)
 	run_tenon_times(arg, n / OPS);
 }
 
-static void run_kernel(void *arg, uint64_t n)
+static double time_kernel(void *arg, uint64_t n)
 {
-	kernel_run(arg, frame, sizeof(frame), n / OPS);
+	double ns;
+
+	kernel_run(arg, frame, sizeof(frame), n / OPS, &ns);
+	return ns;
 }
 
 void bench_maps(const char *dir)
@@ -68,7 +71,7 @@ void bench_maps(const char *dir)
 	}
 	for (size_t i = 0; i < NR_CASES; i++) {
 		struct bench_case c = { .bench = "maps", .name = cases[i].name, .engine = "kernel",
-					.unit = "ns", .n = OPS * 2000, .base = base_kernel };
+					.unit = "ns", .n = OPS * 5000, .base = base_kernel };
 		struct kernel_prog *prog;
 		int row;
 
@@ -80,8 +83,9 @@ void bench_maps(const char *dir)
 			if (cases[i].fill)
 				fill = kernel_sibling(prog, cases[i].fill);
 			if (fill)
-				kernel_run(fill, frame, sizeof(frame), (uint64_t)cases[i].fills);
-			c.run = run_kernel;
+				kernel_run(fill, frame, sizeof(frame), (uint64_t)cases[i].fills,
+					   NULL);
+			c.timed = time_kernel;
 			c.arg = prog;
 		}
 		row = bench_add(&c);
