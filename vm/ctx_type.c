@@ -2,6 +2,7 @@
 /* The builtin contexts, raw ones, and the search for a field. */
 #include "vm/ctx_type.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -146,30 +147,36 @@ const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, cons
 	return NULL;
 }
 
-struct tn_ctx_type *tn_ctx_type_raw(struct tn_rt *rt, uint32_t size)
+/* One field that covers everything. */
+static int add_raw_field(struct tn_rt *rt, struct tn_ctx_type *type)
 {
-	struct tn_ctx_type *type = tn_new(rt, struct tn_ctx_type);
-	struct tn_field *field;
+	struct tn_field *field = tn_new(rt, struct tn_field);
 
-	if (!type)
-		return NULL;
-	type->name = tn_strdup(rt, "raw");
-	field = type->fields = tn_new(rt, struct tn_field);
-	if (field) {
-		type->nr_fields = size ? 1 : 0;
-		field->name = tn_strdup(rt, "bytes");
-	}
-	if (!type->name || !field || !field->name) {
-		type->nr_fields = field ? 1 : 0;
-		tn_ctx_type_free(rt, type);
-		return NULL;
-	}
-	type->size = type->host_size = size;
-	field->size = field->host_size = size;
+	if (!field)
+		return -ENOMEM;
+	type->fields = field;
+	type->nr_fields = 1;
+	field->name = tn_strdup(rt, "bytes");
+	field->size = field->host_size = type->size;
 	field->kind = TN_FIELD_SCALAR;
 	field->access = TN_ACC_RW;
 	field->peer = -1;
 	field->elem_size = 1;
+	return field->name ? 0 : -ENOMEM;
+}
+
+struct tn_ctx_type *tn_ctx_type_raw(struct tn_rt *rt, uint32_t size)
+{
+	struct tn_ctx_type *type = tn_new(rt, struct tn_ctx_type);
+
+	if (!type)
+		return NULL;
+	type->size = type->host_size = size;
+	type->name = tn_strdup(rt, "raw");
+	if (!type->name || (size && add_raw_field(rt, type))) {
+		tn_ctx_type_free(rt, type);
+		return NULL;
+	}
 	return type;
 }
 
