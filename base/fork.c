@@ -28,8 +28,11 @@ _Atomic uint32_t tn_fork_gate;
 /* Held while the gate is closed: writers wait on it. */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Writer sections of threads that could not be registered. Outside no other lock. */
-static pthread_mutex_t unregistered_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+/* Writer sections of threads that could not be registered; held while such a thread is in one. A
+ * plain mutex with a nesting count: a recursive one knows its owner by a thread id, which changes
+ * in a forked child. */
+static pthread_mutex_t unregistered_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local uint32_t unregistered_nest __attribute__((tls_model("initial-exec")));
 
 /* Protects the list; held from prepare to parent and child. */
 static pthread_mutex_t ops_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -42,10 +45,10 @@ void tn_writer_enter_slow(struct tn_thread *t)
 	uint32_t gate;
 
 	if (!t) {
-		t = tn_thread_register();
+		t = unregistered_nest ? NULL : tn_thread_register();
 		if (t)
 			tn_writer_enter(t);
-		else
+		else if (unregistered_nest++ == 0)
 			pthread_mutex_lock(&unregistered_lock);
 		return;
 	}
@@ -68,12 +71,10 @@ void tn_writer_enter_slow(struct tn_thread *t)
 
 void tn_writer_leave_unregistered(void)
 {
-	struct tn_thread *t = tn_thread_tls;
-
 	/* Entering without a record may have made one. */
-	if (t && tn_load_relaxed(&t->in_writer))
-		tn_writer_leave(t);
-	else
+	if (!unregistered_nest)
+		tn_writer_leave(tn_thread_tls);
+	else if (--unregistered_nest == 0)
 		pthread_mutex_unlock(&unregistered_lock);
 }
 
@@ -100,11 +101,14 @@ static void close_gate(struct tn_thread *self)
 	for (t = tn_threads_first(); t; t = t->next)
 		while (t != self && is_writing(t))
 			sched_yield();
-	pthread_mutex_lock(&unregistered_lock);
+	if (!unregistered_nest)
+		pthread_mutex_lock(&unregistered_lock);
 }
 
 static void open_gate(void)
 {
+	if (!unregistered_nest)
+		pthread_mutex_unlock(&unregistered_lock);
 	atomic_fetch_and_explicit(&tn_fork_gate, ~TN_GATE_CLOSED, memory_order_release);
 	pthread_mutex_unlock(&gate_lock);
 }
@@ -127,7 +131,6 @@ static void parent(void)
 	struct tn_thread *self = tn_thread_tls;
 
 	tn_epoch_fork_parent_inner();
-	pthread_mutex_unlock(&unregistered_lock);
 	open_gate();
 	for (struct tn_fork_ops *ops = ops_first; ops; ops = ops->next)
 		if (ops->parent)
@@ -136,23 +139,18 @@ static void parent(void)
 	tn_epoch_fork_parent_outer(self);
 }
 
-/* The locks that prepare() took belong to this thread here too and are unlocked as in the parent,
- * but for the recursive one, which knows its owner by a thread id. */
+/* The locks that prepare() took belong to this thread here too, and are unlocked as in the parent.
+ */
 static void child(void)
 {
-	pthread_mutexattr_t recursive;
 	struct tn_thread *self = tn_thread_tls;
 
 	for (struct tn_fork_child *c = tn_load_acquire(&children); c; c = c->next)
 		c->fn();
+	tn_slots_fork_child();
 	tn_threads_fork_child(self);
-	tn_slots_fork_child(self);
 	tn_epoch_fork_child();
 	tn_epoch_fork_parent_inner();
-	pthread_mutexattr_init(&recursive);
-	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(&unregistered_lock, &recursive);
-	pthread_mutexattr_destroy(&recursive);
 	open_gate();
 	for (struct tn_fork_ops *ops = ops_first; ops; ops = ops->next)
 		if (ops->child)

@@ -18,13 +18,14 @@ struct tn_thread *tn_threads_first(void);
 /* Protects registration and end of threads, every slot table and the list of them. Innermost. */
 void tn_threads_lock(void);
 void tn_threads_unlock(void);
+void tn_threads_wait(pthread_cond_t *cond); /* lets go of the lock meanwhile */
 void tn_threads_fork_child(struct tn_thread *self);
 
 /* ---- slot.c ---- */
 int tn_slots_init(struct tn_rt *rt) TN_WARN_UNUSED;
 void tn_slots_fini(struct tn_rt *rt);
 void tn_slots_thread_end(struct tn_thread *t); /* under the threads lock */
-void tn_slots_fork_child(struct tn_thread *self);
+void tn_slots_fork_child(void);
 
 /* ---- epoch.c ---- */
 void tn_epoch_init(void); /* under the threads lock, before any record is linked */

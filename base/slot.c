@@ -16,11 +16,12 @@
 struct tn_slot_table {
 	struct tn_slot_table *next, *prev; /* all tables, under the threads lock */
 
-	/* The shared slot's lock: recursive by hand, since the owner's thread id, by which pthread
-	 * knows it, changes in a forked child. owner and depth are under the mutex. */
-	pthread_mutex_t shared;
-	_Atomic(struct tn_thread *) shared_owner;
-	uint32_t shared_depth;
+	/* The shared slot's lock: recursive, and held for whole firings. Made of an owner and a
+	 * condition under the threads lock, so that a forked child finds them in order and can take
+	 * the slot from a thread that it does not have. */
+	struct tn_thread *shared_owner;
+	uint32_t shared_depth, shared_waiters;
+	pthread_cond_t shared_free;
 
 	uint32_t nr; /* slots that one thread can own: max_slots - 1 */
 	struct {
@@ -40,7 +41,7 @@ int tn_slots_init(struct tn_rt *rt)
 	if (!table)
 		return tn_err_nomem("thread slots");
 	table->nr = nr;
-	pthread_mutex_init(&table->shared, NULL);
+	pthread_cond_init(&table->shared_free, NULL);
 	tn_threads_lock();
 	table->next = tables;
 	if (tables)
@@ -65,7 +66,7 @@ void tn_slots_fini(struct tn_rt *rt)
 	else
 		tables = table->next;
 	tn_threads_unlock();
-	pthread_mutex_destroy(&table->shared);
+	pthread_cond_destroy(&table->shared_free);
 	tn_free(rt, table);
 	rt->slots = NULL;
 }
@@ -140,47 +141,61 @@ bool tn_slot_is_shared(const struct tn_rt *rt, uint32_t slot)
 	return slot == rt->max_slots - 1;
 }
 
+/* The caller has a slot, hence a record. */
 void tn_slot_lock_shared(struct tn_rt *rt)
 {
 	struct tn_slot_table *table = rt->slots;
-	struct tn_thread *self = tn_thread_self();
+	struct tn_thread *self = tn_thread_tls;
 
-	/* Only this thread stores itself there, so a match is no accident of timing. */
-	if (!self || tn_load_relaxed(&table->shared_owner) != self) {
-		pthread_mutex_lock(&table->shared);
-		tn_store_relaxed(&table->shared_owner, self);
+	tn_threads_lock();
+	while (table->shared_owner && table->shared_owner != self) {
+		table->shared_waiters++;
+		tn_threads_wait(&table->shared_free);
+		table->shared_waiters--;
 	}
+	table->shared_owner = self;
 	table->shared_depth++;
+	tn_threads_unlock();
 }
 
 void tn_slot_unlock_shared(struct tn_rt *rt)
 {
 	struct tn_slot_table *table = rt->slots;
 
-	if (--table->shared_depth)
-		return;
-	tn_store_relaxed(&table->shared_owner, NULL);
-	pthread_mutex_unlock(&table->shared);
+	tn_threads_lock();
+	if (--table->shared_depth == 0) {
+		table->shared_owner = NULL;
+		if (table->shared_waiters)
+			pthread_cond_signal(&table->shared_free);
+	}
+	tn_threads_unlock();
 }
 
+static void drop_shared(struct tn_slot_table *table)
+{
+	table->shared_owner = NULL;
+	table->shared_depth = 0;
+}
+
+/* A thread may end inside a program. */
 void tn_slots_thread_end(struct tn_thread *t)
 {
-	for (struct tn_slot_table *table = tables; table; table = table->next)
+	for (struct tn_slot_table *table = tables; table; table = table->next) {
 		for (uint32_t i = 0; i < table->nr; i++)
 			if (table->slot[i].owner == t)
 				table->slot[i].owner = NULL;
+		if (table->shared_owner == t) {
+			drop_shared(table);
+			pthread_cond_signal(&table->shared_free);
+		}
+	}
 }
 
-/* The slots of vanished threads are given back by thread.c; here the lock of the shared one. */
-void tn_slots_fork_child(struct tn_thread *self)
+/* What vanished threads owned is given back by thread.c; here, that nobody waits any more. */
+void tn_slots_fork_child(void)
 {
 	for (struct tn_slot_table *table = tables; table; table = table->next) {
-		pthread_mutex_init(&table->shared, NULL);
-		if (self && tn_load_relaxed(&table->shared_owner) == self) {
-			pthread_mutex_lock(&table->shared);
-		} else {
-			tn_store_relaxed(&table->shared_owner, NULL);
-			table->shared_depth = 0;
-		}
+		table->shared_waiters = 0;
+		pthread_cond_init(&table->shared_free, NULL);
 	}
 }

@@ -39,6 +39,11 @@ void tn_threads_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+void tn_threads_wait(pthread_cond_t *cond)
+{
+	pthread_cond_wait(cond, &lock);
+}
+
 static void release_record(struct tn_thread *t)
 {
 	tn_slots_thread_end(t);

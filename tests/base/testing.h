@@ -22,6 +22,15 @@
 
 #include "base/rt.h"
 
+#if TN_TSAN
+/* Children of these tests make threads; the sanitizer would end them for it. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 /* Run fn in a forked child; its result, or 255 when it died by a signal (a
  * sanitizer turns that into another non-zero result). Nothing of cmocka may be
  * used in it. */
