@@ -15,6 +15,7 @@ struct kernel_prog {
 	struct bpf_object *object;
 	int fd;
 	struct kernel_prog *sibling; /* owned */
+	struct ring_buffer *ring;    /* owned */
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -88,10 +89,30 @@ uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, ui
 	return result;
 }
 
+static int ignore_sample(void *user, void *data, size_t size)
+{
+	(void)user;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+void kernel_drain(struct kernel_prog *prog, const char *map)
+{
+	if (!prog->ring)
+		prog->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(prog->object, map),
+					      ignore_sample, NULL, NULL);
+	if (!prog->ring || ring_buffer__consume(prog->ring) < 0) {
+		perror("ring buffer");
+		exit(1);
+	}
+}
+
 void kernel_unload(struct kernel_prog *prog)
 {
 	if (!prog)
 		return;
+	ring_buffer__free(prog->ring);
 	if (prog->object)
 		bpf_object__close(prog->object);
 	free(prog->sibling);
@@ -124,6 +145,12 @@ uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, ui
 	(void)size;
 	(void)repeat;
 	return 0;
+}
+
+void kernel_drain(struct kernel_prog *prog, const char *map)
+{
+	(void)prog;
+	(void)map;
 }
 
 void kernel_unload(struct kernel_prog *prog)

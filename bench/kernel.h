@@ -18,6 +18,8 @@ struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program
  * own clock says of all runs; setting a test run up takes milliseconds that are not counted. */
 uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
 		    double *ns);
+/* Consume everything in the ring buffer `map` of its object. */
+void kernel_drain(struct kernel_prog *prog, const char *map);
 void kernel_unload(struct kernel_prog *prog);
 
 #endif
