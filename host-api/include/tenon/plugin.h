@@ -263,11 +263,9 @@ TENON_HELPER(5, __u64, bpf_ktime_get_ns, void);
 TENON_HELPER(125, __u64, bpf_ktime_get_boot_ns, void);
 TENON_HELPER(160, __u64, bpf_ktime_get_coarse_ns, void);
 TENON_HELPER(208, __u64, bpf_ktime_get_tai_ns, void);
-TENON_HELPER(118, __u64, bpf_jiffies64, void);
 
 TENON_HELPER(7, __u32, bpf_get_prandom_u32, void);
 TENON_HELPER(8, __u32, bpf_get_smp_processor_id, void); /* the thread's slot */
-TENON_HELPER(42, long, bpf_get_numa_node_id, void);
 
 /* Process and user of the host. */
 TENON_HELPER(14, __u64, bpf_get_current_pid_tgid, void);
@@ -276,10 +274,10 @@ TENON_HELPER(16, long, bpf_get_current_comm, void *buf, __u32 size);
 
 /* Does not return where the slot holds a program. */
 TENON_HELPER(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
+/* What the host gave at attach. */
+TENON_HELPER(174, __u64, bpf_get_attach_cookie, void *ctx);
 /* Calls long callback(u32 index, void *ctx) until it returns 1; gives the number of calls. */
 TENON_HELPER(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, __u64 flags);
-TENON_HELPER(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
-	     __u64 flags);
 
 /* Ring buffer. What reserve gives must be submitted or discarded on every path. */
 TENON_HELPER(130, long, bpf_ringbuf_output, void *ringbuf, void *data, __u64 size, __u64 flags);
@@ -288,21 +286,13 @@ TENON_HELPER(132, void, bpf_ringbuf_submit, void *data, __u64 flags);
 TENON_HELPER(133, void, bpf_ringbuf_discard, void *data, __u64 flags);
 TENON_HELPER(134, __u64, bpf_ringbuf_query, void *ringbuf, __u64 flags);
 
-/* Text. */
+/* Text. As in the kernel, the two that print are for plugins under a GPL-compatible license. */
 TENON_HELPER(6, long, bpf_trace_printk, const char *fmt, __u32 fmt_size, ...);
 TENON_HELPER(177, long, bpf_trace_vprintk, const char *fmt, __u32 fmt_size, const void *args,
 	     __u32 args_size);
 TENON_HELPER(165, long, bpf_snprintf, char *out, __u32 size, const char *fmt, __u64 *args,
 	     __u32 args_size);
-TENON_HELPER(105, long, bpf_strtol, const char *buf, unsigned long buf_len, __u64 flags, long *res);
-TENON_HELPER(106, long, bpf_strtoul, const char *buf, unsigned long buf_len, __u64 flags,
-	     unsigned long *res);
 TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
-
-/* Packets: struct xdp_md and struct __sk_buff. */
-TENON_HELPER(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
-TENON_HELPER(28, __s64, bpf_csum_diff, void *from, __u32 from_size, void *to, __u32 to_size,
-	     __u32 seed);
 
 /* bpf_printk("%d of %d", a, b): a line to the host's log, at most 12 arguments.
  * BPF_SNPRINTF(buf, sizeof(buf), "%s=%d", key, value): the same into a buffer. */
