@@ -217,6 +217,27 @@ static uint64_t call_extern(const struct tn_prog *prog, uint32_t index, const ui
 	return helper ? helper->invoke(helper, r + 1, ex) : (uint64_t)-EINVAL;
 }
 
+/* The abort flag is set: may the program end at this call? Compiled code looks at the flag only
+ * after calls that may set it; where a helper sets it without having said so, nothing may end here,
+ * since the verifier did not ask what is held. */
+static TN_COLD bool may_end_here(const struct tn_prog *prog, const struct tn_insn *insn)
+{
+	const struct tn_host_helper *host;
+	const struct tn_helper *helper;
+	uint32_t flags = 0;
+
+	if (insn->src == TN_CALL_LOCAL)
+		return true;
+	if (insn->src == TN_CALL_EXTERN) {
+		host = prog->externs[insn->imm].helper;
+		flags = host ? host->sig.flags : 0;
+	} else {
+		helper = tn_helper_by_id((uint32_t)insn->imm);
+		flags = helper ? helper->sig.flags : 0;
+	}
+	return (flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK)) != 0;
+}
+
 /* ---- Frames ---- */
 
 static uint32_t frame_bytes(const struct tn_prog *prog, uint32_t subprog)
@@ -497,7 +518,7 @@ op_call_local:
 	} else {
 		r[TN_R0] = call_helper(prog, (uint32_t)(insn - insns), r, ex);
 	}
-	if (tn_unlikely(ex->abort))
+	if (tn_unlikely(ex->abort) && may_end_here(prog, insn))
 		return 0;
 	NEXT();
 

@@ -140,7 +140,9 @@ static uint64_t abort_now(const struct tn_host_helper *self, const uint64_t args
 static void helper_that_aborts_ends_callbacks_and_program(void **state)
 {
 	struct tn_rt *rt = *state;
-	static const struct tn_host_helper helper = { .name = (char *)"stop", .invoke = abort_now };
+	static const struct tn_host_helper helper = { .name = (char *)"stop",
+						      .sig.flags = TN_SIG_MAY_ABORT,
+						      .invoke = abort_now };
 	struct tn_prog *prog = make_prog(rt,
 					 "r6 = r1\n r1 = 100\n r2 = func f ll\n r3 = r6\n r4 = 0\n"
 					 "call bpf_loop\n *(u32 *)(r6 +0) = 100\n r0 = 1\n exit\n"
