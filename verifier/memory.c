@@ -186,7 +186,9 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 	if ((*field)->size <= 8 && at % size)
 		return tn_reject(vf, E_ALIGN, (int)regno,
 				 "misaligned access to field '%s' of the context", (*field)->name);
-	vf->facts->insns[vf->s.insn].flags |= TN_FACT_CTX_REWRITE;
+	/* Where both see one layout nothing is rewritten, and moved pointers are fine. */
+	if (!vf->ctx_identity)
+		vf->facts->insns[vf->s.insn].flags |= TN_FACT_CTX_REWRITE;
 	return 0;
 }
 
