@@ -271,7 +271,7 @@ static int place(const struct reader *r, int rc)
 
 	if (!rc)
 		return 0;
-	snprintf(words, sizeof(words), "%s", tn_err_last()->msg);
+	snprintf(words, sizeof(words), "%.399s", tn_err_last()->msg);
 	return tn_err(rc, "%s:%u: %s", r->path, r->line, words);
 }
 

@@ -124,6 +124,7 @@ struct tenon_object *tenon_object_open_insns(struct tenon_runtime *rt,
 	struct tenon_object_open_opts want;
 	struct tenon_insns local;
 	struct tn_image *image = NULL;
+	struct tenon_object *obj;
 	const char *name;
 	int rc;
 
@@ -146,5 +147,9 @@ struct tenon_object *tenon_object_open_insns(struct tenon_runtime *rt,
 		tn_image_free(image);
 		return tn_null(rc);
 	}
-	return tn_object_from_image(rt, name, image, &want);
+	obj = tn_object_from_image(rt, name, image, &want);
+	/* Also when it is 0: a program without memory of the host's. */
+	if (obj && !local.hook)
+		obj->raw_ctx = true;
+	return obj;
 }

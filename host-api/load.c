@@ -73,7 +73,7 @@ static int resolve_ctx(struct tenon_object *obj, struct tenon_program *program)
 		if (program->prog->ctx_type)
 			return 0;
 	}
-	if (obj->ctx_size)
+	if (obj->raw_ctx)
 		return use_raw_ctx(obj, program);
 	return tn_err(-ENOENT,
 		      "section '%s' names no hook and no context that Tenon has: map it "

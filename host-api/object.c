@@ -89,6 +89,7 @@ static int read_options(struct tenon_object *obj, const struct tenon_object_open
 		obj->log_buf[0] = 0;
 	obj->reuse_maps = opts->reuse_maps;
 	obj->ctx_size = (uint32_t)opts->ctx_size;
+	obj->raw_ctx = opts->ctx_size > 0;
 	return copy_hook_map(obj, opts->hooks);
 }
 

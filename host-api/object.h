@@ -37,7 +37,8 @@ struct tenon_object {
 	char *log_buf;
 	size_t log_size, log_used;
 	struct tenon_object *reuse_maps;
-	uint32_t ctx_size; /* of programs whose context is not known otherwise; 0: none */
+	bool raw_ctx;	   /* ctx_size holds for programs whose context is not known otherwise */
+	uint32_t ctx_size;
 };
 
 /* object.c: an open object around an image, which it takes over in every case. */
