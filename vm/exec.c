@@ -56,18 +56,25 @@ static const unsigned char *packet_pointer(const struct tn_ctx_type *type, const
 	return value;
 }
 
+bool tn_exec_packet(const struct tn_prog *prog, const void *ctx, const unsigned char **data,
+		    const unsigned char **end)
+{
+	if (!prog->ctx_type || !prog->ctx_type->is_packet)
+		return false;
+	*data = packet_pointer(prog->ctx_type, ctx, "data");
+	*end = packet_pointer(prog->ctx_type, ctx, "data_end");
+	return *data && *end >= *data;
+}
+
 int tn_exec_ld_packet(const struct tn_prog *prog, const void *ctx, int64_t off, uint32_t bytes,
 		      uint64_t *out)
 {
 	const unsigned char *data, *end;
 	uint64_t value = 0;
 
-	if (!prog->ctx_type || !prog->ctx_type->is_packet)
-		return 0;
-	data = packet_pointer(prog->ctx_type, ctx, "data");
-	end = packet_pointer(prog->ctx_type, ctx, "data_end");
 	/* Negative offsets reach link and network headers in the kernel; here they are outside. */
-	if (off < 0 || off > end - data || end - data - off < bytes)
+	if (!tn_exec_packet(prog, ctx, &data, &end) || off < 0 || off > end - data ||
+	    end - data - off < bytes)
 		return 0;
 	for (uint32_t i = 0; i < bytes; i++)
 		value = value << 8 | data[off + i];

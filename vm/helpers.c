@@ -19,13 +19,9 @@
 #include "base/rt.h"
 #include "maps/map.h"
 #include "maps/ringbuf.h"
+#include "vm/helper_body.h"
 
-/* Every body has the same parameters; most use few. */
-#define BODY(name)                                                                                \
-	static uint64_t name(uint64_t r1 TN_UNUSED, uint64_t r2 TN_UNUSED, uint64_t r3 TN_UNUSED, \
-			     uint64_t r4 TN_UNUSED, uint64_t r5 TN_UNUSED,                        \
-			     struct tn_exec *ex TN_UNUSED)
-#define TN_UNUSED __attribute__((unused))
+#define BODY(name) TN_HELPER_BODY(static, name)
 
 static void *ptr(uint64_t reg)
 {

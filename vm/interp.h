@@ -4,6 +4,8 @@
 #ifndef TN_VM_INTERP_H
 #define TN_VM_INTERP_H
 
+#include <stdbool.h>
+
 #include "vm/exec.h"
 
 /* As a native entry: runs ex->prog. */
@@ -18,6 +20,10 @@ uint64_t tn_interp_call(const struct tn_prog *prog, uint32_t subprog, const uint
  * NULL: a miss, fall through with r0 = TN_TAIL_CALL_MISS - or ex->abort is set (out of fuel). */
 #define TN_TAIL_CALL_MISS ((uint64_t)-2) /* -ENOENT: the program may read r0 afterwards */
 const struct tn_prog *tn_exec_tail_call(struct tn_exec *ex, void *map, uint64_t index);
+
+/* Where the packet of a packet context lies; false: prog's context is none. */
+bool tn_exec_packet(const struct tn_prog *prog, const void *ctx, const unsigned char **data,
+		    const unsigned char **end);
 
 /* LD_ABS and LD_IND for packet contexts: 1, with the value in host order in *out; 0: out of range,
  * the program ends with 0. `ctx` is r6: the host side of a packet context. */

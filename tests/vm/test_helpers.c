@@ -195,6 +195,43 @@ static void strncmp_compares_up_to_the_size(void **state)
 	assert_true((int64_t)call(&ex, TN_HELPER_strncmp, P("b"), 2, P("a"), 0, 0) > 0);
 }
 
+/* Expected values from Linux 6.18, by a test run of a classifier. */
+static void csum_diff_gives_what_the_kernel_gives(void **state)
+{
+	static const uint32_t from[2] = { 0xffff0000, 0x12345678 }, to[1] = { 0x9abcdef0 };
+	static const uint32_t ones[4] = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	struct tn_exec ex = { .rt = *state };
+
+	assert_int_equal(call(&ex, TN_HELPER_csum_diff, P(from), 8, P(to), 4, 7), 0x1108);
+	assert_int_equal(call(&ex, TN_HELPER_csum_diff, P(from), 8, 0, 0, 7), 0x975a);
+	assert_int_equal(call(&ex, TN_HELPER_csum_diff, 0, 0, P(to), 4, 7), 0x79b4);
+	assert_int_equal(call(&ex, TN_HELPER_csum_diff, P(ones), 16, 0, 0, UINT32_MAX), 0);
+	assert_int_equal((int64_t)call(&ex, TN_HELPER_csum_diff, P(from), 3, 0, 0, 0), -EINVAL);
+}
+
+static void load_bytes_copies_from_the_packet_or_clears(void **state)
+{
+	static unsigned char bytes[] = { 1, 2, 3, 4, 5 };
+	struct tn_skb_host ctx = { .data = bytes, .data_end = bytes + 5 };
+	struct tn_prog *prog = tn_prog_new(*state, "p");
+	struct tn_exec ex = { .rt = *state, .prog = prog };
+	unsigned char out[3] = { 9, 9, 9 };
+
+	prog->ctx_type = tn_ctx_builtin("tc");
+	assert_int_equal(call(&ex, TN_HELPER_skb_load_bytes, P(&ctx), 2, P(out), 3, 0), 0);
+	assert_memory_equal(out, bytes + 2, 3);
+	assert_int_equal((int64_t)call(&ex, TN_HELPER_skb_load_bytes, P(&ctx), 3, P(out), 3, 0),
+			 -EFAULT);
+	assert_memory_equal(out, ((unsigned char[]){ 0, 0, 0 }), 3);
+	assert_int_equal(
+		(int64_t)call(&ex, TN_HELPER_skb_load_bytes, P(&ctx), UINT32_MAX, P(out), 3, 0),
+		-EFAULT);
+	prog->ctx_type = NULL;
+	assert_int_equal((int64_t)call(&ex, TN_HELPER_skb_load_bytes, P(&ctx), 0, P(out), 3, 0),
+			 -EFAULT);
+	tn_prog_free(prog);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +244,8 @@ int main(void)
 		TEST(printk_refuses_bad_formats_and_arguments),
 		TEST(snprintf_returns_the_length_that_it_needs),
 		TEST(strncmp_compares_up_to_the_size),
+		TEST(csum_diff_gives_what_the_kernel_gives),
+		TEST(load_bytes_copies_from_the_packet_or_clears),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

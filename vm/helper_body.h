@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The bodies of helpers all look the same from outside; those that helpers.c does not hold itself
+ * are declared here. */
+#ifndef TN_VM_HELPER_BODY_H
+#define TN_VM_HELPER_BODY_H
+
+#include "vm/exec.h"
+
+/* Most bodies use few of their parameters. */
+#define TN_UNUSED __attribute__((unused))
+#define TN_HELPER_BODY(storage, name)                                                              \
+	storage uint64_t name(uint64_t r1 TN_UNUSED, uint64_t r2 TN_UNUSED, uint64_t r3 TN_UNUSED, \
+			      uint64_t r4 TN_UNUSED, uint64_t r5 TN_UNUSED,                        \
+			      struct tn_exec *ex TN_UNUSED)
+
+/* packet_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_load_bytes);
+TN_HELPER_BODY(extern, tn_helper_packet_len);
+TN_HELPER_BODY(extern, tn_helper_csum_diff);
+
+#endif
