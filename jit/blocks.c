@@ -136,6 +136,9 @@ static uint32_t atomic_before(const struct tn_insn *i, uint32_t out)
 
 #define LIVE_RANGE(first, nr) ((((1u << (nr)) - 1) << (first)) * 0x10001u)
 
+/* r0 to r5 */
+#define CALL_WRITES 0x3fu
+
 static uint32_t jump_before(const struct tn_insn *i, uint32_t out)
 {
 	bool wide = TN_CLASS(i->code) == TN_JMP;
@@ -176,6 +179,35 @@ static uint32_t live_before(const struct tn_insn *i, uint32_t out)
 		return alu_before(i, out);
 	default:
 		return jump_before(i, out);
+	}
+}
+
+uint32_t tn_flow_uses(const struct tn_insn *insn)
+{
+	return live_before(insn, 0) & 0xffff;
+}
+
+uint32_t tn_flow_defs(const struct tn_insn *insn)
+{
+	switch (TN_CLASS(insn->code)) {
+	case TN_LD:
+		return TN_MODE(insn->code) == TN_IMM ? TN_LIVE(insn->dst) : CALL_WRITES;
+	case TN_LDX:
+	case TN_ALU:
+	case TN_ALU64:
+		return TN_LIVE(insn->dst);
+	case TN_STX:
+		if (TN_MODE(insn->code) != TN_ATOMIC || insn->imm == TN_STORE_REL)
+			return 0;
+		if (insn->imm == TN_LOAD_ACQ)
+			return TN_LIVE(insn->dst);
+		if (insn->imm == TN_CMPXCHG)
+			return TN_LIVE(TN_R0);
+		return insn->imm & TN_FETCH ? TN_LIVE(insn->src) : 0;
+	case TN_JMP:
+		return insn->code == (TN_JMP | TN_CALL) ? CALL_WRITES : 0;
+	default:
+		return 0;
 	}
 }
 

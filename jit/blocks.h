@@ -30,6 +30,10 @@ struct tn_flow {
 int tn_flow_init(struct tn_flow *flow, const struct tn_prog *prog);
 void tn_flow_free(struct tn_flow *flow, struct tn_rt *rt);
 
+/* Registers (bit r) that an instruction reads, and that it writes. */
+uint32_t tn_flow_uses(const struct tn_insn *insn);
+uint32_t tn_flow_defs(const struct tn_insn *insn);
+
 /* How a conditional jump can go, by the facts. */
 bool tn_flow_may_jump(const struct tn_prog *prog, uint32_t insn);
 bool tn_flow_may_fall(const struct tn_prog *prog, uint32_t insn);

@@ -56,7 +56,7 @@ struct tn_codebuf {
 };
 
 /* Room that one eBPF instruction can need at most. */
-#define TN_CODE_ROOM_BYTES 512u
+#define TN_CODE_ROOM_BYTES 1024u
 #define TN_CODE_ROOM_ITEMS 16u
 /* Offsets are 32 bits and signed in the machine's code; stay far below. */
 #define TN_CODE_MAX_BYTES (1u << 28)

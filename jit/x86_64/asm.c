@@ -50,6 +50,13 @@ static void put_modrm_mem(struct tn_codebuf *b, uint8_t reg, struct tn_x86_mem m
 {
 	uint8_t mod = 0x80, base = m.base & 7, field = (uint8_t)((reg & 7) << 3);
 
+	if (m.base == TN_X86_NO_REG) {
+		/* No base: mod 0 with base 5 in the SIB means a 32-bit displacement. */
+		tn_put8(b, (uint8_t)(field | RSP));
+		tn_put8(b, (uint8_t)(m.scale << 6 | (m.index & 7) << 3 | RBP));
+		tn_put32(b, (uint32_t)m.disp);
+		return;
+	}
 	if (m.disp == 0 && base != RBP)
 		mod = 0;
 	else if (is_imm8(m.disp))
@@ -73,8 +80,10 @@ static void put_modrm_mem(struct tn_codebuf *b, uint8_t reg, struct tn_x86_mem m
 static void put_rm(struct tn_codebuf *b, bool w, bool force, uint32_t opcode, uint8_t reg,
 		   struct tn_x86_mem m)
 {
-	uint8_t rex = (uint8_t)((w ? REX_W : 0) | (reg & 8 ? REX_R : 0) | (m.base & 8 ? REX_B : 0));
+	uint8_t rex = (uint8_t)((w ? REX_W : 0) | (reg & 8 ? REX_R : 0));
 
+	if (m.base != TN_X86_NO_REG && m.base & 8)
+		rex |= REX_B;
 	if (m.index != TN_X86_NO_REG && m.index & 8)
 		rex |= REX_X;
 	if (rex || force)

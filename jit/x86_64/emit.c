@@ -21,6 +21,7 @@ static int emit_insn(struct tn_emit *e, uint32_t i)
 	case TN_LD:
 		if (TN_MODE(insn->code) != TN_IMM)
 			return tn_emit_ld_packet(e, i);
+		tn_lazy_settle(e, i);
 		tn_x86_mov_ri(e->b, tn_reg(insn->dst), tn_insn_imm64(insn));
 		return 0;
 	case TN_LDX:
@@ -30,6 +31,21 @@ static int emit_insn(struct tn_emit *e, uint32_t i)
 	default:
 		return insn->code == (TN_JMP | TN_CALL) ? tn_emit_call(e, i) : tn_emit_jump(e, i);
 	}
+}
+
+/* Where another path may arrive, nothing waits and no flag is known. */
+static void begin_insn(struct tn_emit *e, uint32_t i)
+{
+	uint8_t flags = e->flow.flags[i];
+
+	e->waiting &= e->flow.live_in[i];
+	if (flags & TN_FLOW_TARGET) {
+		tn_lazy_flush(e, e->waiting);
+		tn_emit_no_flags(e);
+	}
+	if (flags & TN_FLOW_LOOP)
+		tn_codebuf_item(e->b, TN_ITEM_LOOP, 0, e->loop_ends + e->flow.loop_last[i]);
+	tn_codebuf_bind(e->b, e->labels + i);
 }
 
 static int emit_function(struct tn_emit *e, struct tn_fn *fn)
@@ -42,18 +58,16 @@ static int emit_function(struct tn_emit *e, struct tn_fn *fn)
 	if (err)
 		return err;
 	tn_emit_prologue(e);
+	e->waiting = 0;
+	tn_emit_no_flags(e);
 	for (i = fn->start; i < fn->end; i++) {
-		uint8_t flags = e->flow.flags[i];
-
-		if (!(flags & TN_FLOW_REACHED))
+		if (!(e->flow.flags[i] & TN_FLOW_REACHED))
 			continue;
 		err = tn_codebuf_reserve(e->b);
 		if (err)
 			return err;
-		if (flags & TN_FLOW_LOOP)
-			tn_codebuf_item(e->b, TN_ITEM_LOOP, 0, e->loop_ends + e->flow.loop_last[i]);
-		tn_codebuf_bind(e->b, e->labels + i);
-		err = emit_insn(e, i);
+		begin_insn(e, i);
+		err = i == e->skip ? 0 : emit_insn(e, i);
 		if (err)
 			return err;
 		if (e->flow.flags[i] & TN_FLOW_LOOP_END)
@@ -111,6 +125,7 @@ int tn_emit_prog(struct tn_emit *e)
 	int err;
 
 	detect_features(e);
+	e->skip = UINT32_MAX;
 	e->facts = prog->facts;
 	e->fns = tn_alloc_array(prog->rt, prog->nr_subprogs, sizeof(e->fns[0]));
 	if (!e->fns)

@@ -18,6 +18,7 @@
 
 #include "jit/blocks.h"
 #include "jit/x86_64/asm.h"
+#include "jit/x86_64/lazy.h"
 
 #define REG_EX	 R12
 #define REG_FUEL R9
@@ -64,6 +65,14 @@ struct tn_emit {
 	bool needs_ex, has_fuel;
 	bool unwinds; /* an inner function may abort: wrappers save everything */
 	bool has_bmi2, has_movbe;
+	/* Values that are known but not computed (lazy.h): which registers, and what. */
+	uint32_t waiting;
+	struct tn_lazy lazy[TN_NR_REGS];
+	/* The code up to flags_len leaves the flags as a comparison of flags_reg with 0. */
+	uint32_t flags_len;
+	uint8_t flags_reg;
+	bool flags_w;
+	uint32_t skip; /* instruction whose code stands already, fused with the one before */
 };
 
 /* The machine register of an eBPF register. */
@@ -77,6 +86,24 @@ static inline uint8_t tn_reg(unsigned bpf)
 static inline uint16_t tn_emit_fact_flags(const struct tn_emit *e, uint32_t i)
 {
 	return e->facts ? e->facts->insns[i].flags : 0;
+}
+
+/* The last instruction set the zero flag by `reg`. */
+static inline void tn_emit_flags_of(struct tn_emit *e, uint8_t reg, bool w)
+{
+	e->flags_len = e->b->len;
+	e->flags_reg = reg;
+	e->flags_w = w;
+}
+
+static inline void tn_emit_no_flags(struct tn_emit *e)
+{
+	e->flags_len = UINT32_MAX;
+}
+
+static inline bool tn_emit_has_flags(const struct tn_emit *e, uint8_t reg, bool w)
+{
+	return e->flags_len == e->b->len && e->flags_reg == reg && (w || !e->flags_w);
 }
 
 /* functions.c: what functions need, prologues, epilogues, wrappers */
@@ -97,8 +124,6 @@ void tn_emit_test_abort(struct tn_emit *e);
 /* The families. Each emits instruction `i`. */
 int tn_emit_alu(struct tn_emit *e, uint32_t i);
 int tn_emit_memory(struct tn_emit *e, uint32_t i);
-/* The jump of instruction `i` under `cc`, with what it pays. */
-void tn_emit_jcc(struct tn_emit *e, uint32_t i, uint8_t cc);
 int tn_emit_jump(struct tn_emit *e, uint32_t i);
 int tn_emit_call(struct tn_emit *e, uint32_t i);
 int tn_emit_ld_packet(struct tn_emit *e, uint32_t i);

@@ -26,14 +26,6 @@ static enum tn_x86_alu plain_op(uint8_t op)
 
 static void emit_plain_imm(struct tn_emit *e, bool w, uint8_t op, uint8_t dst, int32_t imm)
 {
-	if (op == TN_AND && !w && (imm == 0xff || imm == 0xffff)) {
-		tn_x86_movzx_rr(e->b, imm == 0xff ? 1 : 2, dst, dst);
-		return;
-	}
-	if (op == TN_AND && w && (imm == 0xff || imm == 0xffff)) {
-		tn_x86_movzx_rr(e->b, imm == 0xff ? 1 : 2, dst, dst);
-		return;
-	}
 	/* A mask without a sign bit clears the upper half in any case. */
 	if (op == TN_AND && imm >= 0)
 		w = false;
@@ -259,6 +251,9 @@ int tn_emit_alu(struct tn_emit *e, uint32_t i)
 	bool w = TN_CLASS(insn->code) == TN_ALU64, is_imm = TN_SRC(insn->code) == TN_K;
 	uint8_t op = TN_OP(insn->code), dst = tn_reg(insn->dst), src = tn_reg(insn->src);
 
+	if (tn_lazy_alu(e, i))
+		return 0;
+	tn_lazy_settle(e, i);
 	switch (op) {
 	case TN_ADD:
 	case TN_SUB:
@@ -270,6 +265,7 @@ int tn_emit_alu(struct tn_emit *e, uint32_t i)
 			emit_plain_imm(e, w, op, dst, insn->imm);
 		else
 			tn_x86_alu_rr(e->b, plain_op(op), w, dst, src);
+		tn_emit_flags_of(e, dst, w);
 		break;
 	case TN_MUL:
 		w = w && !dies_upper(e, i, insn->dst);

@@ -82,6 +82,8 @@ int tn_emit_call(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_insn *insn = &e->prog->insns[i];
 
+	tn_lazy_flush_loads(e);
+	tn_lazy_settle(e, i);
 	if (insn->src == TN_CALL_LOCAL)
 		call_local(e, i);
 	else if (insn->src == TN_CALL_EXTERN)
@@ -90,6 +92,7 @@ int tn_emit_call(struct tn_emit *e, uint32_t i)
 		tail_call(e);
 	else
 		call_helper(e, i);
+	tn_emit_no_flags(e);
 	return 0;
 }
 
@@ -99,6 +102,8 @@ int tn_emit_ld_packet(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_insn *insn = &e->prog->insns[i];
 
+	tn_lazy_flush_loads(e);
+	tn_lazy_settle(e, i);
 	tn_emit_save_fuel(e);
 	if (TN_MODE(insn->code) == TN_IND) {
 		tn_x86_lea(e->b, false, RDX, tn_x86_at(tn_reg(insn->src), insn->imm));

@@ -77,21 +77,50 @@ static void emit_atomic(struct tn_emit *e, const struct tn_insn *insn)
 	}
 }
 
+/* Sign-extending loads are computed at once: nothing joins them. */
+static void emit_load_sx(struct tn_emit *e, const struct tn_insn *insn, uint8_t bytes)
+{
+	struct tn_x86_mem m;
+
+	if (insn->dst == insn->src) {
+		m = tn_x86_at(tn_lazy_use(e, insn->src), insn->off);
+		tn_lazy_def(e, insn->dst);
+	} else {
+		tn_lazy_def(e, insn->dst);
+		m = tn_lazy_address(e, insn->src, insn->off);
+	}
+	tn_x86_load_sx(e->b, bytes, tn_reg(insn->dst), m);
+}
+
+static void emit_store(struct tn_emit *e, const struct tn_insn *insn, uint8_t bytes)
+{
+	uint8_t src = 0;
+
+	tn_lazy_flush_loads(e);
+	if (TN_CLASS(insn->code) == TN_STX)
+		src = tn_lazy_use(e, insn->src);
+	/* Last: nothing may be computed between this and the store. */
+	if (TN_CLASS(insn->code) == TN_STX)
+		tn_x86_store(e->b, bytes, tn_lazy_address(e, insn->dst, insn->off), src);
+	else
+		tn_x86_store_i(e->b, bytes, tn_lazy_address(e, insn->dst, insn->off), insn->imm);
+}
+
 int tn_emit_memory(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_insn *insn = &e->prog->insns[i];
 	uint8_t bytes = (uint8_t)tn_insn_bytes(insn->code);
-	uint8_t dst = tn_reg(insn->dst), src = tn_reg(insn->src);
 
-	if (TN_CLASS(insn->code) == TN_ST)
-		tn_x86_store_i(e->b, bytes, tn_x86_at(dst, insn->off), insn->imm);
-	else if (TN_CLASS(insn->code) == TN_LDX && TN_MODE(insn->code) == TN_MEMSX)
-		tn_x86_load_sx(e->b, bytes, dst, tn_x86_at(src, insn->off));
-	else if (TN_CLASS(insn->code) == TN_LDX)
-		tn_x86_load(e->b, bytes, dst, tn_x86_at(src, insn->off));
-	else if (TN_MODE(insn->code) == TN_ATOMIC)
+	if (TN_MODE(insn->code) == TN_ATOMIC) {
+		tn_lazy_flush_loads(e);
+		tn_lazy_settle(e, i);
 		emit_atomic(e, insn);
-	else
-		tn_x86_store(e->b, bytes, tn_x86_at(dst, insn->off), src);
+	} else if (TN_MODE(insn->code) == TN_MEMSX) {
+		emit_load_sx(e, insn, bytes);
+	} else if (TN_CLASS(insn->code) == TN_LDX) {
+		tn_lazy_load(e, i);
+	} else {
+		emit_store(e, insn, bytes);
+	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* Random straight-line and branching programs through both engines, and the shapes of functions. */
 #include "jit/jit_test.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* ---- Random programs ---- */
@@ -35,7 +36,7 @@ static uint64_t corner(void)
 	return below(3) ? corners[below(sizeof(corners) / sizeof(corners[0]))] : next_random();
 }
 
-/* r9 points to memory and r8 is left alone with it. */
+/* On r0 to r7. */
 static struct tn_insn random_alu(void)
 {
 	static const uint8_t ops[] = { TN_ADD, TN_SUB, TN_MUL, TN_DIV, TN_OR,  TN_AND,	TN_LSH,
@@ -116,29 +117,116 @@ static struct tn_insn random_jump(uint32_t left)
 		 x ? 0 : corner());
 }
 
+/* What compilers write for a rotate, an address, a number from bytes: r0 to r3 alone, so that the
+ * pieces meet. r8 is an address in the memory, r9 its start. */
+static struct tn_insn random_idiom(void)
+{
+	static const uint8_t ops[] = { TN_OR, TN_ADD, TN_XOR, TN_AND, TN_SUB };
+	static const uint8_t sizes[] = { TN_B, TN_B, TN_B, TN_H, TN_W, TN_DW };
+	uint8_t dst = (uint8_t)below(4), src = (uint8_t)below(4),
+		cls = below(4) ? TN_ALU64 : TN_ALU;
+	uint8_t size = sizes[below(sizeof(sizes))];
+
+	switch (below(12)) {
+	case 0:
+	case 1:
+		return I(cls | TN_X | TN_MOV, dst, src, 0, 0);
+	case 2:
+	case 3:
+		return LOAD(size, dst, TN_R8, below(8));
+	case 4:
+		return I(cls | TN_LSH, dst, 0, 0, 8 * below(cls == TN_ALU ? 4 : 8));
+	case 5: {
+		uint8_t n = (uint8_t)(1 + below(cls == TN_ALU ? 31 : 63));
+
+		return I(cls | (below(2) ? TN_LSH : TN_RSH), dst, 0, 0, n);
+	}
+	case 6:
+	case 7:
+	case 8:
+		return I(cls | TN_X | ops[below(3)], dst, src, 0, 0);
+	case 9:
+		return I(cls | (below(2) ? TN_ADD : TN_SUB), dst, 0, 0,
+			 below(3) ? (int32_t)below(256) - 128 : (int32_t)corner());
+	case 10:
+		return I(cls | TN_X | ops[below(sizeof(ops))], dst, src, 0, 0);
+	default:
+		return below(2) ? STORE(size, TN_R9, 8 * below(7), dst)
+				: I(cls | TN_MUL, dst, 0, 0, 1 << below(4));
+	}
+}
+
+/* The two halves of one rotate, or a byte beside one that was loaded, in a row. */
+static uint32_t idiom_row(struct tn_insn *insns)
+{
+	uint8_t a = (uint8_t)below(4), b = (uint8_t)below(4), c = (uint8_t)below(4);
+	uint8_t cls = below(2) ? TN_ALU64 : TN_ALU, bits = cls == TN_ALU ? 32 : 64;
+	uint8_t n = (uint8_t)(1 + below(bits - 1u));
+	uint32_t nr = 0, i, count = 2 + below(7);
+	bool is_be = below(2);
+
+	if (below(2)) {
+		insns[nr++] = I(cls | TN_X | TN_MOV, a, c, 0, 0);
+		insns[nr++] = I(cls | TN_RSH, a, 0, 0, n);
+		insns[nr++] = I(cls | TN_X | TN_MOV, b, c, 0, 0);
+		insns[nr++] = I(cls | TN_LSH, b, 0, 0, bits - n);
+		insns[nr++] = I(cls | TN_X | (below(2) ? TN_OR : TN_ADD), a, b, 0, 0);
+		return nr;
+	}
+	insns[nr++] = LOAD(TN_B, a, TN_R8, is_be ? count : 0);
+	for (i = 1; i < count; i++) {
+		insns[nr++] = LOAD(TN_B, b, TN_R8, is_be ? count - i : i);
+		insns[nr++] = I(cls | TN_LSH, b, 0, 0, (8 * i) % bits);
+		insns[nr++] = I(cls | TN_X | TN_OR, a, b, 0, 0);
+	}
+	return nr;
+}
+
+static uint32_t random_body(struct tn_insn *insns, bool idioms)
+{
+	uint32_t nr = 0, body = 1 + below(MAX_BODY), i;
+
+	for (i = 0; i < body; i++) {
+		uint32_t kind = below(10);
+
+		if (kind == 9)
+			insns[nr++] = random_jump(body - i);
+		else if (idioms && kind == 8)
+			nr += idiom_row(insns + nr);
+		else if (idioms && kind == 7)
+			insns[nr++] = ALU64_K(TN_ADD, TN_R8, below(2) ? 1 : -1);
+		else if (idioms && kind > 0)
+			insns[nr++] = random_idiom();
+		else if (kind < 6)
+			insns[nr++] = random_alu();
+		else
+			insns[nr++] = random_memory();
+	}
+	return nr;
+}
+
 static uint32_t random_program(struct tn_insn *insns)
 {
-	uint32_t nr = 0, body = 1 + below(MAX_BODY), i, r;
+	uint32_t nr = 0, r, end;
+	bool idioms = below(2);
 
 	insns[nr++] = MOV_X(TN_R9, TN_R1);
-	for (r = TN_R0; r < TN_R9; r++) {
+	for (r = TN_R0; r < TN_R8; r++) {
 		const struct tn_insn load[] = { LDDW(r, corner()) };
 
 		insns[nr++] = load[0];
 		insns[nr++] = load[1];
 	}
-	for (i = 0; i < body; i++) {
-		uint32_t kind = below(10);
-
-		/* Load-acquire names its address in src. */
-		if (kind < 6)
-			insns[nr++] = random_alu();
-		else if (kind < 9)
-			insns[nr++] = random_memory();
-		else
-			insns[nr++] = random_jump(body - i);
-	}
-	/* Everything counts into the result. */
+	insns[nr++] = MOV_X(TN_R8, TN_R9);
+	insns[nr++] = ALU64_K(TN_ADD, TN_R8, MEMORY_BYTES / 2 - 4);
+	end = nr;
+	nr += random_body(insns + nr, idioms);
+	/* Idioms made it longer than the jumps knew; none leaves the body. */
+	for (; end < nr; end++)
+		if (tn_insn_is_jump(&insns[end]) && end + 1 + (uint32_t)insns[end].off > nr)
+			insns[end].off = 0;
+	/* Everything counts into the result; the address itself differs between runs. */
+	insns[nr++] = ALU64_X(TN_SUB, TN_R8, TN_R9);
 	for (r = TN_R1; r < TN_R9; r++) {
 		insns[nr++] = ALU64_K(TN_MUL, TN_R0, 31);
 		insns[nr++] = ALU64_X(TN_ADD, TN_R0, r);
@@ -166,7 +254,7 @@ static void emit_agrees_with_interpreter_on_random_programs(void **unused)
 	(void)unused;
 	state = 0x9e3779b97f4a7c15;
 	for (i = 0; i < rounds; i++) {
-		struct tn_insn insns[128];
+		struct tn_insn insns[1024];
 		uint64_t first[MEMORY_BYTES / 8], m1[MEMORY_BYTES / 8], m2[MEMORY_BYTES / 8], r1,
 			r2;
 		uint32_t nr = random_program(insns), k;
