@@ -234,7 +234,7 @@ static int run_all(uint64_t count, uint64_t first)
 		print_difference(&test);
 		reduce(&test);
 		print_test(&test);
-		if (++differing == 5)
+		if (++differing == 2)
 			break;
 	}
 	printf("%" PRIu64 " programs from seed %" PRIu64 ": %" PRIu64 " differ, %" PRIu64
