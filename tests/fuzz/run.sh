@@ -6,12 +6,30 @@ set -euo pipefail
 build=$(cd "$1" && pwd) seconds=$2
 corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
+objcopy=$(command -v llvm-objcopy-19 llvm-objcopy-14 llvm-objcopy | head -n 1 || true)
+
+# What a target eats: objects, or the sections of them that hold types or instructions.
+seed() {
+	local name=$1 dir=$2 object section
+	find "$build" -name '*.bpf.o' -size -64k 2>/dev/null | while read -r object; do
+		case $name in
+		fuzz_elf) cp "$object" "$dir/" ;;
+		fuzz_btf | fuzz_insns)
+			[ -n "$objcopy" ] || continue
+			section=.BTF
+			[ "$name" = fuzz_btf ] || section=xdp
+			"$objcopy" --dump-section "$section=$dir/$(basename "$object")" \
+				"$object" "$corpus/scratch" 2>/dev/null || true
+			;;
+		esac
+	done
+}
 
 for target in "$build"/tests/fuzz/fuzz_*; do
 	[ -x "$target" ] && [ -f "$target" ] || continue
 	name=$(basename "$target")
 	mkdir -p "$corpus/$name"
-	find "$build" -name '*.bpf.o' -size -64k -exec cp {} "$corpus/$name/" \; 2>/dev/null || true
+	seed "$name" "$corpus/$name"
 	echo "+ $name for $seconds s"
 	(cd "$corpus" && "$target" "$corpus/$name" -max_total_time="$seconds" -timeout=2 \
 		-rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -verbosity=0 2>&1 | tail -12)
