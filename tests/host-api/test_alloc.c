@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The n-th allocation fails, for n = 1, 2, ... until all goes well: no crash, no leak, and the
+ * runtime is as good as before. */
+#include <linux/bpf.h>
+
+#include "host-api/runtime.h"
+#include "host.h"
+
+static struct tenon_hook hook;
+
+static size_t heap_bytes(struct tenon_runtime *rt)
+{
+	return tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_HEAP]) +
+	       tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_MAPS]) +
+	       tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_CODE]);
+}
+
+static uint64_t host_helper(uint64_t x)
+{
+	return x + 1;
+}
+
+#define COUNT                             \
+	"r6 = r1\n"                       \
+	"r1 = 0\n*(u32 *)(r10 -4) = r1\n" \
+	"r2 = r10\nr2 += -4\n"            \
+	"r1 = map[0] ll\n"                \
+	"call 1\n"                        \
+	"if r0 == 0 goto none\n"          \
+	"r1 = *(u64 *)(r0 +0)\n"          \
+	"r1 += 1\n"                       \
+	"*(u64 *)(r0 +0) = r1\n"          \
+	"call 9000\n"                     \
+	"exit\n"                          \
+	"none:\n" RETURN(0)
+
+/* Everything a host does in the life of a plugin; stops where something fails. */
+static bool whole_life(struct tenon_runtime *rt)
+{
+	struct tenon_helper_opts helper = { .sz = sizeof(helper), .id = 9000 };
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "h", .ctx = &test_type };
+	struct tenon_object *obj = NULL, *next = NULL;
+	struct tenon_link *link = NULL;
+	struct tenon_map *map = NULL;
+	struct test_ctx ctx = { 0 };
+	bool done = false;
+
+	desc.chain = TENON_CHAIN_LAST;
+	if (tenon_hook_register(rt, &hook, &desc))
+		goto out;
+	/* Helpers stay for the runtime's life: the second round finds it. */
+	if (tenon_runtime_add_helper(rt, "bump", "u64(u64)", TENON_FN(host_helper), &helper) &&
+	    tenon_last_error()->code != -EEXIST)
+		goto out;
+	map = tenon_map_new(rt, BPF_MAP_TYPE_HASH, "m", 4, 8, 4, NULL);
+	if (!map)
+		goto out;
+	if (tenon_map_update_elem(map, &(uint32_t){ 0 }, 4, &(uint64_t){ 7 }, 8, 0))
+		goto out;
+	obj = open_text(rt, "h", 0, &map, 1, COUNT, NULL);
+	if (!obj || tenon_object_load(obj) || tenon_object_attach(obj))
+		goto out;
+	link = tenon_program_attach(first_program(obj), NULL);
+	if (!link)
+		goto out;
+	assert_int_equal(tenon_hook_fire(&hook, &ctx), 10);
+	if (!tenon_program_as_callback(first_program(obj), "i32(ctx)"))
+		goto out;
+	next = open_text(rt, "h", 0, &map, 1, COUNT, NULL);
+	if (!next || tenon_object_load(next) || tenon_object_replace(obj, next))
+		goto out;
+	assert_int_equal(tenon_hook_fire(&hook, &ctx), 12);
+	done = true;
+out:
+	assert_true(done || tenon_last_error()->code < 0);
+	assert_ok(tenon_link_destroy(link));
+	assert_ok(tenon_object_close(next));
+	assert_ok(tenon_object_close(obj));
+	tenon_map_free(map);
+	assert_ok(tenon_hook_unregister(&hook));
+	return done;
+}
+
+static void life_of_a_plugin_survives_each_allocation_failing(void **state)
+{
+	struct tenon_runtime *rt = new_runtime(NULL);
+	int64_t n;
+	size_t before;
+
+	(void)state;
+	/* Thread record, probes and the like are made once. */
+	assert_true(whole_life(rt));
+	assert_int_equal(tn_epoch_drain(), 0);
+	before = heap_bytes(rt);
+	for (n = 1; n < 10000; n++) {
+		bool done;
+
+		tn_store_relaxed(&rt->rt.mem.fail_after, n);
+		done = whole_life(rt);
+		tn_store_relaxed(&rt->rt.mem.fail_after, 0);
+		assert_int_equal(tn_epoch_drain(), 0);
+		assert_int_equal(tn_epoch_drain(), 0);
+		if (heap_bytes(rt) != before)
+			fail_msg("allocation %d: %zu bytes, %zu before", (int)n, heap_bytes(rt),
+				 before);
+		if (done)
+			break;
+	}
+	assert_in_range(n, 30, 9999);
+	assert_true(whole_life(rt));
+	assert_ok(tenon_runtime_free(rt));
+}
+
+/* ---- The host's own allocator ---- */
+
+struct arena {
+	size_t live, calls, fail_at;
+};
+
+static void *count_alloc(void *user, void *ptr, size_t osize, size_t nsize)
+{
+	struct arena *a = user;
+	void *p;
+
+	if (!nsize) {
+		a->live -= ptr ? osize : 0;
+		free(ptr);
+		return NULL;
+	}
+	if (++a->calls == a->fail_at)
+		return NULL;
+	p = realloc(ptr, nsize);
+	if (p)
+		a->live += nsize - (ptr ? osize : 0);
+	return p;
+}
+
+static void runtime_gives_all_back_to_the_hosts_allocator(void **state)
+{
+	struct arena arena = { 0 };
+	struct tenon_runtime_opts opts = { .sz = sizeof(opts),
+					   .alloc = count_alloc,
+					   .alloc_user = &arena };
+	struct tenon_runtime *rt = new_runtime(&opts);
+
+	(void)state;
+	assert_true(whole_life(rt));
+	assert_true(arena.live > 0);
+	assert_ok(tenon_runtime_free(rt));
+	assert_int_equal(arena.live, 0);
+}
+
+static void runtime_new_survives_each_allocation_failing(void **state)
+{
+	size_t n;
+
+	(void)state;
+	for (n = 1; n < 100; n++) {
+		struct arena arena = { .fail_at = n };
+		struct tenon_runtime_opts opts = { .sz = sizeof(opts),
+						   .alloc = count_alloc,
+						   .alloc_user = &arena };
+		struct tenon_runtime *rt = tenon_runtime_new(&opts);
+
+		if (rt) {
+			assert_ok(tenon_runtime_free(rt));
+			assert_int_equal(arena.live, 0);
+			break;
+		}
+		assert_int_equal(errno, ENOMEM);
+		assert_int_equal(arena.live, 0);
+	}
+	assert_in_range(n, 2, 99);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(life_of_a_plugin_survives_each_allocation_failing),
+		cmocka_unit_test(runtime_gives_all_back_to_the_hosts_allocator),
+		cmocka_unit_test(runtime_new_survives_each_allocation_failing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
