@@ -276,6 +276,28 @@ static void learn_order(struct tn_vf *vf, const struct order *r)
 	}
 }
 
+/* x != y where y is a region's length (moved), and x <= y was known: x + 1 <= y. */
+static bool learn_unequal(struct tn_vf *vf, struct tn_reg *x, const struct tn_reg *y)
+{
+	struct tn_scalar below = tn_scalar_range(0, y->v.umax - (y->v.umax != 0), TN_W64);
+
+	for (uint32_t g = 0; g < vf->nr_regions; g++) {
+		uint64_t unit = vf->regions[g].unit;
+		int64_t kx, ky = -y->delta;
+
+		if (y->id != vf->regions[g].len_id || y->scale != 1 || !x->id ||
+		    ky > TN_OFFSET_MAX || ky < -TN_OFFSET_MAX ||
+		    vf->regions[g].kind == TN_FIELD_MEM ||
+		    !tn_region_slack_tied(vf->regions, &vf->s, g, x, unit, &kx))
+			continue;
+		if (kx != ky * (int64_t)unit)
+			continue;
+		tn_region_learn(vf->regions, &vf->s, g, x, unit, kx + (int64_t)unit);
+		return tn_scalar_meet(&x->v, &below, TN_W64) && tn_spread_scalar(vf, x);
+	}
+	return true;
+}
+
 static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
 {
 	struct order r[2];
@@ -294,6 +316,8 @@ static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
 	nr = orders(o, taken, r);
 	for (uint32_t i = 0; i < nr; i++)
 		learn_order(vf, &r[i]);
+	if ((o->op == TN_JNE) == taken && (o->op == TN_JNE || o->op == TN_JEQ))
+		return learn_unequal(vf, o->a, o->b) && learn_unequal(vf, o->b, o->a);
 	return true;
 }
 
@@ -363,6 +387,18 @@ static bool offset_is_plain(const struct tn_reg *r)
 	return r->v.smin >= 0 && r->v.smax <= TN_OFFSET_MAX;
 }
 
+/* x + k <= bytes <= 2^47 bounds x itself. */
+static bool bound_by_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
+{
+	uint64_t max = TN_REGION_MAX_BYTES;
+	struct tn_scalar v;
+
+	if (k < 0 || (uint64_t)k > max)
+		return true;
+	v = tn_scalar_range(0, max - (uint64_t)k, TN_W64);
+	return tn_scalar_meet(&x->v, &v, TN_W64) && tn_spread_scalar(vf, x);
+}
+
 /* x + k <= end of its region. */
 static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 {
@@ -379,6 +415,8 @@ static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 	}
 	tn_reg_make_id(&vf->senv, x);
 	tn_region_learn(vf->regions, &vf->s, g, x, 1, k);
+	if (!bound_by_end(vf, x, k))
+		return false;
 	if (x->v.umin + (uint64_t)k > x->v.umin && k > 0 &&
 	    !tn_region_learn_min(vf->regions, &vf->s, g, x->v.umin + (uint64_t)k))
 		return false;

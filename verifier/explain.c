@@ -135,7 +135,7 @@ const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
 		snprintf(buf, n, "without a value");
 		break;
 	case TN_REG_SCALAR:
-		snprintf(buf, n, "a number (%s)", tn_scalar_words(vf, &r->v));
+		snprintf(buf, n, "a number (%.80s)", tn_scalar_words(vf, &r->v));
 		break;
 	case TN_REG_MAP:
 		snprintf(buf, n, "map '%s'", ((const struct tn_map *)r->obj)->name);
@@ -147,13 +147,13 @@ const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
 		snprintf(buf, n, "a function");
 		break;
 	case TN_REG_END:
-		snprintf(buf, n, "the end of %s", tn_memory_words(vf, r));
+		snprintf(buf, n, "the end of %.80s", tn_memory_words(vf, r));
 		break;
 	case TN_REG_CTX:
-		snprintf(buf, n, "%s", tn_memory_words(vf, r));
+		snprintf(buf, n, "%.80s", tn_memory_words(vf, r));
 		break;
 	default:
-		snprintf(buf, n, "a pointer to %s", tn_memory_words(vf, r));
+		snprintf(buf, n, "a pointer to %.80s", tn_memory_words(vf, r));
 	}
 	return buf;
 }

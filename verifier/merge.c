@@ -395,31 +395,45 @@ static bool fits(int64_t v)
 	return v >= -TN_OFFSET_MAX && v <= TN_OFFSET_MAX;
 }
 
+/* Is the relation of this register to region r worth a look? Pointers into it, what is tied to it
+ * on one side, and at loop heads what counts near its size from constants on. */
+static bool may_relate(const struct merge *m, const struct tn_reg *a, const struct tn_reg *b,
+		       uint32_t r)
+{
+	uint64_t ca, cb;
+
+	if (m->env->regions[r].kind == TN_FIELD_MEM)
+		return false;
+	if (a->kind != TN_REG_SCALAR)
+		return a->kind == TN_REG_REGION && a->region == r;
+	if (has_fact(m->old, a->id, r) || has_fact(m->s, b->id, r))
+		return true;
+	return m->how == TN_MERGE_WIDEN && tn_scalar_is_const(&a->v, &ca) &&
+	       tn_scalar_is_const(&b->v, &cb);
+}
+
 /* What both states know of the register's relation to region sizes holds for the merged one. */
 static void merge_facts(struct merge *m, const struct tn_reg *a, const struct tn_reg *b,
 			const struct tn_reg *out)
 {
 	for (uint32_t r = 0; r < m->s->nr_regions && m->nr_facts < TN_MAX_FACTS; r++) {
 		uint64_t mult = a->kind == TN_REG_SCALAR ? m->env->regions[r].unit : 1;
-		int64_t ka, kb;
+		int64_t ka, kb, delta;
 
-		if (a->kind == TN_REG_REGION && a->region != r)
-			continue;
-		if (!has_fact(m->old, a->id, r) && !has_fact(m->s, b->id, r))
-			continue;
-		if (!tn_region_slack(m->env->regions, m->old, r, a, mult, &ka) ||
+		if (!may_relate(m, a, b, r) ||
+		    !tn_region_slack(m->env->regions, m->old, r, a, mult, &ka) ||
 		    !tn_region_slack(m->env->regions, m->s, r, b, mult, &kb))
 			continue;
-		if (kb < ka && m->how == TN_MERGE_WIDEN)
+		/* A loop that eats up the slack must not do so for ever. */
+		if (kb < ka && m->how == TN_MERGE_WIDEN && kb != 0)
 			continue;
-		if (!fits((int64_t)((uint64_t)out->delta * mult)) || !fits(TN_MIN(ka, kb)))
+		delta = (int64_t)((uint64_t)out->delta * mult);
+		if (!fits(delta) || !fits(TN_MIN(ka, kb)))
 			continue;
-		m->facts[m->nr_facts++] = (struct tn_len_fact){
-			.id = out->id,
-			.region = r,
-			.scale = out->scale * mult,
-			.delta = (int64_t)((uint64_t)out->delta * mult) + TN_MIN(ka, kb)
-		};
+		m->facts[m->nr_facts++] = (struct tn_len_fact){ .id = out->id,
+								.region = r,
+								.scale = out->scale * mult,
+								.delta = delta + TN_MIN(ka, kb) };
 	}
 }
 

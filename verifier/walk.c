@@ -170,13 +170,42 @@ static void copy_state(struct tn_state *to, const struct tn_state *from)
 	}
 }
 
+static void add_threshold(int64_t *v, uint32_t *nr, int64_t t)
+{
+	uint32_t i = *nr;
+
+	for (; i && v[i - 1] > t; i--)
+		v[i] = v[i - 1];
+	v[i] = t;
+	(*nr)++;
+}
+
+#define MORE_THRESHOLDS 6
+
+/* Where a growing number may stop: constants compared in the loop, ends of types, and the largest
+ * lengths of regions. */
+static uint32_t find_thresholds(const struct tn_vf *vf, uint32_t loop,
+				int64_t v[TN_MAX_THRESHOLDS + MORE_THRESHOLDS])
+{
+	const struct tn_loop *l = loop == TN_NONE ? NULL : &vf->structure->loops[loop];
+	uint32_t nr = l ? TN_MIN(l->nr_thresholds, TN_MAX_THRESHOLDS) : 0;
+
+	if (nr)
+		memcpy(v, vf->structure->thresholds + l->first_threshold, nr * sizeof(v[0]));
+	add_threshold(v, &nr, 0);
+	add_threshold(v, &nr, UINT16_MAX);
+	add_threshold(v, &nr, INT32_MAX);
+	add_threshold(v, &nr, UINT32_MAX);
+	add_threshold(v, &nr, (int64_t)TN_REGION_MAX_BYTES);
+	return nr;
+}
+
 /* Merge the current state with the newest kept one that it can be merged with; *done: it was. */
 static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn_merge_how how,
 			   uint32_t loop, bool back_only, bool *done)
 {
-	const struct tn_loop *l = loop == TN_NONE ? NULL : &vf->structure->loops[loop];
-	const int64_t *thresholds = l ? vf->structure->thresholds + l->first_threshold : NULL;
-	uint32_t nr = l ? l->nr_thresholds : 0, tries = 0;
+	int64_t thresholds[TN_MAX_THRESHOLDS + MORE_THRESHOLDS];
+	uint32_t nr = find_thresholds(vf, loop, thresholds), tries = 0;
 
 	*done = false;
 	for (struct tn_saved **p = &list->first; *p && tries < 4; p = &(*p)->next) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/epoch.h"
 #include "base/err.h"
 #include "verifier/case.h"
 #include "vm/interp.h"
@@ -113,7 +114,8 @@ static void run_file(struct tn_rt *rt, const char *path)
 	check_verdict(&c, err, &v);
 	tn_verdict_free(rt, &v);
 	case_close(&c);
-	tn_epoch_reclaim();
+	if (tn_epoch_drain())
+		tn_epoch_reclaim();
 	if (tn_load_relaxed(&rt->mem.bytes[TN_CHARGE_HEAP]) != before)
 		fail(&c, "memory is leaked", NULL);
 }
