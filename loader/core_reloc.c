@@ -182,6 +182,7 @@ struct walk {
 	const char *access;
 	char type[64];	  /* the named type that members are looked up in */
 	uint64_t bit_off; /* since the beginning of that type */
+	bool inside;	  /* a known field of it was reached */
 };
 
 static int unsupported(const char *type, const char *field)
@@ -212,25 +213,20 @@ static bool next_index(struct walk *w, uint32_t *out)
 /* One step into struct `t`: *id becomes the member's type. */
 static int step_member(struct walk *w, const struct tn_btf_type *t, uint32_t index, uint32_t *id)
 {
-	const struct tn_btf_member *m = tn_btf_extra(t);
-	uint32_t known_off, known_bits, raw, bits;
-	const char *name;
-	int64_t size;
+	const struct tn_btf_member *m = (const struct tn_btf_member *)tn_btf_extra(t) + index;
+	uint32_t known_off, known_bits, bits;
+	const char *name = tn_btf_str(w->btf, m->name_off);
+	bool kflag = t->info >> 31;
 
-	if (index >= tn_btf_vlen(t))
-		return tn_err(-EINVAL, "CO-RE record: member %u of '%s', which has %u", index,
-			      w->type, tn_btf_vlen(t));
-	m += index;
-	raw = t->info >> 31 ? m->offset & 0xffffff : m->offset;
-	w->bit_off += raw;
 	*id = m->type;
-	name = tn_btf_str(w->btf, m->name_off);
+	if (w->inside)
+		return 0; /* an unnamed type below a known field of the same place and size */
+	w->bit_off += kflag ? m->offset & 0xffffff : m->offset;
 	if (!*name)
-		return 0; /* anonymous: its members belong to the type around it */
-	size = tn_btf_size_of(w->btf, m->type);
-	bits = t->info >> 31 ? m->offset >> 24 : 0;
+		return 0; /* its members belong to the type around it */
+	bits = kflag ? m->offset >> 24 : 0;
 	if (!bits)
-		bits = (uint32_t)size * 8;
+		bits = (uint32_t)tn_btf_size_of(w->btf, m->type) * 8;
 	if (!known_field(w->type, name, &known_off, &known_bits))
 		return unsupported(w->type, name);
 	if (known_off != w->bit_off || known_bits != bits)
@@ -239,59 +235,50 @@ static int step_member(struct walk *w, const struct tn_btf_type *t, uint32_t ind
 			"CO-RE record for '%s.%s': compiled at bit %llu, %u long; it is at bit "
 			"%u, %u long",
 			w->type, name, (unsigned long long)w->bit_off, bits, known_off, known_bits);
-	w->bit_off = 0;
+	w->inside = true;
 	return 0;
+}
+
+/* Go one step down from type *id: an element, or a member. */
+static int step(struct walk *w, uint32_t *id)
+{
+	const struct tn_btf_type *t = tn_btf_type(w->btf, tn_btf_skip_mods(w->btf, *id));
+	uint32_t index, size;
+	const char *name;
+
+	if (!next_index(w, &index))
+		return tn_err(-EINVAL, "CO-RE record: access '%.40s' is malformed", w->access);
+	if (tn_btf_kind(t) == TN_BTF_ARRAY) {
+		*id = ((const struct tn_btf_array *)tn_btf_extra(t))->type;
+		return 0;
+	}
+	if (tn_btf_kind(t) != TN_BTF_STRUCT && tn_btf_kind(t) != TN_BTF_UNION)
+		return tn_err(-EINVAL, "CO-RE record: it reaches into a %s",
+			      tn_btf_kind_name(tn_btf_kind(t)));
+	if (index >= tn_btf_vlen(t))
+		return tn_err(-EINVAL, "CO-RE record: member %u of %u", index, tn_btf_vlen(t));
+	name = tn_btf_str(w->btf, t->name_off);
+	if (*name) {
+		plain_name(name, w->type, sizeof(w->type));
+		w->bit_off = 0;
+		w->inside = false;
+		if (!known_size(w->type, &size))
+			return unsupported(w->type, "");
+	}
+	return step_member(w, t, index, id);
 }
 
 static int check_field(struct walk *w, uint32_t id)
 {
-	uint32_t index, size;
-	bool inside = false; /* a known field was reached */
+	uint32_t index;
+	int err = 0;
 
+	/* The first number counts whole objects, as in p[0]. */
 	if (!next_index(w, &index))
 		return tn_err(-EINVAL, "CO-RE record: access '%.40s' is malformed", w->access);
-	while (*w->access) {
-		const struct tn_btf_type *t;
-		const char *name;
-		int err;
-
-		id = tn_btf_skip_mods(w->btf, id);
-		t = tn_btf_type(w->btf, id);
-		if (!next_index(w, &index))
-			return tn_err(-EINVAL, "CO-RE record: access '%.40s' is malformed",
-				      w->access);
-		if (tn_btf_kind(t) == TN_BTF_ARRAY) {
-			id = ((const struct tn_btf_array *)tn_btf_extra(t))->type;
-			continue;
-		}
-		if (tn_btf_kind(t) != TN_BTF_STRUCT && tn_btf_kind(t) != TN_BTF_UNION)
-			return tn_err(-EINVAL, "CO-RE record: it reaches into a %s",
-				      tn_btf_kind_name(tn_btf_kind(t)));
-		name = tn_btf_str(w->btf, t->name_off);
-		if (*name) {
-			plain_name(name, w->type, sizeof(w->type));
-			w->bit_off = 0;
-			if (!known_size(w->type, &size))
-				return unsupported(w->type, "");
-		} else if (inside) {
-			/* An unnamed struct below a known field of the same place and size. */
-			const struct tn_btf_member *m = tn_btf_extra(t);
-
-			if (index >= tn_btf_vlen(t))
-				return tn_err(-EINVAL, "CO-RE record: member %u of %u", index,
-					      tn_btf_vlen(t));
-			id = m[index].type;
-			continue;
-		}
-		err = step_member(w, t, index, &id);
-		if (err)
-			return err;
-		inside = w->bit_off == 0 &&
-			 *tn_btf_str(
-				 w->btf,
-				 ((const struct tn_btf_member *)tn_btf_extra(t))[index].name_off);
-	}
-	return 0;
+	while (*w->access && !err)
+		err = step(w, &id);
+	return err;
 }
 
 static int check_record(const struct tn_load *ld, const struct tn_load_core *core)

@@ -232,8 +232,8 @@ static const char *find_config(const char *config, const char *name, size_t *len
 	return NULL;
 }
 
-static int fill_kconfig(const struct tn_load *ld, const struct tn_load_extern *ext,
-			const struct slot *slot, unsigned char *to)
+static int find_value(const struct tn_load *ld, const struct tn_load_extern *ext,
+		      const struct slot *slot, unsigned char *to)
 {
 	const char *value;
 	size_t len;
@@ -253,29 +253,52 @@ static int fill_kconfig(const struct tn_load *ld, const struct tn_load_extern *e
 		      ext->name);
 }
 
-static int load_kconfig(struct tn_load *ld)
+/* Give each value its place; *size of them all. */
+static int place_kconfig(struct tn_load *ld, uint64_t *size)
 {
-	const struct tn_btf *btf = ld->image->btf;
-	struct tn_map_decl *decl;
-	uint64_t size = 0;
+	for (uint32_t i = 0; i < ld->externs.nr; i++) {
+		struct tn_load_extern *ext = &ld->externs.v[i];
+		struct slot slot;
+		int err;
+
+		if (ext->kind != TN_EXTERN_KCONFIG)
+			continue;
+		err = find_slot(ld->image->btf, ext, &slot);
+		if (err)
+			return err;
+		ext->kconfig_off = (uint32_t)TN_ROUND_UP(*size, 8);
+		*size = ext->kconfig_off + (uint64_t)slot.size;
+		if (*size > INT32_MAX)
+			return tn_err(-EINVAL, "section '.kconfig' is too large");
+	}
+	return 0;
+}
+
+static int fill_kconfig(const struct tn_load *ld, unsigned char *data)
+{
 	int err = 0;
 
 	for (uint32_t i = 0; i < ld->externs.nr && !err; i++) {
-		struct tn_load_extern *ext = &ld->externs.v[i];
+		const struct tn_load_extern *ext = &ld->externs.v[i];
 		struct slot slot;
 
 		if (ext->kind != TN_EXTERN_KCONFIG)
 			continue;
-		err = find_slot(btf, ext, &slot);
-		if (err)
-			return err;
-		ext->kconfig_off = (uint32_t)TN_ROUND_UP(size, 8);
-		size = ext->kconfig_off + (uint64_t)slot.size;
-		if (size > INT32_MAX)
-			return tn_err(-EINVAL, "section '.kconfig' is too large");
+		err = find_slot(ld->image->btf, ext, &slot);
+		if (!err)
+			err = find_value(ld, ext, &slot, data + ext->kconfig_off);
 	}
-	if (size == 0)
-		return 0;
+	return err;
+}
+
+static int load_kconfig(struct tn_load *ld)
+{
+	struct tn_map_decl *decl;
+	uint64_t size = 0;
+	int err = place_kconfig(ld, &size);
+
+	if (err || size == 0)
+		return err;
 	decl = tn_load_add_map(ld);
 	if (!decl)
 		return -ENOMEM;
@@ -291,17 +314,7 @@ static int load_kconfig(struct tn_load *ld)
 	decl->data = tn_zalloc(ld->rt, size);
 	if (!decl->name || !decl->section || !decl->data)
 		return tn_err_nomem("configuration values");
-	for (uint32_t i = 0; i < ld->externs.nr && !err; i++) {
-		const struct tn_load_extern *ext = &ld->externs.v[i];
-		struct slot slot;
-
-		if (ext->kind != TN_EXTERN_KCONFIG)
-			continue;
-		err = find_slot(btf, ext, &slot);
-		if (!err)
-			err = fill_kconfig(ld, ext, &slot, decl->data + ext->kconfig_off);
-	}
-	return err;
+	return fill_kconfig(ld, decl->data);
 }
 
 int tn_load_externs(struct tn_load *ld)
