@@ -530,6 +530,7 @@ tail_call : {
 	if (target) {
 		prog = target;
 		subprog = 0;
+		r[TN_R2] = prog->r2_is_ctx_size ? ex->ctx_size : 0;
 		goto enter;
 	}
 	if (ex->abort)

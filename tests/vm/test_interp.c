@@ -250,6 +250,24 @@ static void tail_call_replaces_the_program_with_its_own_context(void **state)
 	free_all(map, first, second);
 }
 
+static void tail_call_gives_the_target_the_size_of_the_context(void **state)
+{
+	struct tn_rt *rt = *state;
+	struct tn_map *map = make_array(rt);
+	struct tn_prog *first = make_prog(rt, "r2 = map[0] ll\n r3 = 0\n call bpf_tail_call\n"
+					      "r0 = 1\n exit\n");
+	struct tn_prog *second = make_prog(rt, "r0 = r2\n exit\n");
+	struct tn_exec ex = make_exec(first);
+
+	use_map(first, map);
+	second->r2_is_ctx_size = true;
+	assert_int_equal(tn_rewrite(second), 0);
+	set_target(map, 0, second);
+	ex.ctx_size = 24;
+	assert_int_equal(run_with(first, &ex), 24);
+	free_all(map, first, second);
+}
+
 static void tail_call_miss_falls_through(void **state)
 {
 	struct tn_rt *rt = *state;
@@ -413,6 +431,7 @@ int main(void)
 		TEST(nested_bpf_loop_charges_both_levels),
 		TEST(helper_that_aborts_ends_callbacks_and_program),
 		TEST(tail_call_replaces_the_program_with_its_own_context),
+		TEST(tail_call_gives_the_target_the_size_of_the_context),
 		TEST(tail_call_miss_falls_through),
 		TEST(tail_call_to_itself_ends_after_33),
 		TEST(tail_call_from_a_subprogram_returns_to_its_caller),
