@@ -54,7 +54,8 @@ int isa_open(struct tn_rt *rt, enum isa_engine engine, const struct tn_insn *ins
 	if (!err)
 		err = tn_rewrite(out->prog);
 	if (!err) {
-		out->prog->r2_is_ctx_size = true;
+		out->prog->r2_is_ctx_size = !opts->ctx_type;
+		out->prog->ctx_type = opts->ctx_type;
 		out->prog->entry = tn_interp_entry;
 		if (engine == ISA_JIT)
 			err = tn_jit_compile(rt, &out->prog, 1, &out->code);

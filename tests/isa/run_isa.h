@@ -21,6 +21,7 @@ struct isa_prog {
 struct isa_opts {
 	const struct tn_host_helper *helpers; /* what TN_CALL_EXTERN indexes */
 	uint32_t nr_helpers;
+	const struct tn_ctx_type *ctx_type; /* NULL: memory of some size */
 	/* Makes prog->facts, as the verifier would, or leaves it NULL. 0 or a negative errno. */
 	int (*make_facts)(struct tn_prog *prog, void *user);
 	void *user;

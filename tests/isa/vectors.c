@@ -5,6 +5,7 @@
  *
  *	test NAME			anything after it is part of the name
  *	mem 01 02 ff			r1 points to these bytes, r2 is their number (optional)
+ *	packet 01 02 ff			instead: r1 is a context with this packet
  *		instructions, in the assembler's syntax; or lines of "hex 85 00 ..."
  *	result 0x1			r0 at exit
  *	mem-after 01 02 00		the bytes afterwards (optional)
@@ -35,6 +36,7 @@ struct vector {
 	int hex_size;
 	unsigned char mem[MAX_MEM], after[MAX_MEM];
 	int mem_size, after_size; /* after_size -1: not asked */
+	bool is_packet;		  /* mem is one */
 	char error[128];
 	uint64_t result;
 	bool has_result;
@@ -69,11 +71,15 @@ static bool expect_error(const struct vector *v, const char *engine)
 static bool check_run(const struct vector *v, const char *engine, const struct isa_prog *prog)
 {
 	unsigned char mem[MAX_MEM];
+	struct tn_xdp_host packet = { .data = mem, .data_end = mem + v->mem_size };
 	uint32_t abort;
 	uint64_t r0;
 
 	memcpy(mem, v->mem, sizeof(mem));
-	r0 = isa_run(prog, v->mem_size ? mem : NULL, (size_t)v->mem_size, &abort);
+	if (v->is_packet)
+		r0 = isa_run(prog, &packet, sizeof(packet), &abort);
+	else
+		r0 = isa_run(prog, v->mem_size ? mem : NULL, (size_t)v->mem_size, &abort);
 	if (abort || r0 != v->result) {
 		fprintf(stderr, "%s (%s): r0 is 0x%llx, expected 0x%llx%s\n", v->name, engine,
 			(unsigned long long)r0, (unsigned long long)v->result,
@@ -93,6 +99,7 @@ static bool check_run(const struct vector *v, const char *engine, const struct i
 static bool run_on(const struct vector *v, enum isa_engine engine)
 {
 	const char *name = engine == ISA_JIT ? "jit" : "interp";
+	struct isa_opts opts = { .ctx_type = v->is_packet ? tn_ctx_builtin("xdp_md") : NULL };
 	struct tn_insn *insns = NULL;
 	struct isa_prog prog;
 	uint32_t nr;
@@ -100,7 +107,7 @@ static bool run_on(const struct vector *v, enum isa_engine engine)
 
 	if (make_insns(v, &insns, &nr))
 		return expect_error(v, name);
-	if (isa_open(&rt, engine, insns, nr, NULL, &prog)) {
+	if (isa_open(&rt, engine, insns, nr, &opts, &prog)) {
 		ok = expect_error(v, name);
 	} else if (v->error[0]) {
 		fprintf(stderr, "%s (%s): accepted, expected: %s\n", v->name, name, v->error);
@@ -148,6 +155,11 @@ static bool add_line(struct vector *v, const char *line)
 	int nr;
 
 	if ((rest = after_word(line, "mem"))) {
+		v->mem_size = isa_parse_bytes(rest, v->mem, MAX_MEM);
+		return v->mem_size >= 0;
+	}
+	if ((rest = after_word(line, "packet"))) {
+		v->is_packet = true;
 		v->mem_size = isa_parse_bytes(rest, v->mem, MAX_MEM);
 		return v->mem_size >= 0;
 	}
