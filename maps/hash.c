@@ -12,7 +12,7 @@
  * groups (the place of an element that probed on) only tries their locks, and starts over where
  * one is taken: no order of locks is needed. An update writes a new copy to an empty slot,
  * publishes it, then removes the old one; in between both are there and readers find either.
- * Per-slot maps change values in place, as the kernel does, under value_seq.
+ * Per-slot maps change values in place, as the kernel does, numbered by the lock word.
  *
  * A removed element keeps its bytes: it waits in a ring of nr_spares cells, and its slot is empty
  * for reuse when as many others were removed after it. Programs that still hold a pointer to it
@@ -80,7 +80,7 @@ enum read_result { READ_HIT, READ_MISS, READ_CHANGED };
 
 /* Search one group. On READ_MISS *seq is the number that proves it and *passed what follows. */
 static TN_ALWAYS_INLINE enum read_result read_group(const struct tn_hash *h, uint32_t group,
-						    const void *key, size_t key_size, uint8_t ctrl,
+						    const void *key, size_t key_size, uint64_t hash,
 						    uint32_t *index, uint32_t *seq,
 						    uint32_t *passed)
 {
@@ -88,14 +88,14 @@ static TN_ALWAYS_INLINE enum read_result read_group(const struct tn_hash *h, uin
 	uint32_t match;
 
 	*seq = tn_seq_begin_read(&g->seq);
-	for (match = tn_group_match(g, ctrl); match; match &= match - 1) {
+	for (match = tn_group_match(g, tn_hash_ctrl(hash)); match; match &= match - 1) {
 		*index = group * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
 		if (tn_likely(tn_words_equal(tn_hash_elem(h, *index), key, key_size)))
 			return tn_likely(tn_seq_unchanged(&g->seq, *seq)) ? READ_HIT : READ_CHANGED;
 	}
-	/* Pairs with the release in add_passed(): who sees it lowered sees the element elsewhere.
+	/* Pairs with the release in lower_passed(): who sees it lowered sees the element elsewhere.
 	 */
-	*passed = tn_load_acquire(&g->passed);
+	*passed = tn_load_acquire(&g->passed[tn_hash_class(hash)]);
 	return tn_likely(tn_seq_unchanged(&g->seq, *seq)) ? READ_MISS : READ_CHANGED;
 }
 
@@ -124,8 +124,7 @@ static TN_ALWAYS_INLINE enum read_result search(const struct tn_hash *h, const v
 
 	*at = (struct place){ .group = home };
 	for (;;) {
-		result = read_group(h, at->group, key, key_size, tn_hash_ctrl(hash), &at->index,
-				    seq, &passed);
+		result = read_group(h, at->group, key, key_size, hash, &at->index, seq, &passed);
 		if (result != READ_MISS)
 			return result;
 		sum += *seq;
@@ -163,8 +162,8 @@ static TN_ALWAYS_INLINE enum read_result search(const struct tn_hash *h, const v
 		uint32_t index, seq, passed = 0;                                                   \
 		enum read_result result;                                                           \
                                                                                                    \
-		result = read_group(h, tn_hash_home(h, hash), key, (size), tn_hash_ctrl(hash),     \
-				    &index, &seq, &passed);                                        \
+		result = read_group(h, tn_hash_home(h, hash), key, (size), hash, &index, &seq,     \
+				    &passed);                                                      \
 		if (tn_likely(result == READ_HIT))                                                 \
 			return index;                                                              \
 		if (tn_likely(result == READ_MISS && !passed))                                     \
@@ -211,13 +210,32 @@ static struct place find_locked(const struct tn_hash *h, const void *key, uint64
 	return at;
 }
 
-/* Count an element in (or out of) the first `depth` groups of its path. */
-static void add_passed(const struct tn_hash *h, uint64_t hash, uint32_t depth, uint32_t n)
+/* Count an element in the first `depth` groups of its path, before it is published... */
+static void raise_passed(const struct tn_hash *h, uint64_t hash, uint32_t depth)
 {
 	uint32_t home = tn_hash_home(h, hash), group = home;
 
-	for (; depth; depth--, group = tn_hash_next(h, home, group))
-		atomic_fetch_add_explicit(&h->groups[group].passed, n, memory_order_release);
+	for (; depth; depth--, group = tn_hash_next(h, home, group)) {
+		_Atomic uint8_t *count = &h->groups[group].passed[tn_hash_class(hash)];
+		uint8_t old = tn_load_relaxed(count);
+
+		while (old != UINT8_MAX && !tn_cas_acq_rel(count, &old, (uint8_t)(old + 1)))
+			;
+	}
+}
+
+/* ... and out of them, after it is gone. */
+static void lower_passed(const struct tn_hash *h, uint64_t hash, uint32_t depth)
+{
+	uint32_t home = tn_hash_home(h, hash), group = home;
+
+	for (; depth; depth--, group = tn_hash_next(h, home, group)) {
+		_Atomic uint8_t *count = &h->groups[group].passed[tn_hash_class(hash)];
+		uint8_t old = tn_load_relaxed(count);
+
+		while (old != UINT8_MAX && !tn_cas_acq_rel(count, &old, (uint8_t)(old - 1)))
+			;
+	}
 }
 
 static void set_ctrl(const struct tn_hash *h, uint32_t index, uint8_t ctrl)
@@ -289,7 +307,7 @@ static void publish(struct tn_hash *h, const struct place *at, uint64_t hash)
 {
 	struct tn_hash_group *g = &h->groups[at->group];
 
-	add_passed(h, hash, at->depth, 1);
+	raise_passed(h, hash, at->depth);
 	tn_seq_begin_write(&g->seq);
 	set_ctrl(h, at->index, tn_hash_ctrl(hash));
 	tn_seq_end_write(&g->seq);
@@ -303,7 +321,7 @@ static void unpublish(struct tn_hash *h, const struct place *at, uint64_t hash)
 	tn_seq_begin_write(&g->seq);
 	set_ctrl(h, at->index, TN_HASH_WAITING);
 	tn_seq_end_write(&g->seq);
-	add_passed(h, hash, at->depth, UINT32_MAX);
+	lower_passed(h, hash, at->depth);
 }
 
 /* The new copy before the old one; in one group, both with one change of its number. */
@@ -386,13 +404,13 @@ static void change_slot_values(struct tn_hash *h, const struct place *at, const 
 {
 	struct tn_hash_group *g = &h->groups[at->group];
 
-	tn_seq_begin_write(&g->value_seq);
+	tn_group_begin_change(g);
 	if (from->all_slots)
 		write_slot_values(h, at->index, from);
 	else
 		tn_words_store(slot_value_of(h, at->index, from->slot), from->value,
 			       h->map.value_size);
-	tn_seq_end_write(&g->value_seq);
+	tn_group_end_change(g);
 }
 
 enum { RESTART = 1 };
@@ -584,7 +602,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 	struct tn_hash *h = to_hash(map);
 	uint64_t hash = hash_of(h, key);
 	struct place at;
-	uint32_t seq, value_seq;
+	uint32_t seq, changes;
 
 	(void)flags;
 	for (uint32_t tries = 0; tries < HOST_READ_TRIES; tries++) {
@@ -594,10 +612,10 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 		case READ_CHANGED:
 			break;
 		case READ_HIT:
-			value_seq = tn_seq_begin_read(&h->groups[at.group].value_seq);
+			changes = tn_group_begin_copy(&h->groups[at.group]);
 			copy_out(h, at.index, value);
 			if (tn_seq_unchanged(&h->groups[at.group].seq, seq) &&
-			    tn_seq_unchanged(&h->groups[at.group].value_seq, value_seq))
+			    tn_group_unchanged(&h->groups[at.group], changes))
 				return 0;
 			break;
 		}
@@ -670,10 +688,19 @@ static void next_in_group(const struct tn_hash *h, uint32_t group, uint32_t home
 	}
 }
 
+static bool is_passed(const struct tn_hash_group *g)
+{
+	for (uint32_t i = 0; i < TN_HASH_CLASSES; i++) {
+		if (tn_load_acquire(&g->passed[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The next key at home in `home`, whose group is locked. False: start over. */
 static bool next_at_home(struct tn_hash *h, uint32_t home, struct next_search *s)
 {
-	uint32_t group = home, passed;
+	uint32_t group = home;
 
 	s->best = NULL;
 	for (uint32_t depth = 0; depth < h->nr_groups; depth++) {
@@ -681,8 +708,7 @@ static bool next_at_home(struct tn_hash *h, uint32_t home, struct next_search *s
 			return false;
 		next_in_group(h, group, home, s);
 		unlock_further(h, group, home, home);
-		passed = tn_load_acquire(&h->groups[group].passed);
-		if (!passed)
+		if (!is_passed(&h->groups[group]))
 			break;
 		group = tn_hash_next(h, home, group);
 	}

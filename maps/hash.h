@@ -6,9 +6,12 @@
  *
  * A key's probe path: home group = key's hash scaled to nr_groups, then steps whose size is a hash
  * of the home group: homes that overflow spread apart, and all keys of one home share one path,
- * which iteration relies on. The number of groups is prime, so that every step visits all. An
- * element lies in some group of its path; every group before it counts it in `passed`. So a search
- * ends where passed is 0, and no tombstones are needed.
+ * which iteration relies on. The number of groups is prime, so that every step visits all.
+ *
+ * An element lies in some group of its path, and every group before it counts it. A search ends at
+ * a group that counts no element that could be its key's, so no tombstones are needed. There are
+ * eight counts, chosen by three bits of the hash: with one, a third of all misses in a table that
+ * was in use for long would look on for nothing; with eight, one in twenty does.
  *
  * The layout stands here so that compiled code may look up by itself: an array of groups, and an
  * array of elements, element (group * 16 + i) belonging to ctrl[i]. map->ops->lookup is a function
@@ -20,6 +23,7 @@
 #include "maps/map.h"
 
 #define TN_HASH_GROUP_SLOTS 16u
+#define TN_HASH_CLASSES	    8u
 
 /* ctrl bytes. Zeroed pages are an empty table. Only live ones have the top bit set. */
 #define TN_HASH_EMPTY	0x00u
@@ -32,16 +36,16 @@ struct TN_ALIGNED(32) tn_hash_group {
 		_Atomic uint8_t ctrl[TN_HASH_GROUP_SLOTS];
 		_Atomic uint64_t ctrl_words[TN_HASH_GROUP_SLOTS / 8];
 	};
+	/* Live elements, of any group, whose probe passed this one, by tn_hash_class(). Atomic,
+	 * under no lock. A count that reaches 255 stays: searches are then longer, never wrong. */
+	_Atomic uint8_t passed[TN_HASH_CLASSES];
 	/* Odd while the set of live slots changes: what was read from the group between two equal
-	 * even values is true of one moment. Written under `lock`. */
+	 * even values is true of one moment. Written under the lock. */
 	_Atomic uint32_t seq;
-	/* Live elements, of any group, whose probe passed this one. Atomic, under no lock. */
-	_Atomic uint32_t passed;
-	/* 1: held. Protects ctrl and seq of this group and, for keys at home here, everything about
-	 * the key. Further groups are only tried while one is held. */
+	/* Bit 0: the lock. It protects ctrl and seq of this group and, for keys at home here,
+	 * everything about the key. Further groups are only tried while one is held. The other bits
+	 * are as seq, for values that per-slot maps change in place. */
 	_Atomic uint32_t lock;
-	/* As seq, for values that per-slot maps change in place. */
-	_Atomic uint32_t value_seq;
 };
 _Static_assert(sizeof(struct tn_hash_group) == 32, "two groups a cache line");
 
@@ -74,7 +78,7 @@ struct tn_hash_stats {
 	uint32_t live, waiting, empty;
 	uint32_t max_probe; /* groups that the worst key's search visits */
 	double mean_probe;  /* over all live keys */
-	double mean_miss;   /* over all home groups, for one step each */
+	double mean_miss;   /* the same for absent keys, over all home groups and classes */
 };
 
 /* Check every invariant that holds while nobody writes; false, and words in tn_err_last(), where

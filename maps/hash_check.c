@@ -9,7 +9,7 @@
 
 struct check {
 	struct tn_hash *h;
-	uint32_t *passed; /* what each group should say */
+	uint32_t (*passed)[TN_HASH_CLASSES]; /* what each group should say */
 	struct tn_hash_stats stats;
 	uint64_t probes;
 };
@@ -38,7 +38,7 @@ static int check_elem(struct check *c, uint32_t index, uint8_t ctrl)
 	for (; group != index / TN_HASH_GROUP_SLOTS; group = tn_hash_next(h, home, group)) {
 		if (++depth == h->nr_groups)
 			return tn_map_err(&h->map, -EINVAL, "slot %u: not on its path", index);
-		c->passed[group]++;
+		c->passed[group][tn_hash_class(hash)]++;
 	}
 	if (h->map.ops->lookup(&h->map, key, h->map.rt->max_slots - 1) != expected_value(h, index))
 		return tn_map_err(&h->map, -EINVAL, "slot %u: its key is found elsewhere, or not",
@@ -71,7 +71,22 @@ static int check_slots(struct check *c)
 	return err;
 }
 
-/* Groups at rest that count exactly the elements beyond them; also what a miss costs. */
+/* How many groups a miss that starts at `home` visits, over all classes. */
+static uint32_t miss_depths(const struct check *c, uint32_t home)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t class = 0; class < TN_HASH_CLASSES; class ++) {
+		uint32_t at = home, depth = 1;
+
+		for (; c->passed[at][class] && depth < c->h->nr_groups; depth++)
+			at = tn_hash_next(c->h, home, at);
+		sum += depth;
+	}
+	return sum;
+}
+
+/* Groups are at rest and count exactly the elements beyond them, up to where counts stay. */
 static int check_groups(struct check *c)
 {
 	struct tn_hash *h = c->h;
@@ -79,19 +94,21 @@ static int check_groups(struct check *c)
 
 	for (uint32_t i = 0; i < h->nr_groups; i++) {
 		struct tn_hash_group *g = &h->groups[i];
-		uint32_t passed = tn_load_relaxed(&g->passed), at = i, depth = 1;
 
-		if (passed != c->passed[i])
-			return tn_map_err(&h->map, -EINVAL, "group %u: passed by %u, expected %u",
-					  i, passed, c->passed[i]);
-		if (tn_load_relaxed(&g->lock) || tn_load_relaxed(&g->seq) & 1 ||
-		    tn_load_relaxed(&g->value_seq) & 1)
+		for (uint32_t class = 0; class < TN_HASH_CLASSES; class ++) {
+			uint32_t passed = tn_load_relaxed(&g->passed[class]);
+
+			if (passed != c->passed[i][class] && passed != UINT8_MAX)
+				return tn_map_err(&h->map, -EINVAL,
+						  "group %u: passed by %u, expected %u", i, passed,
+						  c->passed[i][class]);
+		}
+		if (tn_load_relaxed(&g->seq) & 1 ||
+		    tn_load_relaxed(&g->lock) & (TN_GROUP_LOCKED | TN_GROUP_CHANGING))
 			return tn_map_err(&h->map, -EINVAL, "group %u: locked or being changed", i);
-		for (; c->passed[at] && depth < h->nr_groups; depth++)
-			at = tn_hash_next(h, i, at);
-		misses += depth;
+		misses += miss_depths(c, i);
 	}
-	c->stats.mean_miss = (double)misses / h->nr_groups;
+	c->stats.mean_miss = (double)misses / h->nr_groups / TN_HASH_CLASSES;
 	return 0;
 }
 

@@ -96,10 +96,16 @@ static inline void tn_group_relax(uint32_t tries)
 
 /* ---- Lock: taken inside a writer section (base/fork.h) alone ---- */
 
+#define TN_GROUP_LOCKED	  1u
+#define TN_GROUP_CHANGING 2u /* a value is being changed in place */
+
 static TN_ALWAYS_INLINE bool tn_group_trylock(struct tn_hash_group *g)
 {
-	return !tn_load_relaxed(&g->lock) &&
-	       !atomic_exchange_explicit(&g->lock, 1, memory_order_acquire);
+	uint32_t word = tn_load_relaxed(&g->lock);
+
+	return !(word & TN_GROUP_LOCKED) &&
+	       atomic_compare_exchange_strong_explicit(&g->lock, &word, word | TN_GROUP_LOCKED,
+						       memory_order_acquire, memory_order_relaxed);
 }
 
 static inline void tn_group_lock(struct tn_hash_group *g)
@@ -110,7 +116,7 @@ static inline void tn_group_lock(struct tn_hash_group *g)
 
 static TN_ALWAYS_INLINE void tn_group_unlock(struct tn_hash_group *g)
 {
-	tn_store_release(&g->lock, 0);
+	tn_store_release(&g->lock, tn_load_relaxed(&g->lock) & ~TN_GROUP_LOCKED);
 }
 
 /* ---- Sequence numbers ---- */
@@ -155,6 +161,30 @@ static TN_ALWAYS_INLINE void tn_seq_end_write(_Atomic uint32_t *seq)
 	tn_store_release(seq, tn_load_relaxed(seq) + 1);
 }
 
+/* The same for values changed in place: numbered by the lock's other bits. */
+static TN_ALWAYS_INLINE void tn_group_begin_change(struct tn_hash_group *g)
+{
+	tn_store_relaxed(&g->lock, tn_load_relaxed(&g->lock) + TN_GROUP_CHANGING);
+	tn_seq_write_fence();
+}
+
+static TN_ALWAYS_INLINE void tn_group_end_change(struct tn_hash_group *g)
+{
+	tn_store_release(&g->lock, tn_load_relaxed(&g->lock) + TN_GROUP_CHANGING);
+}
+
+static TN_ALWAYS_INLINE uint32_t tn_group_begin_copy(struct tn_hash_group *g)
+{
+	return tn_load_acquire(&g->lock) & ~TN_GROUP_LOCKED;
+}
+
+static TN_ALWAYS_INLINE bool tn_group_unchanged(struct tn_hash_group *g, uint32_t begin)
+{
+	tn_seq_read_fence();
+	return !(begin & TN_GROUP_CHANGING) &&
+	       (tn_load_relaxed(&g->lock) & ~TN_GROUP_LOCKED) == begin;
+}
+
 /* ---- Probe paths ---- */
 
 static TN_ALWAYS_INLINE uint32_t tn_hash_scale(uint32_t x, uint32_t n)
@@ -176,6 +206,12 @@ static TN_ALWAYS_INLINE uint32_t tn_hash_next(const struct tn_hash *h, uint32_t 
 	uint32_t left = h->nr_groups - group;
 
 	return step < left ? group + step : step - left;
+}
+
+/* Which of a group's counts an element belongs to. */
+static TN_ALWAYS_INLINE uint32_t tn_hash_class(uint64_t hash)
+{
+	return (uint32_t)(hash >> 7) % TN_HASH_CLASSES;
 }
 
 static TN_ALWAYS_INLINE uint8_t tn_hash_ctrl(uint64_t hash)
