@@ -44,7 +44,7 @@ static void begin_insn(struct tn_emit *e, uint32_t i)
 		tn_emit_no_flags(e);
 	}
 	if (flags & TN_FLOW_LOOP)
-		tn_codebuf_item(e->b, TN_ITEM_LOOP, 0, e->loop_ends + e->flow.loop_last[i]);
+		tn_codebuf_item(e->b, TN_ITEM_LOOP, 0, e->after + e->flow.loop_last[i]);
 	tn_codebuf_bind(e->b, e->labels + i);
 }
 
@@ -70,8 +70,7 @@ static int emit_function(struct tn_emit *e, struct tn_fn *fn)
 		err = i == e->skip ? 0 : emit_insn(e, i);
 		if (err)
 			return err;
-		if (e->flow.flags[i] & TN_FLOW_LOOP_END)
-			tn_codebuf_bind(e->b, e->loop_ends + i);
+		tn_codebuf_bind(e->b, e->after + i);
 	}
 	err = tn_codebuf_reserve(e->b);
 	if (!err)
@@ -87,7 +86,7 @@ static int make_labels(struct tn_emit *e)
 
 	err = tn_codebuf_labels(e->b, prog->nr_insns, &e->labels);
 	if (!err)
-		err = tn_codebuf_labels(e->b, prog->nr_insns, &e->loop_ends);
+		err = tn_codebuf_labels(e->b, prog->nr_insns, &e->after);
 	if (!err)
 		err = tn_codebuf_labels(e->b, LABELS_PER_FN * prog->nr_subprogs + 1, &first);
 	if (err)

@@ -60,7 +60,7 @@ struct tn_emit {
 	struct tn_fn *fns;  /* nr_subprogs */
 	struct tn_fn *fn;   /* being emitted */
 	uint32_t labels;    /* first of nr_insns labels, one per instruction */
-	uint32_t loop_ends; /* likewise: behind the jump that ends a loop */
+	uint32_t after;	   /* likewise, behind the code of each */
 	uint32_t unwind;    /* label: the wrappers' common exit */
 	bool needs_ex, has_fuel;
 	bool unwinds; /* an inner function may abort: wrappers save everything */

@@ -72,7 +72,7 @@ static void emit_jcc(struct tn_emit *e, uint32_t i, uint8_t cc)
 		tn_codebuf_item(e->b, TN_ITEM_JCC, cc, target(e, i));
 		return;
 	}
-	tn_codebuf_item(e->b, TN_ITEM_JCC, TN_CC_NOT(cc), e->labels + i + 1);
+	tn_codebuf_item(e->b, TN_ITEM_JCC, TN_CC_NOT(cc), e->after + i);
 	pay_and_jump(e, fuel, target(e, i));
 }
 
@@ -184,7 +184,7 @@ static void may_goto(struct tn_emit *e, uint32_t i)
 		tn_codebuf_item(e->b, TN_ITEM_JCC, CC_S, target(e, i));
 		return;
 	}
-	tn_codebuf_item(e->b, TN_ITEM_JCC, CC_NS, e->labels + i + 1);
+	tn_codebuf_item(e->b, TN_ITEM_JCC, CC_NS, e->after + i);
 	pay_and_jump(e, fuel, target(e, i));
 }
 
