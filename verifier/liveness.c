@@ -499,7 +499,8 @@ static void find_effect(struct analysis *an, uint32_t i, const struct regs *regs
 		break;
 	}
 	if (e->reads_all)
-		an->nr_granules = an->rt->limits.frame_bytes / TN_LIVE_GRANULE;
+		an->nr_granules = TN_MIN(an->rt->limits.frame_bytes, TN_MAX_FRAME_BYTES) /
+				  TN_LIVE_GRANULE;
 }
 
 static void find_effects(struct analysis *an, uint32_t p)

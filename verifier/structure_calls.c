@@ -16,6 +16,7 @@ void tn_callgraph_free(struct tn_rt *rt, struct tn_callgraph *g)
 	tn_free(rt, g->first);
 	tn_free(rt, g->to);
 	tn_free(rt, g->topo);
+	*g = (struct tn_callgraph){ 0 };
 }
 
 static int add_edge(struct tn_rt *rt, struct tn_callgraph *g, uint32_t from, uint32_t to)
