@@ -211,13 +211,18 @@ static int pointer_op(struct tn_vf *vf, struct tn_reg *dst, struct tn_reg *src, 
 	uint32_t p = pd ? d : s;
 	int err;
 
-	if (half || (op != TN_ADD && op != TN_SUB) || (op == TN_ADD && pd && ps) ||
-	    (op == TN_SUB && !pd))
+	if ((op != TN_ADD && op != TN_SUB) || (op == TN_ADD && pd && ps) || (op == TN_SUB && !pd) ||
+	    (half && !(pd && ps)))
 		return tn_reject(vf, E_POINTER_MATH, (int)p,
 				 "r%u is %s; pointers can be moved by 64-bit + and -, and compared",
 				 p, tn_reg_words(vf, pd ? dst : src));
-	if (pd && ps)
-		return sub_pointers(vf, d, dst, src);
+	if (pd && ps) {
+		err = sub_pointers(vf, d, dst, src);
+		/* The low half of a distance is no address either. */
+		if (!err && half && !fits_half(&dst->v))
+			tn_reg_set_scalar(dst, tn_scalar_zext(&dst->v, 32, TN_W64));
+		return err;
+	}
 	err = check_move(vf, p, pd ? dst : src, pd ? src : dst);
 	if (err)
 		return err;

@@ -138,7 +138,7 @@ const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
 		snprintf(buf, n, "a number (%.80s)", tn_scalar_words(vf, &r->v));
 		break;
 	case TN_REG_MAP:
-		snprintf(buf, n, "map '%s'", ((const struct tn_map *)r->obj)->name);
+		snprintf(buf, n, "map '%.63s'", ((const struct tn_map *)r->obj)->name);
 		break;
 	case TN_REG_HANDLE:
 		snprintf(buf, n, "a handle of type %s", r->obj ? (const char *)r->obj : "?");
