@@ -23,10 +23,11 @@ struct tn_unit {
 void tn_unit_get(struct tn_unit *unit);
 void tn_unit_put(struct tn_unit *unit);
 
-/* One per slot, so that counting costs no shared cache line. */
+/* One per slot, a cache line's length apart, so that counting shares none. */
 struct tn_run_cell {
 	_Atomic uint64_t runs, ns;
-} TN_ALIGNED(64);
+	uint64_t unused[6];
+};
 
 struct tenon_program {
 	struct tn_prog *prog;
