@@ -4,7 +4,7 @@
  * consistent. Every operator is sound alone: for all concrete members of its inputs, the concrete
  * result is a member of its output (tests/verifier/test_scalar.c enumerates all of it at small
  * widths). That is why the operators take the machine's width as a parameter: `w` stands for 64,
- * with w / 2 for the 32-bit halves (tests use 4 to 8; w is even).
+ * with w / 2 for the 32-bit halves (tests use 4 and 8; w is a power of two).
  */
 #ifndef TN_VERIFIER_SCALAR_H
 #define TN_VERIFIER_SCALAR_H
