@@ -9,6 +9,8 @@
 
 #include "jit/blocks.h"
 #include "base/err.h"
+#include "maps/map.h"
+#include "vm/helpers.h"
 
 static uint16_t fact_flags(const struct tn_prog *prog, uint32_t insn)
 {
@@ -17,8 +19,11 @@ static uint16_t fact_flags(const struct tn_prog *prog, uint32_t insn)
 
 bool tn_flow_may_jump(const struct tn_prog *prog, uint32_t insn)
 {
-	return tn_insn_is_jump(&prog->insns[insn]) &&
-	       !(fact_flags(prog, insn) & TN_FACT_BRANCH_NEVER);
+	const struct tn_insn *i = &prog->insns[insn];
+
+	/* The facts of what was a conditional jump before the rewrite say nothing about it. */
+	return tn_insn_is_ja(i) ||
+	       (tn_insn_is_jump(i) && !(fact_flags(prog, insn) & TN_FACT_BRANCH_NEVER));
 }
 
 bool tn_flow_may_fall(const struct tn_prog *prog, uint32_t insn)
@@ -136,11 +141,47 @@ static uint32_t atomic_before(const struct tn_insn *i, uint32_t out)
 
 #define LIVE_RANGE(first, nr) ((((1u << (nr)) - 1) << (first)) * 0x10001u)
 
+struct tn_map *tn_flow_map(const struct tn_prog *prog, uint32_t insn)
+{
+	const struct tn_insn *i = &prog->insns[insn];
+
+	if (i->code != (TN_JMP | TN_CALL) || i->src != TN_CALL_HELPER ||
+	    !(fact_flags(prog, insn) & TN_FACT_MAP_KNOWN))
+		return NULL;
+	return prog->facts->insns[insn].map;
+}
+
+bool tn_flow_is_array_lookup(const struct tn_prog *prog, uint32_t insn)
+{
+	const struct tn_map *map = tn_flow_map(prog, insn);
+
+	return map && prog->insns[insn].imm == TN_HELPER_map_lookup_elem &&
+	       (map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY) &&
+	       map->value_stride <= INT32_MAX && map->slot_stride <= INT32_MAX;
+}
+
+/* Arguments of a call: as many as a standard helper is declared with, else all. */
+static uint32_t call_reads(const struct tn_prog *prog, uint32_t insn)
+{
+	const struct tn_insn *i = &prog->insns[insn];
+	const struct tn_helper *helper;
+
+	if (tn_flow_is_array_lookup(prog, insn))
+		return TN_LIVE_FULL(TN_R2);
+	if (i->src != TN_CALL_HELPER)
+		return LIVE_RANGE(TN_R1, 5);
+	helper = tn_helper_by_id((uint32_t)i->imm);
+	if (!helper || helper->sig.flags & TN_SIG_VARIADIC)
+		return LIVE_RANGE(TN_R1, 5);
+	return LIVE_RANGE(TN_R1, helper->sig.nr_args);
+}
+
 /* r0 to r5 */
 #define CALL_WRITES 0x3fu
 
-static uint32_t jump_before(const struct tn_insn *i, uint32_t out)
+static uint32_t jump_before(const struct tn_prog *prog, uint32_t insn, uint32_t out)
 {
+	const struct tn_insn *i = &prog->insns[insn];
 	bool wide = TN_CLASS(i->code) == TN_JMP;
 
 	switch (TN_OP(i->code)) {
@@ -150,15 +191,17 @@ static uint32_t jump_before(const struct tn_insn *i, uint32_t out)
 	case TN_EXIT:
 		return TN_LIVE_FULL(TN_R0);
 	case TN_CALL:
-		return (out & ~LIVE_RANGE(TN_R0, 6)) | LIVE_RANGE(TN_R1, 5);
+		return (out & ~LIVE_RANGE(TN_R0, 6)) | call_reads(prog, insn);
 	default:
 		return out | use_if(wide, i->dst) |
 		       (TN_SRC(i->code) == TN_X ? use_if(wide, i->src) : 0);
 	}
 }
 
-static uint32_t live_before(const struct tn_insn *i, uint32_t out)
+static uint32_t live_before(const struct tn_prog *prog, uint32_t insn, uint32_t out)
 {
+	const struct tn_insn *i = &prog->insns[insn];
+
 	switch (TN_CLASS(i->code)) {
 	case TN_LD:
 		if (TN_MODE(i->code) == TN_IMM)
@@ -178,13 +221,22 @@ static uint32_t live_before(const struct tn_insn *i, uint32_t out)
 	case TN_ALU64:
 		return alu_before(i, out);
 	default:
-		return jump_before(i, out);
+		return jump_before(prog, insn, out);
 	}
 }
 
-uint32_t tn_flow_uses(const struct tn_insn *insn)
+uint32_t tn_flow_uses(const struct tn_prog *prog, uint32_t insn)
 {
-	return live_before(insn, 0) & 0xffff;
+	return live_before(prog, insn, 0) & 0xffff;
+}
+
+bool tn_flow_is_dead(const struct tn_flow *flow, const struct tn_prog *prog, uint32_t insn)
+{
+	const struct tn_insn *i = &prog->insns[insn];
+	uint8_t cls = TN_CLASS(i->code);
+
+	return (cls == TN_ALU || cls == TN_ALU64 || cls == TN_LDX || tn_insn_is_lddw(i)) &&
+	       !(flow->live[insn] & TN_LIVE(i->dst));
 }
 
 uint32_t tn_flow_defs(const struct tn_insn *insn)
@@ -228,7 +280,7 @@ static bool live_pass(struct tn_flow *flow, const struct tn_prog *prog)
 		if (tn_flow_may_jump(prog, i))
 			out |= in[jump_target(prog->insns, i)];
 		flow->live[i] = out;
-		before = live_before(&prog->insns[i], out);
+		before = live_before(prog, i, out);
 		changed |= before != in[i];
 		in[i] = before;
 	}

@@ -31,8 +31,15 @@ int tn_flow_init(struct tn_flow *flow, const struct tn_prog *prog);
 void tn_flow_free(struct tn_flow *flow, struct tn_rt *rt);
 
 /* Registers (bit r) that an instruction reads, and that it writes. */
-uint32_t tn_flow_uses(const struct tn_insn *insn);
+uint32_t tn_flow_uses(const struct tn_prog *prog, uint32_t insn);
 uint32_t tn_flow_defs(const struct tn_insn *insn);
+
+/* The map of a helper call where the facts know it, else NULL. */
+struct tn_map *tn_flow_map(const struct tn_prog *prog, uint32_t insn);
+/* Is the call a lookup that becomes an address computation? It reads r2 alone. */
+bool tn_flow_is_array_lookup(const struct tn_prog *prog, uint32_t insn);
+/* Does it only write its register, which nobody reads? */
+bool tn_flow_is_dead(const struct tn_flow *flow, const struct tn_prog *prog, uint32_t insn);
 
 /* How a conditional jump can go, by the facts. */
 bool tn_flow_may_jump(const struct tn_prog *prog, uint32_t insn);

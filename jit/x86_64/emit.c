@@ -14,6 +14,8 @@ static int emit_insn(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_insn *insn = &e->prog->insns[i];
 
+	if (tn_flow_is_dead(&e->flow, e->prog, i))
+		return 0;
 	switch (TN_CLASS(insn->code)) {
 	case TN_ALU:
 	case TN_ALU64:

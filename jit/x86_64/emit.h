@@ -25,6 +25,7 @@
 
 struct tn_fn {
 	uint32_t start, end;
+	uint32_t last; /* instruction that is reached */
 	/* Labels. */
 	uint32_t entry;	     /* for calls from this program */
 	uint32_t main_entry; /* of a main program, from C */
@@ -57,11 +58,11 @@ struct tn_emit {
 	const struct tn_prog *prog;
 	const struct tn_facts *facts; /* may be NULL */
 	struct tn_flow flow;
-	struct tn_fn *fns;  /* nr_subprogs */
-	struct tn_fn *fn;   /* being emitted */
-	uint32_t labels;    /* first of nr_insns labels, one per instruction */
+	struct tn_fn *fns; /* nr_subprogs */
+	struct tn_fn *fn;  /* being emitted */
+	uint32_t labels;   /* first of nr_insns labels, one per instruction */
 	uint32_t after;	   /* likewise, behind the code of each */
-	uint32_t unwind;    /* label: the wrappers' common exit */
+	uint32_t unwind;   /* label: the wrappers' common exit */
 	bool needs_ex, has_fuel;
 	bool unwinds; /* an inner function may abort: wrappers save everything */
 	bool has_bmi2, has_movbe;
@@ -109,7 +110,8 @@ static inline bool tn_emit_has_flags(const struct tn_emit *e, uint8_t reg, bool 
 /* functions.c: what functions need, prologues, epilogues, wrappers */
 int tn_emit_survey(struct tn_emit *e);
 void tn_emit_prologue(struct tn_emit *e);
-void tn_emit_exit(struct tn_emit *e);
+/* `is_last`: no code of the function follows. */
+void tn_emit_exit(struct tn_emit *e, bool is_last);
 /* Restore the caller's registers; what follows is ret or a jump. */
 void tn_emit_restore(struct tn_emit *e);
 /* What stands behind the last instruction: epilogue, abort paths, wrappers. */
@@ -126,6 +128,9 @@ int tn_emit_alu(struct tn_emit *e, uint32_t i);
 int tn_emit_memory(struct tn_emit *e, uint32_t i);
 int tn_emit_jump(struct tn_emit *e, uint32_t i);
 int tn_emit_call(struct tn_emit *e, uint32_t i);
+void tn_emit_array_lookup(struct tn_emit *e, uint32_t i);
+const void *tn_emit_map_function(const struct tn_emit *e, uint32_t i);
+void tn_emit_map_call(struct tn_emit *e, uint32_t i, const void *fn);
 int tn_emit_ld_packet(struct tn_emit *e, uint32_t i);
 
 /* One whole program into e->b: the caller fills in b and prog; fns and labels say afterwards where

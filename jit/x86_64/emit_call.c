@@ -50,8 +50,14 @@ static void call_helper(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_helper *helper = tn_helper_by_id((uint32_t)e->prog->insns[i].imm);
 	uint32_t fuel = e->facts ? e->facts->insns[i].fuel : 0;
+	const void *map_function = tn_emit_map_function(e, i);
 
 	tn_emit_save_fuel(e);
+	if (map_function) {
+		tn_emit_map_call(e, i, map_function);
+		tn_emit_load_fuel(e);
+		return;
+	}
 	if (helper->sig.flags & TN_SIG_CALLBACK)
 		tn_x86_store_i(e->b, 4, tn_x86_at(REG_EX, offsetof(struct tn_exec, callback_fuel)),
 			       (int32_t)fuel);
@@ -82,6 +88,11 @@ int tn_emit_call(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_insn *insn = &e->prog->insns[i];
 
+	if (tn_flow_is_array_lookup(e->prog, i)) {
+		tn_emit_array_lookup(e, i);
+		tn_emit_no_flags(e);
+		return 0;
+	}
 	tn_lazy_flush_loads(e);
 	tn_lazy_settle(e, i);
 	if (insn->src == TN_CALL_LOCAL)

@@ -213,7 +213,7 @@ int tn_emit_jump(struct tn_emit *e, uint32_t i)
 
 	if (insn->code == (TN_JMP | TN_EXIT)) {
 		tn_lazy_use(e, TN_R0);
-		tn_emit_exit(e);
+		tn_emit_exit(e, i == e->fn->last);
 		e->waiting = 0;
 	} else if (insn->code == (TN_JMP | TN_JCOND)) {
 		settle_jump(e, i);

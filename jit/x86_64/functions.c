@@ -8,6 +8,7 @@
 #include "jit/x86_64/emit.h"
 #include "jit/x86_64/marshal.h"
 #include "base/err.h"
+#include "maps/map.h"
 #include "vm/helpers.h"
 #include "vm/interp.h"
 
@@ -43,6 +44,10 @@ static int survey_call(struct tn_emit *e, struct tn_fn *fn, uint32_t i)
 
 		fn->calls_local = true;
 		e->fns[callee].is_inner = true;
+		return 0;
+	}
+	if (tn_flow_is_array_lookup(e->prog, i)) {
+		e->needs_ex |= tn_map_is_per_slot(tn_flow_map(e->prog, i));
 		return 0;
 	}
 	fn->calls_c = true;
@@ -116,6 +121,7 @@ static int survey_function(struct tn_emit *e, struct tn_fn *fn)
 
 		if (!(e->flow.flags[i] & TN_FLOW_REACHED))
 			continue;
+		fn->last = i;
 		survey_registers(fn, insn);
 		if (e->facts && e->facts->insns[i].fuel && tn_insn_is_jump(insn))
 			fn->has_fuel = fn->may_abort = true;
@@ -390,18 +396,26 @@ static void epilogue(struct tn_emit *e)
 	tn_x86_ret(e->b);
 }
 
-void tn_emit_exit(struct tn_emit *e)
+/* One or two pops are no longer than a jump to them. */
+static bool is_short(const struct tn_emit *e)
 {
 	const struct tn_fn *fn = e->fn;
-	bool is_trivial = !fn->has_frame && !fn->saved && !fn->pad_stack && !stores_fuel(e) &&
-			  (fn->has_wrapper || !e->needs_ex);
+	int pops = __builtin_popcount(fn->saved) + fn->pad_stack +
+		   (e->needs_ex && !fn->has_wrapper);
 
-	if (is_trivial) {
-		tn_x86_ret(e->b);
-	} else {
-		tn_codebuf_item(e->b, TN_ITEM_JMP, 0, fn->leave);
-		e->fn->used_leave = true;
+	return !fn->has_frame && !stores_fuel(e) && pops <= 2;
+}
+
+void tn_emit_exit(struct tn_emit *e, bool is_last)
+{
+	if (is_short(e)) {
+		epilogue(e);
+		return;
 	}
+	e->fn->used_leave = true;
+	/* The last one stands before the epilogue. */
+	if (!is_last)
+		tn_codebuf_item(e->b, TN_ITEM_JMP, 0, e->fn->leave);
 }
 
 static void abort_paths(struct tn_emit *e)
@@ -481,13 +495,13 @@ void tn_emit_tail(struct tn_emit *e)
 {
 	struct tn_fn *fn = e->fn;
 
+	if (fn->used_leave) {
+		tn_codebuf_bind(e->b, fn->leave);
+		epilogue(e);
+	}
 	if (fn->used_ends_zero) {
 		tn_codebuf_bind(e->b, fn->ends_zero);
 		tn_x86_mov_ri(e->b, RAX, 0);
-		fn->used_leave = true;
-	}
-	if (fn->used_leave) {
-		tn_codebuf_bind(e->b, fn->leave);
 		epilogue(e);
 	}
 	abort_paths(e);

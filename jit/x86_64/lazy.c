@@ -206,7 +206,7 @@ void tn_lazy_settle(struct tn_emit *e, uint32_t i)
 
 	if (!e->waiting)
 		return;
-	tn_lazy_flush(e, tn_flow_uses(insn));
+	tn_lazy_flush(e, tn_flow_uses(e->prog, i));
 	/* What dies here need not be computed for the sake of what is written. */
 	e->waiting &= e->flow.live[i] & ~defs;
 	for (; defs && e->waiting; defs &= defs - 1)
