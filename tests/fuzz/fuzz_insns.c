@@ -12,6 +12,8 @@
 #include <tenon/tenon.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 
 #define CTX_BYTES   64
 #define VALUE_BYTES 16
@@ -137,6 +139,87 @@ static void run_both(struct tenon_object *obj, const struct tn_insn *insns, size
 	must(!memcmp(interp.ctx, jit.ctx, sizeof(jit.ctx)));
 	must(!memcmp(interp.array, jit.array, sizeof(jit.array)));
 	must(!memcmp(interp.hash, jit.hash, sizeof(jit.hash)));
+}
+
+/* ---- Mutations: most random bytes are no instruction, so whole ones are put, moved and dropped
+ * ---- */
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 17;
+	*seed ^= *seed << 5;
+	return *seed;
+}
+
+static int32_t random_imm(uint32_t *seed)
+{
+	static const int32_t edges[] = { 0,  1,	 -1, 2,	 4,   7,	 8,	   16,
+					 31, 32, 63, 64, 255, INT32_MAX, INT32_MIN };
+
+	if (next_random(seed) % 4 == 0)
+		return (int32_t)next_random(seed);
+	return edges[next_random(seed) % (sizeof(edges) / sizeof(edges[0]))];
+}
+
+/* Some instruction that exists; its registers and distances are small. */
+static struct tn_insn random_insn(uint32_t *seed)
+{
+	static const int16_t offs[] = { 0, 0, 1, 2, 3, 5, -1, -2, -4, -8, -16, -24, 8, 16, 32, 60 };
+	struct tn_insn insn;
+
+	for (int tries = 0; tries < 1000; tries++) {
+		insn.code = (uint8_t)next_random(seed);
+		insn.dst = next_random(seed) % 11 & 0xf;
+		insn.src = next_random(seed) % 3 ? next_random(seed) % 11 & 0xf : 0;
+		insn.off = offs[next_random(seed) % (sizeof(offs) / sizeof(offs[0]))];
+		insn.imm = next_random(seed) % 2 ? random_imm(seed) : 0;
+		if (tn_insn_lookup(&insn))
+			return insn;
+	}
+	return (struct tn_insn){ .code = TN_JMP | TN_EXIT };
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed_in)
+{
+	uint32_t seed = seed_in | 1;
+	size_t nr = size / 8, at;
+	struct tn_insn insn;
+
+	if (next_random(&seed) % 4 == 0)
+		return LLVMFuzzerMutate(data, size, max_size);
+	insn = random_insn(&seed);
+	at = nr ? next_random(&seed) % nr : 0;
+	switch (next_random(&seed) % 4) {
+	case 0: /* insert */
+		if ((nr + 1) * 8 > max_size)
+			break;
+		memmove(data + (at + 1) * 8, data + at * 8, (nr - at) * 8);
+		memcpy(data + at * 8, &insn, 8);
+		return (nr + 1) * 8;
+	case 1: /* replace */
+		if (nr)
+			memcpy(data + at * 8, &insn, 8);
+		break;
+	case 2: /* drop */
+		if (nr < 2)
+			break;
+		memmove(data + at * 8, data + (at + 1) * 8, (nr - at - 1) * 8);
+		return (nr - 1) * 8;
+	case 3: /* another number, register or distance */
+		if (!nr)
+			break;
+		memcpy(&insn, data + at * 8, 8);
+		if (next_random(&seed) % 2)
+			insn.imm = random_imm(&seed);
+		else
+			insn.off = (int16_t)(insn.off + (int)(next_random(&seed) % 9) - 4);
+		if (next_random(&seed) % 4 == 0)
+			insn.src = next_random(&seed) % 11 & 0xf;
+		memcpy(data + at * 8, &insn, 8);
+		break;
+	}
+	return nr ? nr * 8 : LLVMFuzzerMutate(data, size, max_size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
