@@ -4,7 +4,7 @@
  *
  * Every step of tn_scalar_sync() replaces one part by its meet with what another part implies, so
  * a member of all parts is never dropped, in whatever order the steps run. The steps are monotone
- * and their number is fixed, which is what makes tn_scalar_widen() end.
+ * and their number is bounded, which is what makes tn_scalar_widen() end.
  */
 #include "verifier/scalar_num.h"
 
@@ -147,17 +147,25 @@ static bool exchange_signs(struct tn_num *n, unsigned w)
 
 bool tn_num_sync(struct tn_num *n, unsigned w)
 {
-	if (n->umin > n->umax || n->smin > n->smax)
-		return false;
-	if (n->t.mask != tn_ones(w)) {
-		if (!next_member(n->t, &n->umin, w) || !previous_member(n->t, &n->umax, w))
+	bool known = n->t.mask != tn_ones(w);
+
+	/* Twice only where the signs moved a bound that known bits had been applied to. */
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t umin, umax;
+
+		if (n->umin > n->umax || n->smin > n->smax)
 			return false;
-		if (n->umin > n->umax)
+		if (known &&
+		    (!next_member(n->t, &n->umin, w) || !previous_member(n->t, &n->umax, w)))
 			return false;
+		umin = n->umin;
+		umax = n->umax;
+		if (umin > umax || !exchange_signs(n, w))
+			return false;
+		if (!known || (umin == n->umin && umax == n->umax))
+			break;
 	}
-	if (!exchange_signs(n, w))
-		return false;
-	if (n->t.mask != tn_ones(w) && n->smin < 0 && n->smax >= 0 && !tighten_signed_by_tnum(n, w))
+	if (known && n->smin < 0 && n->smax >= 0 && !tighten_signed_by_tnum(n, w))
 		return false;
 	return n->smin <= n->smax && tn_tnum_meet(n->t, tn_tnum_range(n->umin, n->umax, w), &n->t);
 }
@@ -209,21 +217,31 @@ static bool lower_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
 	return true;
 }
 
-static bool half_to_full(const struct tn_num *half, struct tn_num *full, unsigned w)
+/* *changed: the full number learned something from its half. */
+static bool half_to_full(const struct tn_num *half, struct tn_num *full, unsigned w, bool *changed)
 {
 	struct low_halves l = low_halves_of(half, w / 2);
-	uint64_t sign = tn_sign_bit(w);
-	uint64_t smin = ((uint64_t)full->smin & tn_ones(w)) ^ sign;
-	uint64_t smax = ((uint64_t)full->smax & tn_ones(w)) ^ sign;
+	uint64_t sign = tn_sign_bit(w), mask = full->t.mask;
+	uint64_t umin = full->umin, umax = full->umax;
+	uint64_t smin = ((uint64_t)full->smin & tn_ones(w)) ^ sign, smin_was = smin;
+	uint64_t smax = ((uint64_t)full->smax & tn_ones(w)) ^ sign, smax_was = smax;
+	struct tn_tnum t = { half->t.value, half->t.mask | (tn_ones(w) & ~tn_ones(w / 2)) };
 
+	if (!tn_tnum_meet(full->t, t, &full->t))
+		return false;
+	*changed = full->t.mask != mask;
 	if (l.low == 0 && l.high == tn_ones(w / 2) && l.gap_max - l.gap_min <= 1)
 		return true;
-	if (!raise_to_half(&l, &full->umin, w) || !lower_to_half(&l, &full->umax, w) ||
+	if (!raise_to_half(&l, &umin, w) || !lower_to_half(&l, &umax, w) ||
 	    !raise_to_half(&l, &smin, w) || !lower_to_half(&l, &smax, w))
 		return false;
+	*changed |= umin != full->umin || umax != full->umax || smin != smin_was ||
+		    smax != smax_was;
+	full->umin = umin;
+	full->umax = umax;
 	full->smin = tn_sign_extend(smin ^ sign, w);
 	full->smax = tn_sign_extend(smax ^ sign, w);
-	return full->umin <= full->umax && full->smin <= full->smax;
+	return umin <= umax && full->smin <= full->smax;
 }
 
 static void full_to_half(const struct tn_num *full, struct tn_num *half, unsigned h)
@@ -238,36 +256,28 @@ static void store(struct tn_scalar *s, const struct tn_num *full, const struct t
 				 half->umin, half->umax, half->smin, half->smax };
 }
 
-static bool is_same(const struct tn_scalar *a, const struct tn_scalar *b)
-{
-	return a->t.value == b->t.value && a->t.mask == b->t.mask && a->umin == b->umin &&
-	       a->umax == b->umax && a->smin == b->smin && a->smax == b->smax &&
-	       a->hmin == b->hmin && a->hmax == b->hmax && a->hsmin == b->hsmin &&
-	       a->hsmax == b->hsmax;
-}
-
-static bool sync_round(struct tn_scalar *s, unsigned w)
+/* Both widths tightened by each other, until the half has nothing new to say. The known bits of
+ * the half are those of the full number. */
+static bool sync_widths(struct tn_num *full, struct tn_num *half, unsigned w)
 {
 	unsigned h = w / 2;
-	struct tn_num full = tn_num_full(s), half = tn_num_half(s, w);
-	uint64_t upper = tn_ones(w) & ~tn_ones(h);
+	bool changed = true;
 
-	if (!tn_num_sync(&full, w))
-		return false;
-	full_to_half(&full, &half, h);
-	if (!tn_tnum_meet(half.t, tn_tnum_cast(full.t, h), &half.t))
-		return false;
-	if (!tn_num_sync(&half, h) || !half_to_full(&half, &full, w))
-		return false;
-	half.t.mask |= upper;
-	if (!tn_tnum_meet(full.t, half.t, &full.t))
-		return false;
-	store(s, &full, &half);
+	for (unsigned i = 0; changed && i < SYNC_ROUNDS; i++) {
+		if (!tn_num_sync(full, w))
+			return false;
+		full_to_half(full, half, h);
+		half->t = tn_tnum_cast(full->t, h);
+		if (!tn_num_sync(half, h) || !half_to_full(half, full, w, &changed))
+			return false;
+	}
 	return true;
 }
 
 bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
 {
+	struct tn_num full, half;
+
 	if (s->t.mask == 0 || s->umin == s->umax) {
 		uint64_t value = s->t.mask ? s->umin : s->t.value;
 
@@ -276,24 +286,26 @@ bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
 		*s = tn_scalar_const(value, w);
 		return true;
 	}
-	for (unsigned i = 0; i < SYNC_ROUNDS; i++) {
-		struct tn_scalar before = *s;
-
-		if (!sync_round(s, w))
-			return false;
-		if (is_same(&before, s))
-			break;
-	}
+	full = tn_num_full(s);
+	half = tn_num_half(s, w);
+	if (!sync_widths(&full, &half, w))
+		return false;
+	store(s, &full, &half);
 	return true;
 }
 
+/* Both describe a set that is not empty; if they did not, unknown would still be sound. */
 struct tn_scalar tn_scalar_of(const struct tn_num *full, const struct tn_num *half, unsigned w)
 {
+	struct tn_num f = *full, l = *half;
 	struct tn_scalar s;
 
-	store(&s, full, half);
-	/* Both describe a set that is not empty; if they did not, unknown would still be sound. */
-	return tn_scalar_sync(&s, w) ? s : tn_scalar_unknown(w);
+	if (f.t.mask == 0)
+		return tn_scalar_const(f.t.value, w);
+	if (!sync_widths(&f, &l, w))
+		return tn_scalar_unknown(w);
+	store(&s, &f, &l);
+	return s;
 }
 
 struct tn_scalar tn_scalar_zero_extended(const struct tn_num *low, unsigned bits, unsigned w)
