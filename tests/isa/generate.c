@@ -128,6 +128,18 @@ static bool has_room(const struct gen *gen, uint32_t insns)
 
 /* ---- Arithmetic ---- */
 
+/* An immediate operand; the kernel takes no division by 0 and no shift by more than the width. */
+static int32_t immediate(struct gen *gen, uint8_t cls, uint8_t op)
+{
+	int32_t imm = (int32_t)number(gen);
+
+	if (!gen->for_kernel)
+		return imm;
+	if (op == TN_LSH || op == TN_RSH || op == TN_ARSH)
+		return imm & (cls == TN_ALU64 ? 63 : 31);
+	return (op == TN_DIV || op == TN_MOD) && !imm ? 1 : imm;
+}
+
 static void statement_alu(struct gen *gen)
 {
 	static const uint8_t ops[] = { TN_ADD, TN_SUB, TN_MUL, TN_DIV, TN_OR,  TN_AND,
@@ -142,7 +154,7 @@ static void statement_alu(struct gen *gen)
 			off = 8 << below(gen, cls == TN_ALU64 ? 3 : 2);
 		emit(gen, cls | op | TN_X, dst, src, off, 0);
 	} else {
-		emit(gen, cls | op | TN_K, dst, 0, off, (int32_t)number(gen));
+		emit(gen, cls | op | TN_K, dst, 0, off, immediate(gen, cls, op));
 	}
 }
 
@@ -167,8 +179,11 @@ static uint8_t any_place(struct gen *gen, uint32_t bytes, uint32_t align, int32_
 {
 	bool stack = chance(gen, 50);
 	uint32_t area = stack ? DATA_BYTES : GEN_MEM_BYTES;
-	int32_t at = (int32_t)(below(gen, (area - bytes) / align + 1) * align);
+	int32_t at;
 
+	if (stack && gen->for_kernel)
+		align = TN_MAX(align, bytes);
+	at = (int32_t)(below(gen, (area - bytes) / align + 1) * align);
 	*off = stack ? at - DATA_BYTES : at;
 	return stack ? TN_R10 : TN_R6;
 }
@@ -292,7 +307,7 @@ static void statement_rotate(struct gen *gen)
 	uint8_t cls = chance(gen, 50) ? TN_ALU64 : TN_ALU;
 	int32_t bits = cls == TN_ALU64 ? 64 : 32, left = (int32_t)below(gen, (uint32_t)bits);
 	uint8_t a = any_reg(gen), b = any_reg(gen);
-	int32_t right = chance(gen, 90) ? bits - left : left;
+	int32_t right = chance(gen, 90) && (left || !gen->for_kernel) ? bits - left : left;
 
 	emit(gen, cls | TN_MOV | TN_X, b, a, 0, 0);
 	emit(gen, cls | TN_LSH | TN_K, b, 0, 0, left);
@@ -312,7 +327,7 @@ static void statement_three_operands(struct gen *gen)
 	if (chance(gen, 50))
 		emit(gen, cls | op | TN_X, dst, any_reg(gen), 0, 0);
 	else
-		emit(gen, cls | op | TN_K, dst, 0, 0, (int32_t)number(gen));
+		emit(gen, cls | op | TN_K, dst, 0, 0, immediate(gen, cls, op));
 	if (chance(gen, 30))
 		emit(gen, cls | TN_ADD | TN_X, dst, any_reg(gen), 0, 0);
 }
@@ -429,7 +444,8 @@ static void statement_loop(struct gen *gen)
 	uint32_t rounds = 1 + below(gen, 9), head;
 	uint8_t counter = any_reg(gen), cls = chance(gen, 50) ? TN_JMP : TN_JMP32;
 
-	if (gen->loops == 4 || gen->work * rounds > (gen->in_subprog ? SUB_WORK : MAX_WORK))
+	if (gen->for_kernel || gen->loops == 4 ||
+	    gen->work * rounds > (gen->in_subprog ? SUB_WORK : MAX_WORK))
 		return;
 	emit_kept(gen, TN_ST | TN_MEM | TN_DW, TN_R10, 0, slot, (int32_t)rounds);
 	gen->loops++;
@@ -456,26 +472,32 @@ static void reload_scratch(struct gen *gen)
 
 static void statement_helper(struct gen *gen)
 {
+	if (gen->for_kernel)
+		return;
 	load_number(gen, 1);
 	emit_kept(gen, TN_JMP | TN_CALL, 0, TN_CALL_EXTERN, 0, (int32_t)below(gen, GEN_NR_HELPERS));
 	reload_scratch(gen);
 }
 
-/* The target is patched when the subprograms are there: imm holds which one. */
+/* The memory goes along; the callee finds it in r1. The target is patched when the subprograms are
+ * there: imm holds which one. */
+static void emit_call(struct gen *gen, int32_t subprog)
+{
+	emit_kept(gen, TN_ALU64 | TN_MOV | TN_X, 1, TN_R6, 0, 0);
+	emit_kept(gen, TN_JMP | TN_CALL, 0, TN_CALL_LOCAL, 0, subprog);
+	reload_scratch(gen);
+}
+
 static void statement_call(struct gen *gen)
 {
-	if (gen->in_subprog || gen->work > 100)
-		return;
-	/* The memory goes along; the callee finds it in r1. */
-	emit_kept(gen, TN_ALU64 | TN_MOV | TN_X, 1, TN_R6, 0, 0);
-	emit_kept(gen, TN_JMP | TN_CALL, 0, TN_CALL_LOCAL, 0, (int32_t)below(gen, 2));
-	reload_scratch(gen);
+	if (!gen->in_subprog && gen->work <= 100)
+		emit_call(gen, (int32_t)below(gen, 2));
 }
 
 /* bpf_loop: r1 rounds, r2 function, r3 context, r4 flags. Subprogram 2 takes the context in r2. */
 static void statement_callback(struct gen *gen)
 {
-	if (gen->in_subprog || gen->work > 20)
+	if (gen->for_kernel || gen->in_subprog || gen->work > 20)
 		return;
 	emit_kept(gen, TN_ALU64 | TN_MOV | TN_K, 1, 0, 0, (int32_t)below(gen, 5));
 	gen->keep[gen->nr] = gen->keep[gen->nr + 1] = true;
@@ -588,17 +610,21 @@ static void resolve(struct gen *gen, const uint32_t starts[3])
 	}
 }
 
-void gen_program(struct gen *gen, uint64_t seed)
+void gen_program(struct gen *gen, uint64_t seed, bool for_kernel)
 {
-	uint32_t starts[3];
+	uint32_t starts[3], nr_subprogs = for_kernel ? 2 : 3;
 
 	memset(gen, 0, sizeof(*gen));
 	gen->state = seed;
 	gen->work = 1;
+	gen->for_kernel = for_kernel;
 	set_up(gen, 1);
+	/* The kernel refuses functions that nobody calls. */
+	for (int32_t i = 0; for_kernel && i < 2; i++)
+		emit_call(gen, i);
 	statements(gen, 3 + below(gen, 40));
 	digest(gen);
-	for (uint32_t i = 0; i < 3; i++) {
+	for (uint32_t i = 0; i < nr_subprogs; i++) {
 		starts[i] = gen->nr;
 		subprogram(gen, i == 2 ? 2 : 1, 1 + below(gen, 8));
 	}

@@ -22,10 +22,11 @@ struct gen {
 	uint32_t loops; /* around the current statement */
 	uint32_t work;	/* product of their rounds */
 	bool in_subprog;
+	bool for_kernel; /* no loops, no host functions, no callbacks, aligned stack accesses */
 };
 
-/* The program of a seed, complete and checked by tn_insns_check(). */
-void gen_program(struct gen *gen, uint64_t seed);
+/* The program of a seed. For the kernel: one that its verifier mostly accepts. */
+void gen_program(struct gen *gen, uint64_t seed, bool for_kernel);
 uint64_t gen_random(struct gen *gen);
 
 #endif

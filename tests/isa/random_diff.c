@@ -4,6 +4,9 @@
  * program ended and the fuel that is left must be equal. A third of the programs has no facts, a
  * third has facts, a third is charged for its loops, some of those too much for their budget.
  *
+ * isa_random --kernel [COUNT [FIRST_SEED]]: the same on the kernel as well, with programs that its
+ * verifier mostly takes; 77 where the machine does not allow bpf(2).
+ *
  * A program that differs is reduced: instructions are replaced by `goto +0` while it still does.
  */
 #include <errno.h>
@@ -18,6 +21,7 @@
 #include "base/err.h"
 #include "base/rt.h"
 #include "isa/generate.h"
+#include "isa/kernel.h"
 #include "isa/run_isa.h"
 #include "jit/jit.h"
 #include "vm/disasm.h"
@@ -39,7 +43,8 @@ struct test {
 	unsigned char mem[GEN_MEM_BYTES];
 	int64_t fuel;
 	bool has_facts, has_fuel;
-	struct outcome interp, jit;
+	bool on_kernel, refused; /* by its verifier */
+	struct outcome interp, jit, kernel;
 };
 
 static struct tn_rt rt;
@@ -135,26 +140,41 @@ static struct outcome run(const struct test *test, enum isa_engine engine)
 	return out;
 }
 
-static bool agrees(struct test *test)
+static struct outcome run_on_kernel(struct test *test)
 {
-	const struct outcome *a = &test->interp, *b = &test->jit;
+	struct outcome out = { .fuel = test->fuel };
 
-	test->interp = run(test, ISA_INTERP);
-	test->jit = run(test, ISA_JIT);
+	memcpy(out.mem, test->mem, sizeof(out.mem));
+	out.err = kernel_run(test->gen.insns, test->gen.nr, out.mem, sizeof(out.mem), &out.r0);
+	test->refused = out.err == -EACCES;
+	return test->refused ? test->interp : out;
+}
+
+static bool is_equal(const struct outcome *a, const struct outcome *b)
+{
 	return !a->err && !b->err && a->r0 == b->r0 && a->abort == b->abort &&
 	       (a->abort || a->fuel == b->fuel) && !memcmp(a->mem, b->mem, sizeof(a->mem));
 }
 
-static void make_test(struct test *test, uint64_t seed)
+static bool agrees(struct test *test)
+{
+	test->interp = run(test, ISA_INTERP);
+	test->jit = run(test, ISA_JIT);
+	test->kernel = test->on_kernel ? run_on_kernel(test) : test->interp;
+	return is_equal(&test->interp, &test->jit) && is_equal(&test->interp, &test->kernel);
+}
+
+static void make_test(struct test *test, uint64_t seed, bool on_kernel)
 {
 	struct gen random = { .state = seed ^ 0x5a5a5a5a };
 
 	test->seed = seed;
-	gen_program(&test->gen, seed);
+	test->on_kernel = on_kernel;
+	gen_program(&test->gen, seed, on_kernel);
 	for (size_t i = 0; i < sizeof(test->mem); i++)
 		test->mem[i] = (unsigned char)gen_random(&random);
 	test->has_facts = seed % 3 != 0;
-	test->has_fuel = seed % 3 == 2;
+	test->has_fuel = seed % 3 == 2 && !on_kernel;
 	test->fuel = INT64_MAX;
 	if (test->has_fuel)
 		test->fuel = (int64_t)(gen_random(&random) % (seed % 2 ? 300 : 10000000));
@@ -191,21 +211,25 @@ static void print_test(const struct test *test)
 	}
 }
 
+static void print_outcome(const char *engine, const struct outcome *out)
+{
+	printf("  %-11s r0 0x%016" PRIx64 " abort %u fuel %" PRId64 " memory", engine, out->r0,
+	       out->abort, out->fuel);
+	for (int i = 0; i < GEN_MEM_BYTES; i++)
+		printf("%s%02x", i % 16 ? "" : " ", out->mem[i]);
+	printf("\n");
+	if (out->err)
+		printf("  error %d: %s\n", out->err, tn_err_last()->msg);
+}
+
 static void print_difference(const struct test *test)
 {
-	const struct outcome *a = &test->interp, *b = &test->jit;
-
-	printf("seed %" PRIu64 " (facts %d, fuel %d): interpreter and JIT differ\n", test->seed,
+	printf("seed %" PRIu64 " (facts %d, fuel %d): engines differ\n", test->seed,
 	       test->has_facts, test->has_fuel);
-	if (a->err || b->err)
-		printf("  errors %d and %d: %s\n", a->err, b->err, tn_err_last()->msg);
-	printf("  r0 0x%" PRIx64 " and 0x%" PRIx64 ", abort %u and %u, fuel %" PRId64
-	       " and %" PRId64 "\n",
-	       a->r0, b->r0, a->abort, b->abort, a->fuel, b->fuel);
-	for (int i = 0; i < GEN_MEM_BYTES; i++) {
-		if (a->mem[i] != b->mem[i])
-			printf("  memory at %d: %02x and %02x\n", i, a->mem[i], b->mem[i]);
-	}
+	print_outcome("interpreter", &test->interp);
+	print_outcome("JIT", &test->jit);
+	if (test->on_kernel)
+		print_outcome("kernel", &test->kernel);
 }
 
 static void report_crash(int sig)
@@ -219,16 +243,17 @@ static void report_crash(int sig)
 	_exit(2);
 }
 
-static int run_all(uint64_t count, uint64_t first)
+static int run_all(uint64_t count, uint64_t first, bool on_kernel)
 {
 	static struct test test;
-	uint64_t differing = 0, ended_early = 0;
+	uint64_t differing = 0, ended_early = 0, refused = 0;
 
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		running_seed = seed;
-		make_test(&test, seed);
+		make_test(&test, seed, on_kernel);
 		if (agrees(&test)) {
 			ended_early += test.interp.abort != 0;
+			refused += test.refused;
 			continue;
 		}
 		print_difference(&test);
@@ -240,14 +265,17 @@ static int run_all(uint64_t count, uint64_t first)
 	printf("%" PRIu64 " programs from seed %" PRIu64 ": %" PRIu64 " differ, %" PRIu64
 	       " ran out of fuel\n",
 	       count, first, differing, ended_early);
+	if (on_kernel)
+		printf("the kernel refused %" PRIu64 " of them\n", refused);
 	return differing ? 1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 50000;
-	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-	int ret;
+	bool on_kernel = argc > 1 && !strcmp(argv[1], "--kernel");
+	uint64_t count = argc > 1 + on_kernel ? strtoull(argv[1 + on_kernel], NULL, 0) : 50000;
+	uint64_t first = argc > 2 + on_kernel ? strtoull(argv[2 + on_kernel], NULL, 0) : 1;
+	int ret, err;
 
 	if (tn_rt_init(&rt, NULL) ||
 	    tn_sig_parse("u64(u64, u64, u64, u64, u64)", &helpers[0].sig) ||
@@ -259,11 +287,16 @@ int main(int argc, char **argv)
 		printf("skipped: %s\n", tn_err_last()->msg);
 		return 77;
 	}
+	err = on_kernel ? kernel_available() : 0;
+	if (err) {
+		printf("skipped: bpf(2): %s\n", strerror(-err));
+		return 77;
+	}
 	signal(SIGSEGV, report_crash);
 	signal(SIGILL, report_crash);
 	signal(SIGFPE, report_crash);
 	signal(SIGBUS, report_crash);
-	ret = run_all(count, first);
+	ret = run_all(count, first, on_kernel);
 	tn_rt_fini(&rt);
 	return ret;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * isa_vectors [--coverage] FILE...: every vector of every file, on the interpreter and, where there
- * is one, on the JIT; with --coverage it fails where a row of opcodes.def stands in no vector that
- * has a result. A vector is
+ * isa_vectors [--coverage | --kernel] FILE...: every vector of every file, on the interpreter and,
+ *where there is one, on the JIT; with --coverage it fails where a row of opcodes.def stands in no
+ *vector that has a result. With --kernel they run on the kernel instead, where its verifier takes
+ *them; 77 where the machine does not allow bpf(2). A vector is
  *
  *	test NAME			anything after it is part of the name
  *	mem 01 02 ff			r1 points to these bytes, r2 is their number (optional)
@@ -10,6 +11,7 @@
  *		instructions, in the assembler's syntax; or lines of "hex 85 00 ..."
  *	result 0x1			r0 at exit
  *	mem-after 01 02 00		the bytes afterwards (optional)
+ *	kernel-differs			where Tenon's meaning is its own (optional)
  *
  * or, in the place of the result, "error WORDS": the program is refused with a message that
  * contains them. Expected values are literal: nothing here knows what an instruction does.
@@ -22,6 +24,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rt.h"
+#include "isa/kernel.h"
 #include "isa/run_isa.h"
 #include "jit/jit.h"
 #include "vm/asm.h"
@@ -38,14 +41,17 @@ struct vector {
 	unsigned char mem[MAX_MEM], after[MAX_MEM];
 	int mem_size, after_size; /* after_size -1: not asked */
 	bool is_packet;		  /* mem is one */
+	bool kernel_differs;
 	char error[128];
 	uint64_t result;
 	bool has_result;
 };
 
 struct totals {
-	unsigned run, failed;
+	unsigned run, failed, refused;
 };
+
+enum engines { ENGINE_INTERP = 1, ENGINE_JIT = 2, ENGINE_KERNEL = 4 };
 
 static struct tn_rt rt;
 static bool row_used[256];
@@ -99,18 +105,9 @@ static bool expect_error(const struct vector *v, const char *engine)
 	return false;
 }
 
-static bool check_run(const struct vector *v, const char *engine, const struct isa_prog *prog)
+static bool check_outcome(const struct vector *v, const char *engine, uint64_t r0, uint32_t abort,
+			  const unsigned char *mem)
 {
-	unsigned char mem[MAX_MEM];
-	struct tn_xdp_host packet = { .data = mem, .data_end = mem + v->mem_size };
-	uint32_t abort;
-	uint64_t r0;
-
-	memcpy(mem, v->mem, sizeof(mem));
-	if (v->is_packet)
-		r0 = isa_run(prog, &packet, sizeof(packet), &abort);
-	else
-		r0 = isa_run(prog, v->mem_size ? mem : NULL, (size_t)v->mem_size, &abort);
 	if (abort || r0 != v->result) {
 		fprintf(stderr, "%s (%s): r0 is 0x%llx, expected 0x%llx%s\n", v->name, engine,
 			(unsigned long long)r0, (unsigned long long)v->result,
@@ -125,6 +122,48 @@ static bool check_run(const struct vector *v, const char *engine, const struct i
 		return false;
 	}
 	return true;
+}
+
+static bool check_run(const struct vector *v, const char *engine, const struct isa_prog *prog)
+{
+	unsigned char mem[MAX_MEM];
+	struct tn_xdp_host packet = { .data = mem, .data_end = mem + v->mem_size };
+	uint32_t abort;
+	uint64_t r0;
+
+	memcpy(mem, v->mem, sizeof(mem));
+	if (v->is_packet)
+		r0 = isa_run(prog, &packet, sizeof(packet), &abort);
+	else
+		r0 = isa_run(prog, v->mem_size ? mem : NULL, (size_t)v->mem_size, &abort);
+	return check_outcome(v, engine, r0, abort, mem);
+}
+
+static bool run_on_kernel(const struct vector *v, struct totals *totals)
+{
+	unsigned char mem[MAX_MEM];
+	struct tn_insn *insns;
+	uint64_t r0 = 0;
+	uint32_t nr;
+	int err;
+
+	/* What we refuse, and packets, are not asked. */
+	if (v->error[0] || v->is_packet || v->kernel_differs || make_insns(v, &insns, &nr)) {
+		totals->refused++;
+		return true;
+	}
+	memcpy(mem, v->mem, sizeof(mem));
+	err = kernel_run(insns, nr, mem, (size_t)v->mem_size, &r0);
+	tn_free(&rt, insns);
+	if (err == -EACCES) {
+		totals->refused++;
+		return true;
+	}
+	if (err) {
+		fprintf(stderr, "%s (kernel): %s\n", v->name, strerror(-err));
+		return false;
+	}
+	return check_outcome(v, "kernel", r0, 0, mem);
 }
 
 static bool run_on(const struct vector *v, enum isa_engine engine)
@@ -153,9 +192,9 @@ static bool run_on(const struct vector *v, enum isa_engine engine)
 	return ok;
 }
 
-static void run_vector(const struct vector *v, bool has_jit, struct totals *totals)
+static void run_vector(const struct vector *v, unsigned engines, struct totals *totals)
 {
-	bool ok;
+	bool ok = true;
 
 	if (!v->name[0])
 		return;
@@ -163,11 +202,13 @@ static void run_vector(const struct vector *v, bool has_jit, struct totals *tota
 	if (!v->has_result && !v->error[0]) {
 		fprintf(stderr, "%s: neither result nor error\n", v->name);
 		ok = false;
-	} else {
-		ok = run_on(v, ISA_INTERP);
-		if (has_jit)
-			ok &= run_on(v, ISA_JIT);
 	}
+	if (engines & ENGINE_INTERP)
+		ok &= run_on(v, ISA_INTERP);
+	if (engines & ENGINE_JIT)
+		ok &= run_on(v, ISA_JIT);
+	if (engines & ENGINE_KERNEL)
+		ok &= run_on_kernel(v, totals);
 	totals->failed += !ok;
 }
 
@@ -189,6 +230,10 @@ static bool add_line(struct vector *v, const char *line)
 	if ((rest = after_word(line, "mem"))) {
 		v->mem_size = isa_parse_bytes(rest, v->mem, MAX_MEM);
 		return v->mem_size >= 0;
+	}
+	if (after_word(line, "kernel-differs")) {
+		v->kernel_differs = true;
+		return true;
 	}
 	if ((rest = after_word(line, "packet"))) {
 		v->is_packet = true;
@@ -226,7 +271,7 @@ static void begin_vector(struct vector *v, const char *name)
 	snprintf(v->name, sizeof(v->name), "%s", name);
 }
 
-static int run_file(const char *path, bool has_jit, struct totals *totals)
+static int run_file(const char *path, unsigned engines, struct totals *totals)
 {
 	static struct vector v;
 	FILE *file = fopen(path, "r");
@@ -245,35 +290,56 @@ static int run_file(const char *path, bool has_jit, struct totals *totals)
 		line[strcspn(line, "\n")] = 0;
 		name = after_word(line, "test");
 		if (name) {
-			run_vector(&v, has_jit, totals);
+			run_vector(&v, engines, totals);
 			begin_vector(&v, name);
 		} else if (v.name[0] && !add_line(&v, line)) {
 			fprintf(stderr, "%s:%u: malformed line\n", path, number);
 			totals->failed++;
 		}
 	}
-	run_vector(&v, has_jit, totals);
+	run_vector(&v, engines, totals);
 	fclose(file);
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int run_files(char **paths, int nr, unsigned engines, bool coverage)
 {
-	bool coverage = argc > 1 && !strcmp(argv[1], "--coverage"), has_jit;
 	struct totals totals = { 0 };
 	int err = 0;
+
+	for (int i = 0; i < nr; i++)
+		err |= run_file(paths[i], engines, &totals);
+	if (coverage)
+		totals.failed += report_unused_rows();
+	printf("%u vectors on%s%s%s: %u failed", totals.run,
+	       engines & ENGINE_INTERP ? " interpreter" : "", engines & ENGINE_JIT ? " JIT" : "",
+	       engines & ENGINE_KERNEL ? " kernel" : "", totals.failed);
+	printf(totals.refused ? ", %u not for it\n" : "\n", totals.refused);
+	return err || totals.failed || !totals.run;
+}
+
+int main(int argc, char **argv)
+{
+	const char *option = argc > 1 && argv[1][0] == '-' ? argv[1] : "";
+	unsigned engines = ENGINE_INTERP;
+	int first = 1 + (*option != 0), err;
 
 	if (tn_rt_init(&rt, NULL)) {
 		fprintf(stderr, "%s\n", tn_err_last()->msg);
 		return 1;
 	}
-	has_jit = tn_jit_available() == 0;
-	for (int i = 1 + coverage; i < argc; i++)
-		err |= run_file(argv[i], has_jit, &totals);
-	if (coverage)
-		totals.failed += report_unused_rows();
+	if (!strcmp(option, "--kernel")) {
+		engines = ENGINE_KERNEL;
+		err = kernel_available();
+		if (err) {
+			printf("skipped: bpf(2): %s\n", strerror(-err));
+			tn_rt_fini(&rt);
+			return 77;
+		}
+	} else if (!tn_jit_available()) {
+		engines |= ENGINE_JIT;
+	}
+	err = run_files(argv + first, argc - first, engines, !strcmp(option, "--coverage"));
 	tn_rt_fini(&rt);
-	printf("%u vectors on %s: %u failed\n", totals.run,
-	       has_jit ? "interpreter and JIT" : "the interpreter alone", totals.failed);
-	return err || totals.failed || !totals.run;
+	return err;
 }
