@@ -185,7 +185,7 @@ static int load_maps(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_maps && !rc; i++) {
 		struct tenon_map *handle = &obj->maps[i];
 
-		if (!handle->decl || (handle->decl->unused && handle->decl->is_data))
+		if (!handle->decl)
 			continue;
 		if (obj->reuse_maps && !handle->reused)
 			adopt_map(obj, handle);
@@ -247,7 +247,12 @@ static int bind_prog_arrays(struct tenon_object *obj, struct tenon_program *prog
 	return rc;
 }
 
-/* Programs that the plugin put into its prog arrays. */
+static bool is_loaded(const struct tenon_program *program)
+{
+	return program->prog->autoload;
+}
+
+/* Programs that the plugin put into its prog arrays; those left out leave their element empty. */
 static int fill_prog_arrays(struct tenon_object *obj)
 {
 	uint32_t i, k;
@@ -259,7 +264,8 @@ static int fill_prog_arrays(struct tenon_object *obj)
 		for (k = 0; decl && k < decl->nr_init_progs; k++) {
 			uint32_t id;
 
-			if (decl->init_progs[k] < 0)
+			if (decl->init_progs[k] < 0 ||
+			    !is_loaded(obj->programs[decl->init_progs[k]]))
 				continue;
 			id = obj->programs[decl->init_progs[k]]->prog->id;
 			rc = tn_map_host_update(obj->maps[i].map, &k, &id, 0);
@@ -344,11 +350,6 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 	return rc;
 }
 
-static bool is_loaded(const struct tenon_program *program)
-{
-	return program->prog->autoload;
-}
-
 static int prepare(struct tenon_object *obj, struct tenon_program *program, bool verify_only)
 {
 	struct tn_prog *prog = program->prog;
@@ -370,8 +371,11 @@ static int prepare(struct tenon_object *obj, struct tenon_program *program, bool
 		stage = TN_STAGE_VERIFY;
 		rc = verify(obj, program);
 	}
-	if (rc)
+	if (rc) {
 		tn_err_at(stage, obj->name, prog->name, -1, program->source);
+		/* For the report of a program that did not come as far as a verdict. */
+		program->failure = tn_strdup(&obj->rt->rt, tn_err_last()->msg);
+	}
 	return rc;
 }
 

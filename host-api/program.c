@@ -36,6 +36,7 @@ static void program_free(struct tenon_program *program)
 
 	tn_verdict_free(rt, &program->verdict);
 	tn_free(rt, program->source);
+	tn_free(rt, program->failure);
 	tn_free(rt, program->hook);
 	tn_free(rt, program->insns);
 	tn_free(rt, program->cells);
@@ -211,7 +212,8 @@ int tenon_program_report(const struct tenon_program *program, struct tenon_repor
 	if (rc)
 		return rc;
 	if (!program->verified)
-		return tn_err(-ENOENT, "program '%s' was not verified yet", program->prog->name);
+		return tn_err(-ENOENT, "program '%s': %s", program->prog->name,
+			      program->failure ? program->failure : "not verified yet");
 	v = &program->verdict;
 	out = (struct tenon_report){
 		.code = v->code,

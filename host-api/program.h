@@ -43,7 +43,8 @@ struct tenon_program {
 
 	struct tn_verdict verdict;
 	bool verified;
-	char *source; /* of the verdict's instruction */
+	char *source;  /* of the verdict's instruction */
+	char *failure; /* why it did not load; NULL: it did, or out of memory */
 	uint64_t verify_ns, compile_ns;
 
 	/* Counted where it happens, which is seldom. */
