@@ -69,6 +69,22 @@ static struct tn_deferred *waiting;	      /* oldest first; under reclaim_lock */
 static struct tn_deferred **waiting_end = &waiting;
 static _Atomic uint32_t queued; /* in both lists, or running */
 
+/* Threads that wait for one of the locks. Those that only try it, again and again from slow paths,
+ * let them pass: a mutex is not fair. */
+static _Atomic uint32_t lock_waiters;
+
+static void lock_patiently(pthread_mutex_t *lock)
+{
+	tn_add_relaxed(&lock_waiters, 1);
+	pthread_mutex_lock(lock);
+	tn_sub_acq_rel(&lock_waiters, 1);
+}
+
+static bool try_lock(pthread_mutex_t *lock)
+{
+	return !tn_load_relaxed(&lock_waiters) && !pthread_mutex_trylock(lock);
+}
+
 /* ---- Barriers ---- */
 
 static int membarrier(int command)
@@ -196,7 +212,7 @@ int tn_epoch_synchronize(void)
 
 	if (is_inside())
 		return tn_err(-EDEADLK, "cannot wait for programs to end from inside a program");
-	pthread_mutex_lock(&advance_lock);
+	lock_patiently(&advance_lock);
 	target = begin_grace();
 	pthread_mutex_unlock(&advance_lock);
 	if (!target)
@@ -234,8 +250,8 @@ void tn_epoch_advance(void)
 	struct tn_thread *t;
 	uint64_t lowest, epoch;
 
-	/* Somebody else is at it: his advance serves as well. */
-	if (pthread_mutex_trylock(&advance_lock))
+	/* Somebody else is at it, or is waiting to: that serves as well. */
+	if (!try_lock(&advance_lock))
 		return;
 	lowest = begin_grace();
 	pthread_mutex_unlock(&advance_lock);
@@ -322,7 +338,7 @@ uint32_t tn_epoch_reclaim(void)
 	self = tn_thread_self();
 	if (!self || self->depth || self->reclaiming)
 		return 0;
-	if (pthread_mutex_trylock(&reclaim_lock))
+	if (!try_lock(&reclaim_lock))
 		return 0;
 	nr = reclaim_locked(self);
 	pthread_mutex_unlock(&reclaim_lock);
@@ -349,7 +365,7 @@ int tn_epoch_drain(void)
 			err = tn_epoch_synchronize();
 		if (err)
 			return err;
-		pthread_mutex_lock(&reclaim_lock);
+		lock_patiently(&reclaim_lock);
 		reclaim_locked(self);
 		pthread_mutex_unlock(&reclaim_lock);
 	}
@@ -361,12 +377,12 @@ int tn_epoch_drain(void)
 void tn_epoch_fork_prepare_outer(struct tn_thread *self)
 {
 	if (!self || !self->reclaiming)
-		pthread_mutex_lock(&reclaim_lock);
+		lock_patiently(&reclaim_lock);
 }
 
 void tn_epoch_fork_prepare_inner(void)
 {
-	pthread_mutex_lock(&advance_lock);
+	lock_patiently(&advance_lock);
 	tn_threads_lock();
 }
 
@@ -384,6 +400,7 @@ void tn_epoch_fork_parent_outer(struct tn_thread *self)
 
 void tn_epoch_fork_child(void)
 {
+	tn_store_relaxed(&lock_waiters, 0);
 	if (!TN_TSAN && !tn_load_relaxed(&tn_epoch_g.fence) &&
 	    membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
 		enter_fence_mode();
