@@ -121,7 +121,7 @@ static int64_t take_i64(int64_t a, uint64_t b)
 {
 	seen[0] = (uint64_t)a;
 	seen[1] = b;
-	return a - (int64_t)b;
+	return (int64_t)((uint64_t)a - b);
 }
 
 static float take_f32(float a, float b)
