@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Readers against updaters for about two seconds: things
- * are published, replaced and poisoned once the epochs say that nobody reads them. Three ways of
- * freeing at once: synchronize, defer, and reuse by stamps. Threads come and go, and forked
- * children do the same on their own. Exit 0: no reader ever saw poison.
+ * Readers against updaters for about two seconds: things are published, replaced and poisoned once
+ * the epochs say that nobody reads them. Three ways of freeing at once: synchronize, defer, and
+ * reuse by stamps. Threads come and go, and forked children do the same on their own. Exit 0: no
+ * reader ever saw poison.
  */
 #include <pthread.h>
 #include <stdio.h>
