@@ -79,7 +79,8 @@ int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what)
 
 /* ---- Words ---- */
 
-static char *next_buffer(struct tn_vf *vf)
+/* In turn; never inlined, or gcc takes the buffers for one and warns of overlap. */
+static TN_NOINLINE char *next_buffer(struct tn_vf *vf)
 {
 	return vf->diag.words[vf->diag.next_word++ % TN_WORDS_BUFFERS];
 }

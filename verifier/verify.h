@@ -9,6 +9,9 @@
 
 #include "vm/image.h"
 
+struct tn_state;
+struct tn_state_env;
+
 enum tn_license_policy { TN_LICENSE_KERNEL = 0, TN_LICENSE_OFF, TN_LICENSE_HOST_LIST };
 
 struct tn_verify_env {
@@ -24,6 +27,11 @@ struct tn_verify_env {
 	/* Policy: 0 or -EACCES with words. May be NULL. */
 	int (*helper_allowed)(void *user, const char *name);
 	void *user;
+	/* For tests: each state that the walk steps from, before the instruction s->insn. An attempt
+	 * that is repeated begins again at instruction 0 with `fresh`. May be NULL. */
+	void (*observe)(void *user, struct tn_state_env *senv, const struct tn_state *s,
+			bool fresh);
+	void *observe_user;
 };
 
 /* Stable codes, errors.def. 0: accepted. */

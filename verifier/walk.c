@@ -385,6 +385,8 @@ static int follow(struct tn_vf *vf)
 		vf->facts->insns[vf->s.insn].flags |= TN_FACT_REACHED;
 		if (vf->env->log_level > 1)
 			tn_log_state(vf);
+		if (vf->env->observe)
+			vf->env->observe(vf->env->observe_user, &vf->senv, &vf->s, false);
 		vf->prev = vf->s.insn;
 		err = step(vf);
 		if (err)
@@ -419,6 +421,8 @@ int tn_walk(struct tn_vf *vf)
 {
 	int err = tn_walk_push(vf, TN_RESUME_AT);
 
+	if (vf->env->observe)
+		vf->env->observe(vf->env->observe_user, &vf->senv, &vf->s, true);
 	while (!err && vf->pending.nr) {
 		struct tn_pending e = vf->pending.v[--vf->pending.nr];
 
