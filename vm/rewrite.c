@@ -100,7 +100,7 @@ static void rewrite_branch(struct tn_insn *insn, struct tn_insn_fact *fact)
 		fact->fuel = 0;
 	}
 	/* The outcome was that of the condition; what stands here now always jumps. */
-	fact->flags &= (uint16_t)~(TN_FACT_BRANCH_ALWAYS | TN_FACT_BRANCH_NEVER);
+	fact->flags &= (uint16_t) ~(TN_FACT_BRANCH_ALWAYS | TN_FACT_BRANCH_NEVER);
 	insn->code = TN_JMP | TN_JA;
 	insn->dst = 0;
 	insn->src = 0;
