@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One program: labels, then function by function, instruction by instruction. */
 #include <errno.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "jit/x86_64/emit.h"
 #include "base/err.h"
@@ -111,9 +114,12 @@ static int make_labels(struct tn_emit *e)
 static void detect_features(struct tn_emit *e)
 {
 #if defined(__x86_64__)
+	unsigned eax, ebx, ecx = 0, edx;
+
 	__builtin_cpu_init();
 	e->has_bmi2 = __builtin_cpu_supports("bmi2") != 0;
-	e->has_movbe = __builtin_cpu_supports("movbe") != 0;
+	/* clang 14 has no name for movbe. Intel SDM 2A, CPUID leaf 1: ECX bit 22. */
+	e->has_movbe = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & 1u << 22);
 #else
 	(void)e;
 #endif
