@@ -33,9 +33,9 @@ static int refused(int err, const char *step)
 	const char *likely = "the kernel refused";
 
 	if (err == EACCES)
-		likely = "a security module such as SELinux denies execmem";
+		likely = "SELinux (execmem) or PR_SET_MDWE denies it";
 	else if (err == EPERM)
-		likely = "a seccomp filter or MemoryDenyWriteExecute denies it";
+		likely = "a seccomp filter such as MemoryDenyWriteExecute denies it";
 	return tn_err(err == EACCES ? -EACCES : -EPERM, "executable memory is refused: %s: %s (%s)",
 		      step, strerror(err), likely);
 }
