@@ -25,6 +25,7 @@ struct cli {
 	unsigned int repeat;
 	enum tenon_engine engine;
 	bool json, source, jited, log;
+	bool only_selected;  /* leave the other programs out; runs need them for tail calls */
 	int status;	     /* of a step that failed */
 };
 

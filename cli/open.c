@@ -141,7 +141,8 @@ struct tenon_object *cli_open(struct cli *cli)
 		return NULL;
 	}
 	while ((prog = tenon_object_next_program(obj, prog))) {
-		tenon_program_set_autoload(prog, cli_selected(cli, prog));
+		if (cli->only_selected)
+			tenon_program_set_autoload(prog, cli_selected(cli, prog));
 		found = found || cli_selected(cli, prog);
 	}
 	if (!found) {

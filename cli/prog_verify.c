@@ -4,11 +4,6 @@
 
 #include "cli.h"
 
-static const char *message_of(const struct tenon_report *r)
-{
-	return r->msg && *r->msg ? r->msg : tenon_last_error()->msg;
-}
-
 static void report_text(const struct tenon_program *prog, const struct tenon_report *r)
 {
 	struct tenon_program_info info = { .sz = sizeof(info) };
@@ -21,8 +16,7 @@ static void report_text(const struct tenon_program *prog, const struct tenon_rep
 		       tenon_program_name(prog), info.nr_insns, (unsigned long long)r->steps,
 		       (unsigned long long)r->states);
 	else
-		printf("%s: rejected (%s):\n%s\n", tenon_program_name(prog), r->code_name,
-		       message_of(r));
+		printf("%s: rejected:\n%s\n", tenon_program_name(prog), r->msg);
 }
 
 static struct json_object *report_json(const struct tenon_program *prog,
@@ -34,7 +28,7 @@ static struct json_object *report_json(const struct tenon_program *prog,
 	json_object_object_add(p, "section", json_object_new_string(tenon_program_section(prog)));
 	json_object_object_add(p, "accepted", json_object_new_boolean(r->code == 0));
 	if (r->code)
-		json_object_object_add(p, "message", json_object_new_string(message_of(r)));
+		json_object_object_add(p, "message", json_object_new_string(r->msg));
 	if (r->json && *r->json)
 		details = json_tokener_parse(r->json);
 	if (details)
@@ -51,14 +45,19 @@ static bool judged(const struct tenon_report *r)
 
 int cmd_prog_verify(struct cli *cli)
 {
-	struct tenon_object *obj = cli_open(cli);
+	struct tenon_object *obj;
 	struct json_object *all = cli->json ? json_object_new_array() : NULL;
 	struct tenon_program *prog = NULL;
+	char why[1024] = "";
 	int err, nr_judged = 0;
 
+	cli->only_selected = true;
+	obj = cli_open(cli);
 	if (!obj)
 		return cli->status;
 	err = tenon_object_verify(obj);
+	if (err) /* asking for a report that is not there would replace the words */
+		snprintf(why, sizeof(why), "%s", tenon_last_error()->msg);
 	while ((prog = tenon_object_next_program(obj, prog))) {
 		struct tenon_report r = { .sz = sizeof(r) };
 
@@ -73,7 +72,7 @@ int cmd_prog_verify(struct cli *cli)
 	if (all)
 		cli_print_json(all);
 	if (err && nr_judged == 0)
-		fprintf(stderr, "error: %s: %s\n", cli->object, tenon_last_error()->msg);
+		fprintf(stderr, "error: %s: %s\n", cli->object, why);
 	else if (nr_judged == 0)
 		fprintf(stderr, "error: %s has no programs\n", cli->object);
 	tenon_object_close(obj);

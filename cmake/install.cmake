@@ -21,5 +21,7 @@ install(FILES ${CMAKE_BINARY_DIR}/tenon-config.cmake
 	${CMAKE_BINARY_DIR}/tenon-config-version.cmake cmake/TenonPlugin.cmake
 	DESTINATION ${tenon_cmake_dir})
 
+# The file finds its own prefix, so that an installed tree can be moved.
+file(RELATIVE_PATH TENON_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/tenon.pc.in ${CMAKE_BINARY_DIR}/tenon.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/tenon.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -142,6 +142,9 @@ static void compare_map(struct bpf_map *kmap, struct tenon_object *tobj)
 
 	if (!value_size || value_size > sizeof(kval) || key_size > sizeof(key) || key_size == 0)
 		return;
+	/* Data that no program refers to is not created. */
+	if (tmap && tenon_map_id(tmap) == 0)
+		return;
 	if (!tmap) {
 		fprintf(stderr, "map '%s' is missing in tenon\n", name);
 		failed++;
