@@ -263,6 +263,12 @@ void tn_x86_rorx(struct tn_codebuf *b, bool w, uint8_t dst, uint8_t src, uint8_t
 	tn_put8(b, imm);
 }
 
+void tn_x86_mulx_high(struct tn_codebuf *b, bool w, uint8_t dst, uint8_t src)
+{
+	/* Where both destinations are one register, it gets the upper half. */
+	put_vex(b, w, 2, 3, 0xf6, dst, dst, src);
+}
+
 void tn_x86_bswap(struct tn_codebuf *b, bool w, uint8_t r)
 {
 	if (w || r & 8)

@@ -90,6 +90,8 @@ void tn_x86_rol16_ri(struct tn_codebuf *b, uint8_t r, uint8_t imm);
 void tn_x86_shiftx(struct tn_codebuf *b, enum tn_x86_shift op, bool w, uint8_t dst, uint8_t src,
 		   uint8_t count);
 void tn_x86_rorx(struct tn_codebuf *b, bool w, uint8_t dst, uint8_t src, uint8_t imm);
+/* BMI2: dst = the upper half of rdx * src, flags untouched. */
+void tn_x86_mulx_high(struct tn_codebuf *b, bool w, uint8_t dst, uint8_t src);
 void tn_x86_bswap(struct tn_codebuf *b, bool w, uint8_t r);
 /* dst = the low `bytes` (1, 2, 4) of src; zero-extended to 64 bits, or sign-extended to w. */
 void tn_x86_movzx_rr(struct tn_codebuf *b, uint8_t bytes, uint8_t dst, uint8_t src);

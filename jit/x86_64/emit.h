@@ -125,6 +125,8 @@ void tn_emit_test_abort(struct tn_emit *e);
 
 /* The families. Each emits instruction `i`. */
 int tn_emit_alu(struct tn_emit *e, uint32_t i);
+/* Division and remainder, once the destination is computed. */
+void tn_emit_division(struct tn_emit *e, const struct tn_insn *insn, bool w);
 int tn_emit_memory(struct tn_emit *e, uint32_t i);
 int tn_emit_jump(struct tn_emit *e, uint32_t i);
 int tn_emit_call(struct tn_emit *e, uint32_t i);

@@ -92,124 +92,6 @@ static void emit_shift(struct tn_emit *e, const struct tn_insn *insn, bool w)
 	}
 }
 
-/* ---- Division: rdx:rax by a register, which must be neither ---- */
-
-struct division {
-	bool w, is_signed, is_mod, is_imm;
-	uint8_t dst, by;
-	int32_t imm;
-};
-
-/* Frees rax and rdx, puts the dividend into rax, and says where the divisor stands. r11 keeps rax
- * and r10 rdx, unless they are the destination. */
-static uint8_t division_begin(struct tn_emit *e, const struct division *d)
-{
-	uint8_t by = d->by;
-
-	tn_x86_mov_rr(e->b, true, R11, RAX);
-	if (d->dst != RDX || (!d->is_imm && by == RDX))
-		tn_x86_mov_rr(e->b, true, R10, RDX);
-	if (d->is_imm) {
-		/* The destination's old place is free once it stands in rax; rax and rdx are
-		 * not, but then their copies need no keeping. */
-		by = d->dst == RAX ? R11 : d->dst == RDX ? R10 : d->dst;
-		if (d->dst != RAX)
-			tn_x86_mov_rr(e->b, d->w, RAX, d->dst);
-		tn_x86_mov_ri(e->b, by, d->w ? (uint64_t)(int64_t)d->imm : (uint32_t)d->imm);
-		return by;
-	}
-	if (d->dst != RAX)
-		tn_x86_mov_rr(e->b, d->w, RAX, d->dst);
-	return by == RAX ? R11 : by == RDX ? R10 : by;
-}
-
-static void division_end(struct tn_emit *e, const struct division *d)
-{
-	uint8_t result = d->is_mod ? RDX : RAX;
-
-	if (result != d->dst)
-		tn_x86_mov_rr(e->b, d->w, d->dst, result);
-	if (d->dst != RAX)
-		tn_x86_mov_rr(e->b, true, RAX, R11);
-	if (d->dst != RDX)
-		tn_x86_mov_rr(e->b, true, RDX, R10);
-}
-
-static void divide_now(struct tn_emit *e, const struct division *d, uint8_t by)
-{
-	if (d->is_signed)
-		tn_x86_cqo(e->b, d->w);
-	else
-		tn_x86_mov_ri(e->b, RDX, 0);
-	tn_x86_unary(e->b, d->is_signed ? X86_IDIV : X86_DIV, d->w, by);
-}
-
-/* RFC 9669 4.1: by zero gives 0, or the dividend for mod; the most negative number by -1 gives
- * itself, or 0 for mod, where the machine would trap. */
-static void emit_division(struct tn_emit *e, const struct division *d)
-{
-	uint8_t by = division_begin(e, d);
-	uint32_t zero = 0, minus_one = 0, end_zero, end_minus = 0;
-	bool test_zero = !d->is_imm, test_minus = d->is_signed && !d->is_imm;
-
-	if (test_zero) {
-		tn_x86_test_rr(e->b, d->w, by, by);
-		zero = tn_x86_jcc8(e->b, CC_E);
-	}
-	if (test_minus) {
-		tn_x86_alu_ri(e->b, X86_CMP, d->w, by, -1);
-		minus_one = tn_x86_jcc8(e->b, CC_E);
-	}
-	divide_now(e, d, by);
-	if (test_minus) {
-		end_minus = tn_x86_jmp8(e->b);
-		tn_x86_here(e->b, minus_one);
-		if (d->is_mod)
-			tn_x86_mov_ri(e->b, RDX, 0);
-		else
-			tn_x86_unary(e->b, X86_NEG, d->w, RAX);
-	}
-	if (test_zero) {
-		end_zero = tn_x86_jmp8(e->b);
-		tn_x86_here(e->b, zero);
-		if (d->is_mod)
-			tn_x86_mov_rr(e->b, d->w, RDX, RAX);
-		else
-			tn_x86_mov_ri(e->b, RAX, 0);
-		tn_x86_here(e->b, end_zero);
-	}
-	if (test_minus)
-		tn_x86_here(e->b, end_minus);
-	division_end(e, d);
-}
-
-static void emit_div(struct tn_emit *e, const struct tn_insn *insn, bool w)
-{
-	struct division d = {
-		.w = w,
-		.is_signed = insn->off == 1,
-		.is_mod = TN_OP(insn->code) == TN_MOD,
-		.is_imm = TN_SRC(insn->code) == TN_K,
-		.dst = tn_reg(insn->dst),
-		.by = tn_reg(insn->src),
-		.imm = insn->imm,
-	};
-
-	if (d.is_imm && d.imm == 0) {
-		if (!d.is_mod)
-			tn_x86_mov_ri(e->b, d.dst, 0);
-		else if (!w)
-			tn_x86_mov_rr(e->b, false, d.dst, d.dst);
-	} else if (d.is_imm && d.is_signed && d.imm == -1) {
-		if (d.is_mod)
-			tn_x86_mov_ri(e->b, d.dst, 0);
-		else
-			tn_x86_unary(e->b, X86_NEG, w, d.dst);
-	} else {
-		emit_division(e, &d);
-	}
-}
-
 /* ---- Moves and byte order ---- */
 
 static void emit_mov(struct tn_emit *e, const struct tn_insn *insn, bool w)
@@ -284,7 +166,7 @@ int tn_emit_alu(struct tn_emit *e, uint32_t i)
 		break;
 	case TN_DIV:
 	case TN_MOD:
-		emit_div(e, insn, w);
+		tn_emit_division(e, insn, w);
 		break;
 	case TN_MOV:
 		emit_mov(e, insn, w);

@@ -276,6 +276,87 @@ static void emit_agrees_with_interpreter_on_random_programs(void **unused)
 	jit_test_free(t);
 }
 
+/* ---- Division by constants ---- */
+
+static uint64_t expected_division(bool w, bool is_mod, uint64_t n, int32_t imm)
+{
+	uint64_t by = w ? (uint64_t)(int64_t)imm : (uint32_t)imm;
+
+	if (!w)
+		n = (uint32_t)n;
+	if (!by)
+		return is_mod ? n : 0;
+	return is_mod ? n % by : n / by;
+}
+
+/* Dividends around multiples of the divisor are where a reciprocal is wrong first. */
+static void check_divisor(struct jit_test *t, bool w, bool is_mod, uint8_t reg, int32_t imm)
+{
+	uint64_t by = w ? (uint64_t)(int64_t)imm : (uint32_t)imm;
+	const struct tn_insn insns[] = {
+		MOV_K(TN_R3, 33),
+		MOV_K(TN_R0, 44),
+		LOAD(TN_DW, reg, TN_R1, 0),
+		I((w ? TN_ALU64 : TN_ALU) | (is_mod ? TN_MOD : TN_DIV), reg, 0, 0, imm),
+		/* The registers that division uses are as they were. */
+		JMP_K(TN_JNE, reg == TN_R3 ? TN_R0 : TN_R3, reg == TN_R3 ? 44 : 33, 2),
+		MOV_X(TN_R0, reg),
+		EXIT(),
+		MOV_K(TN_R0, -1),
+		EXIT(),
+	};
+	uint32_t i;
+
+	jit_test_load(t, insns, sizeof(insns) / sizeof(insns[0]));
+	jit_test_compile(t);
+	for (i = 0; i < 60; i++) {
+		uint64_t k = i < 20 ? i : next_random() >> below(63), n = k * by + (i % 3) - 1;
+
+		if (i > 50)
+			n = corner();
+		assert_int_equal(jit_test_native(t, &n), expected_division(w, is_mod, n, imm));
+	}
+}
+
+static void division_by_constants_is_exact(void **unused)
+{
+	static const int32_t divisors[] = { 0,	       1,
+					    2,	       3,
+					    5,	       6,
+					    7,	       9,
+					    10,	       11,
+					    12,	       13,
+					    25,	       28,
+					    63,	       64,
+					    65,	       100,
+					    125,       127,
+					    255,       625,
+					    641,       1000,
+					    65535,     65537,
+					    1000000,   1000000007,
+					    INT32_MAX, INT32_MAX - 1,
+					    INT32_MIN, INT32_MIN + 1,
+					    -1,	       -2,
+					    -3,	       -7,
+					    -1000 };
+	struct jit_test *t = jit_test_new();
+	uint32_t i, form;
+
+	(void)unused;
+	state = 0x2545f4914f6cdd1d;
+	for (i = 0; i < sizeof(divisors) / sizeof(divisors[0]) + 100; i++) {
+		int32_t by = i < 100 ? (int32_t)(next_random() >> below(31)) : divisors[i - 100];
+
+		for (form = 0; form < 12; form++)
+			check_divisor(t, form & 1, form & 2,
+				      form < 4	 ? TN_R0
+				      : form < 8 ? TN_R3
+						 : TN_R7,
+				      by);
+	}
+	jit_test_free(t);
+}
+
 static void emit_returns_constant_without_frame(void **unused)
 {
 	struct jit_test *t = jit_test_new();
@@ -292,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(emit_returns_constant_without_frame),
+		cmocka_unit_test(division_by_constants_is_exact),
 		cmocka_unit_test(emit_agrees_with_interpreter_on_random_programs),
 	};
 
