@@ -93,6 +93,31 @@ const char *tn_scalar_words(struct tn_vf *vf, const struct tn_scalar *v)
 	return buf;
 }
 
+const char *tn_offset_words(struct tn_vf *vf, const struct tn_reg *r, int64_t off)
+{
+	char *buf = next_buffer(vf);
+	int64_t lo, hi;
+
+	if (__builtin_add_overflow(r->v.smin, off, &lo) ||
+	    __builtin_add_overflow(r->v.smax, off, &hi) ||
+	    (r->v.smin == INT64_MIN && r->v.smax == INT64_MAX))
+		snprintf(buf, TN_WORDS_BYTES, "an unknown offset");
+	else if (lo == hi)
+		snprintf(buf, TN_WORDS_BYTES, "offset %lld", (long long)lo);
+	else
+		snprintf(buf, TN_WORDS_BYTES, "an offset of %lld..%lld", (long long)lo,
+			 (long long)hi);
+	return buf;
+}
+
+const char *tn_bytes_words(struct tn_vf *vf, uint64_t n)
+{
+	char *buf = next_buffer(vf);
+
+	snprintf(buf, TN_WORDS_BYTES, "%llu byte%s", (unsigned long long)n, n == 1 ? "" : "s");
+	return buf;
+}
+
 static const char *field_name(const struct tn_vf *vf, uint32_t region)
 {
 	return vf->ctx->fields[vf->regions[region].field].name;

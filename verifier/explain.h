@@ -53,6 +53,10 @@ struct tn_verdict;
 /* "a value of map 'counts'", "a number, 0..1023"; valid until seven more of them. */
 const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r);
 const char *tn_scalar_words(struct tn_vf *vf, const struct tn_scalar *v);
+/* Where r + off may point, from the start of its memory: "12", "-64..-8". */
+const char *tn_offset_words(struct tn_vf *vf, const struct tn_reg *r, int64_t off);
+/* "1 byte", "14 bytes". */
+const char *tn_bytes_words(struct tn_vf *vf, uint64_t n);
 /* The memory that a pointer points into, without its article: "map 'counts'". */
 const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r);
 

@@ -44,16 +44,13 @@ static int refuse_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
 	uint64_t c;
 
-	tn_reject(vf, E_BOUNDS, (int)regno,
-		  "%s of %llu bytes at offset %s%+lld of %s, which has %llu bytes",
-		  write ? "a write" : "a read", (unsigned long long)size,
-		  tn_scalar_words(vf, &r->v), (long long)off, tn_memory_words(vf, r),
-		  (unsigned long long)total);
+	tn_reject(vf, E_BOUNDS, (int)regno, "%s of %s at %s of %s, which has %s",
+		  write ? "a write" : "a read", tn_bytes_words(vf, size),
+		  tn_offset_words(vf, r, off), tn_memory_words(vf, r), tn_bytes_words(vf, total));
 	if (!tn_scalar_is_const(&r->v, &c) && total >= size && off >= 0 &&
 	    total - size >= (uint64_t)off)
-		return tn_advise(vf,
-				 "need an offset of at most %llu there: test it before this line",
-				 (unsigned long long)(total - size - (uint64_t)off));
+		return tn_advise(vf, "need 0..%llu there, have %s: test the index before this line",
+				 (unsigned long long)(total - size), tn_offset_words(vf, r, off));
 	return -EACCES;
 }
 
@@ -96,17 +93,15 @@ static int check_region(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t 
 	    tn_region_slack(vf->regions, &vf->s, r->region, &m, 1, &k) && size <= INT64_MAX &&
 	    (int64_t)size <= k)
 		return 0;
-	tn_reject(
-		vf, E_BOUNDS, (int)regno,
-		"%s of %llu bytes at offset %s%+lld of %s, which is only known to have %llu bytes "
-		"here",
-		write ? "a write" : "a read", (unsigned long long)size, tn_scalar_words(vf, &r->v),
-		(long long)off, tn_memory_words(vf, r),
-		(unsigned long long)tn_region_min_bytes(vf->regions, &vf->s, r->region));
+	tn_reject(vf, E_BOUNDS, (int)regno,
+		  "%s of %s at %s of %s, which is only known to have %s here",
+		  write ? "a write" : "a read", tn_bytes_words(vf, size),
+		  tn_offset_words(vf, r, off), tn_memory_words(vf, r),
+		  tn_bytes_words(vf, tn_region_min_bytes(vf->regions, &vf->s, r->region)));
 	if (tn_scalar_is_const(&r->v, &c))
 		return tn_advise(vf, "test that the size is at least %llu before this line",
 				 (unsigned long long)(c + (uint64_t)off + size));
-	return tn_advise(vf, "test offset + %llu against the end before this line",
+	return tn_advise(vf, "test that the offset + %llu is not beyond the end before this line",
 			 (unsigned long long)((uint64_t)off + size));
 }
 
@@ -168,13 +163,14 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 
 	if (!tn_scalar_is_const(&r->v, &at) || (at && !vf->ctx_identity))
 		return tn_reject(vf, E_CTX, (int)regno,
-				 "the context is accessed through a moved pointer (offset %s)",
-				 tn_scalar_words(vf, &r->v));
+				 "the context is accessed through a moved pointer (%s)",
+				 tn_offset_words(vf, r, 0));
 	at += (uint64_t)off;
 	if (at > vf->ctx->size || size > vf->ctx->size - at)
 		return tn_reject(vf, E_CTX, (int)regno,
-				 "%u bytes at offset %lld of the context '%s', which has %u bytes",
-				 size, (long long)at, vf->ctx->name, vf->ctx->size);
+				 "%s at offset %lld of the context '%s', which has %u bytes",
+				 tn_bytes_words(vf, size), (long long)at, vf->ctx->name,
+				 vf->ctx->size);
 	*field = tn_ctx_field_at(vf->ctx, (uint32_t)at, size);
 	if (!*field)
 		return tn_reject(
@@ -405,8 +401,8 @@ static int check_atomic_place(struct tn_vf *vf, uint32_t regno, int64_t off, uin
 	/* Stack, values and records begin at multiples of 8. */
 	if ((m.v.t.value | m.v.t.mask) & (size - 1))
 		return tn_reject(vf, E_ALIGN, (int)regno,
-				 "a misaligned atomic operation: %u bytes at offset %s%+lld", size,
-				 tn_scalar_words(vf, &r->v), (long long)off);
+				 "a misaligned atomic operation: %u bytes at %s", size,
+				 tn_offset_words(vf, r, off));
 	return 0;
 }
 

@@ -41,9 +41,8 @@ static struct tn_frame *find_range(struct tn_vf *vf, const struct tn_reg *base, 
 	if (smin < -2 * max || smax > 2 * max || off < -2 * max || off > 2 * max ||
 	    smin + off < -max || smax + off + (int64_t)size > 0 || size > (uint64_t)max) {
 		tn_reject(vf, E_STACK, (int)regno,
-			  "%llu bytes at offset %s%+lld of the frame: the stack is [-%lld, 0)",
-			  (unsigned long long)size, tn_scalar_words(vf, &base->v), (long long)off,
-			  (long long)max);
+			  "%s at %s from the end of the frame: the stack is [-%lld, 0)",
+			  tn_bytes_words(vf, size), tn_offset_words(vf, base, off), (long long)max);
 		return NULL;
 	}
 	*lo = smin + off;

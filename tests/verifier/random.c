@@ -277,11 +277,14 @@ static void gen_index(struct gen *g)
 static void gen_region(struct gen *g)
 {
 	uint32_t r = number(g), size = 1u << below(g, 3), at = g->nr, at2 = UINT32_MAX;
+	uint32_t around = UINT32_MAX;
 	int32_t off = (int32_t)below(g, 3);
 
 	if (chance(g, 50)) {
 		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 8, 0);
 		emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
+		if (chance(g, 25))
+			around = branch(g); /* a path without the check */
 		if (chance(g, 40))
 			add_imm(g, TN_R5, jitter(g, -(int32_t)size));
 		if (chance(g, 50)) {
@@ -307,6 +310,8 @@ static void gen_region(struct gen *g)
 				size = 1;
 			}
 		}
+		if (around != UINT32_MAX)
+			patch_here(g, around);
 		emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
 	} else {
 		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 40, 0);
