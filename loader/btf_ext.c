@@ -40,8 +40,10 @@ static int relocate_btf(struct tn_load *ld, unsigned char *bytes, size_t size)
 }
 
 /* Give the DATASEC its section's size; its variables must fit. */
-static int complete_datasec(const struct tn_load *ld, struct tn_btf_type *t)
+static int complete_datasec(struct tn_load *ld, uint32_t id)
 {
+	/* The copy is the image's own, and nobody else has seen it yet. */
+	struct tn_btf_type *t = (struct tn_btf_type *)(uintptr_t)tn_btf_type(ld->image->btf, id);
 	const char *name = tn_btf_str(ld->image->btf, t->name_off);
 	const struct tn_btf_var_secinfo *info = tn_btf_extra(t);
 	const struct tn_elf_section *s;
@@ -53,6 +55,10 @@ static int complete_datasec(const struct tn_load *ld, struct tn_btf_type *t)
 	s = &ld->elf.sections[section];
 	if (!section || s->size > UINT32_MAX)
 		return 0;
+	if (ld->sections[section].datasec)
+		return tn_err(-EINVAL, "section '%s' is described twice: by BTF types %u and %u",
+			      name, ld->sections[section].datasec, id);
+	ld->sections[section].datasec = id;
 	t->size_or_type = (uint32_t)s->size;
 	for (uint32_t i = 0; i < tn_btf_vlen(t); i++)
 		if ((uint64_t)info[i].offset + info[i].size > s->size)
@@ -87,8 +93,7 @@ int tn_load_btf(struct tn_load *ld)
 	btf = ld->image->btf;
 	for (uint32_t id = 1; id < btf->nr_types && !err; id++)
 		if (tn_btf_kind(tn_btf_type(btf, id)) == TN_BTF_DATASEC)
-			err = complete_datasec(
-				ld, (struct tn_btf_type *)(uintptr_t)tn_btf_type(btf, id));
+			err = complete_datasec(ld, id);
 	return err;
 }
 

@@ -37,6 +37,9 @@ enum core_kind {
 	CORE_TYPE_MATCHES,
 };
 
+/* Steps of one access. As in libbpf. */
+#define MAX_DEPTH 64
+
 struct known_field {
 	const char *type, *field;
 	uint32_t bit_off, bits; /* within the named type */
@@ -169,12 +172,14 @@ static bool known_field(const char *type, const char *field, uint32_t *bit_off, 
 /* "data" of "xdp_md___v2": the flavour behind three underscores is not part of the name. */
 static void plain_name(const char *name, char *out, size_t size)
 {
-	const char *flavour = strstr(name, "___");
-	size_t len = flavour && flavour != name ? (size_t)(flavour - name) : strlen(name);
+	size_t len = strnlen(name, size - 1);
+	char *flavour;
 
-	len = TN_MIN(len, size - 1);
 	memcpy(out, name, len);
 	out[len] = '\0';
+	flavour = strstr(out, "___");
+	if (flavour && flavour != out)
+		*flavour = '\0';
 }
 
 struct walk {
@@ -276,8 +281,12 @@ static int check_field(struct walk *w, uint32_t id)
 	/* The first number counts whole objects, as in p[0]. */
 	if (!next_index(w, &index))
 		return tn_err(-EINVAL, "CO-RE record: access '%.40s' is malformed", w->access);
-	while (*w->access && !err)
+	for (int depth = 0; *w->access && !err; depth++) {
+		if (depth == MAX_DEPTH)
+			return tn_err(-EINVAL, "CO-RE record for '%s': more than %d steps", w->type,
+				      MAX_DEPTH);
 		err = step(w, &id);
+	}
 	return err;
 }
 

@@ -73,12 +73,18 @@ static int count_sections(struct tn_span file, Elf *elf, size_t *nr, size_t *nam
 	return 0;
 }
 
-/* The string at `off` of string table `section`; NULL with words: there is none. */
+/* The string at `off` of string table `section`, or NULL. That a table ends with a zero byte makes
+ * this cheap: to look for the end of each name would take the square of the file's size. */
 static const char *string_at(const struct tn_elf *elf, uint32_t section, uint32_t off)
 {
+	struct tn_span table;
+
 	if (section >= elf->nr_sections || elf->sections[section].type != SHT_STRTAB)
 		return NULL;
-	return tn_span_str(elf->sections[section].data, off);
+	table = elf->sections[section].data;
+	if (off >= table.size || table.data[table.size - 1] != 0)
+		return NULL;
+	return (const char *)table.data + off;
 }
 
 static int read_section(struct tn_elf *self, struct tn_span file, Elf *elf, uint32_t i,
@@ -160,6 +166,9 @@ static int read_sections(struct tn_elf *self, struct tn_span file, Elf *elf)
 			err = tn_err(-EINVAL,
 				     "ELF section %u: name at byte %u lies outside the names", i,
 				     name_offs[i]);
+		else if (!tn_elf_name_fits(self->sections[i].name))
+			err = tn_err(-EINVAL, "ELF section %u: its name is longer than %d", i,
+				     TN_ELF_MAX_NAME);
 	}
 	if (!err)
 		err = check_overlaps(self);
@@ -284,6 +293,11 @@ void tn_elf_close(struct tn_elf *self)
 	self->sections = NULL;
 	self->symbols = NULL;
 	self->nr_sections = self->nr_symbols = 0;
+}
+
+bool tn_elf_name_fits(const char *name)
+{
+	return strnlen(name, TN_ELF_MAX_NAME + 1) <= TN_ELF_MAX_NAME;
 }
 
 bool tn_elf_is_rel(const struct tn_elf_section *section)

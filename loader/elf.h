@@ -65,6 +65,11 @@ struct tn_elf {
 int tn_elf_open(struct tn_elf *elf, struct tn_rt *rt, struct tn_span file);
 void tn_elf_close(struct tn_elf *elf);
 
+/* Names of sections, functions, maps and externs are as long as the kernel lets symbols be: a file
+ * can name one long string a hundred thousand times. */
+#define TN_ELF_MAX_NAME 511
+bool tn_elf_name_fits(const char *name);
+
 /* Does this section hold relocations, and of which section? Checked to exist. */
 bool tn_elf_is_rel(const struct tn_elf_section *section);
 /* All entries of relocation section `section`, by offset; no two at one place. The caller frees

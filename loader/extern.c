@@ -21,6 +21,9 @@ static int add_extern(struct tn_load *ld, enum tn_extern_kind kind, uint32_t id)
 	const struct tn_btf_type *t = tn_btf_type(btf, id);
 	struct tn_load_extern *ext;
 
+	if (!tn_elf_name_fits(tn_btf_str(btf, t->name_off)))
+		return tn_err(-EINVAL, "extern '%.40s...' has a name longer than %d",
+			      tn_btf_str(btf, t->name_off), TN_ELF_MAX_NAME);
 	ext = tn_vec_push(ld->rt, &ld->externs);
 	if (!ext)
 		return tn_err_nomem("externs");

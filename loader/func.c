@@ -27,6 +27,10 @@ static int add_func(struct tn_load *ld, uint32_t symbol)
 	if (s->size / 8 > INT32_MAX)
 		return tn_err(-EINVAL, "section '%s': too many instructions: %llu", s->name,
 			      (unsigned long long)s->size / 8);
+	if (!tn_elf_name_fits(sym->name))
+		return tn_err(-EINVAL,
+			      "section '%s': function '%.40s...' has a name longer than %d",
+			      s->name, sym->name, TN_ELF_MAX_NAME);
 	fn = tn_vec_push(ld->rt, &ld->funcs);
 	if (!fn)
 		return tn_err_nomem("functions");

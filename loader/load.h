@@ -35,6 +35,7 @@ enum tn_role {
 struct tn_load_section {
 	enum tn_role role;
 	uint32_t map;		     /* data sections: index into image->maps */
+	uint32_t datasec;	     /* its DATASEC in the BTF, 0: none */
 	uint32_t rel_section;	     /* that relocates this one, 0: none */
 	struct tn_elf_reloc *relocs; /* of code and .maps, by offset */
 	uint32_t nr_relocs;
@@ -55,7 +56,7 @@ struct tn_load_func {
 	/* In the program that is being put together (tn_load.building), if stamp says so. */
 	uint32_t stamp, placed;
 	bool is_callback;
-	bool is_noted; /* its relocations stand in the image */
+	bool is_seen; /* relocated once: its CO-RE records are checked, its relocations listed */
 };
 
 struct tn_load_line {

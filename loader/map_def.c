@@ -13,6 +13,9 @@
 #include "loader/load.h"
 #include "maps/map.h"
 
+/* There are eleven different ones. Many maps may share one definition, so its length counts. */
+#define MAX_MEMBERS 32
+
 /* What the members of one definition said. */
 struct map_def {
 	const char *name;
@@ -196,6 +199,9 @@ static int read_def(struct tn_load *ld, struct map_def *def, const struct tn_btf
 	uint32_t nr = tn_btf_vlen(t);
 	int err = 0;
 
+	if (nr > MAX_MEMBERS)
+		return tn_err(-EINVAL, "map '%s': it has %u members, expected at most %d",
+			      def->name, nr, MAX_MEMBERS);
 	for (uint32_t i = 0; i < nr && !err; i++)
 		err = read_member(btf, def, tn_btf_str(btf, m[i].name_off), &m[i], i + 1 == nr);
 	if (err)
@@ -227,7 +233,7 @@ static int add_map(struct tn_load *ld, const struct tn_btf_var_secinfo *info)
 	int err;
 
 	def.name = tn_btf_str(btf, var->name_off);
-	if (tn_btf_kind(var) != TN_BTF_VAR || !*def.name)
+	if (tn_btf_kind(var) != TN_BTF_VAR || !*def.name || !tn_elf_name_fits(def.name))
 		return tn_err(-EINVAL, "section '.maps': type %u is no named variable", info->type);
 	if (*(const uint32_t *)tn_btf_extra(var) > 1)
 		return tn_err(-ENOTSUP, "map '%s' is extern; link the objects first", def.name);
@@ -284,9 +290,9 @@ static int check_places(const struct tn_load *ld)
 
 int tn_load_maps(struct tn_load *ld)
 {
+	uint32_t id = ld->sections[ld->maps_section].datasec;
 	const struct tn_btf_var_secinfo *info;
 	const struct tn_btf_type *t;
-	uint32_t id;
 	int err = 0;
 
 	if (!ld->maps_section || ld->elf.sections[ld->maps_section].size == 0)
@@ -294,7 +300,6 @@ int tn_load_maps(struct tn_load *ld)
 	/* The bytes bound how large tables of initial values can be. */
 	if (!ld->elf.sections[ld->maps_section].has_bytes)
 		return tn_err(-EINVAL, "section '.maps' has no bytes");
-	id = ld->image->btf ? tn_btf_find(ld->image->btf, ".maps", TN_BTF_DATASEC) : 0;
 	if (!id)
 		return tn_err(-EINVAL,
 			      "section '.maps' is not described by BTF; compile with clang -g");
@@ -431,8 +436,7 @@ static int add_data(struct tn_load *ld, uint32_t section)
 	decl->is_rodata = out->role == TN_ROLE_RODATA;
 	decl->flags = TN_MAP_F_MMAPABLE | (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0);
 	decl->unused = true;
-	if (ld->image->btf)
-		decl->btf_value_id = tn_btf_find(ld->image->btf, s->name, TN_BTF_DATASEC);
+	decl->btf_value_id = out->datasec;
 	decl->name = tn_load_data_name(ld, s->name);
 	decl->section = tn_strdup(ld->rt, s->name);
 	if (s->has_bytes)

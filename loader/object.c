@@ -293,7 +293,7 @@ int tn_load_note_reloc(struct tn_load *ld, uint32_t section, const struct tn_elf
 		return tn_err_nomem("relocations");
 	info = &image->relocs[image->nr_relocs];
 	info->section = tn_strdup(ld->rt, ld->elf.sections[section].name);
-	info->symbol = tn_strdup(ld->rt, ld->elf.symbols[rel->symbol].name);
+	info->symbol = tn_strndup(ld->rt, ld->elf.symbols[rel->symbol].name, TN_ELF_MAX_NAME);
 	info->off = rel->off;
 	info->type = tn_elf_reloc_name(rel->type);
 	image->nr_relocs++;

@@ -13,7 +13,9 @@
 
 /* One object may not stand for more instructions than this many full programs: each entry has a
  * copy of every subprogram that it uses. */
-#define MAX_FULL_PROGRAMS 8
+#define MAX_FULL_PROGRAMS 4
+/* What an appended function costs besides its instructions, in instructions. */
+#define FUNC_OVERHEAD 64
 
 struct build {
 	struct tn_load *ld;
@@ -100,7 +102,7 @@ static int place(struct build *b, struct tn_load_func *fn)
 	if (nr > ld->rt->limits.max_insns)
 		return tn_err(-E2BIG, "program '%s' has more than %u instructions", prog->name,
 			      ld->rt->limits.max_insns);
-	ld->total_insns += fn->nr_insns;
+	ld->total_insns += (uint64_t)fn->nr_insns + FUNC_OVERHEAD;
 	if (ld->total_insns > (uint64_t)ld->rt->limits.max_insns * MAX_FULL_PROGRAMS)
 		return tn_err(-E2BIG, "the object's programs have more than %llu instructions",
 			      (unsigned long long)ld->rt->limits.max_insns * MAX_FULL_PROGRAMS);
@@ -380,13 +382,15 @@ static int relocate_func(struct build *b, struct tn_load_func *fn)
 {
 	const struct tn_load_section *s = &b->ld->sections[fn->section];
 	uint32_t next = first_reloc(s, fn), placed = fn->placed;
+	int err = fn->is_seen ? 0 : tn_load_check_core(b->ld, fn);
 
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < fn->nr_insns; i++) {
 		struct site at = { .fn = fn, .insn = i };
 		uint64_t byte = ((uint64_t)fn->start + i) * 8;
 		/* The second half of an lddw can have none of its own. */
 		uint64_t end = byte + 8;
-		int err;
 
 		if (next < s->nr_relocs && s->relocs[next].off < end) {
 			at.rel = &s->relocs[next++];
@@ -395,14 +399,14 @@ static int relocate_func(struct build *b, struct tn_load_func *fn)
 						"it is not at the beginning of an instruction");
 		}
 		err = relocate_insn(b, &at, placed + i);
-		if (!err && at.rel && !fn->is_noted)
+		if (!err && at.rel && !fn->is_seen)
 			err = tn_load_note_reloc(b->ld, fn->section, at.rel);
 		if (err)
 			return err;
 		if (tn_insn_is_lddw(&b->prog->insns[placed + i]))
 			i++;
 	}
-	fn->is_noted = true;
+	fn->is_seen = true;
 	return 0;
 }
 
@@ -423,11 +427,8 @@ static int build_prog(struct build *b, struct tn_load_func *entry)
 	if (!err)
 		err = place(b, entry);
 	/* Grows while it is walked: what a function refers to is appended. */
-	for (uint32_t i = 0; i < b->funcs.nr && !err; i++) {
+	for (uint32_t i = 0; i < b->funcs.nr && !err; i++)
 		err = relocate_func(b, b->funcs.v[i]);
-		if (!err)
-			err = tn_load_check_core(ld, b->funcs.v[i]);
-	}
 	/* A callback's address may be taken after it was placed. */
 	for (uint32_t i = 0; i < b->funcs.nr && !err; i++)
 		b->prog->subprogs[i].is_callback = b->funcs.v[i]->is_callback;

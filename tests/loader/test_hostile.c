@@ -220,6 +220,50 @@ static void section_names_outside_are_refused(void **state)
 	expect_error(&rt, rich, EINVAL, "lies outside the names");
 }
 
+/* Moves the names behind the file's end and adds one of `len` letters; its offset. */
+static uint32_t add_long_name(struct file *file, size_t len)
+{
+	Elf64_Shdr *s = section_header(*file, ".strtab");
+	size_t at = file->size, old = s->sh_size;
+	unsigned char *grown = calloc(1, file->size + old + len + 1);
+
+	assert_non_null(grown);
+	memcpy(grown, file->data, file->size);
+	memcpy(grown + at, file->data + s->sh_offset, old);
+	memset(grown + at + old, 'x', len);
+	s = (void *)(grown + ((unsigned char *)s - file->data));
+	s->sh_offset = at;
+	s->sh_size = old + len + 1;
+	free(file->data);
+	file->data = grown;
+	file->size += old + len + 1;
+	return (uint32_t)old;
+}
+
+static void names_without_bound_are_refused(void **state)
+{
+	uint32_t name = add_long_name(&rich, 600);
+	Elf64_Sym *sym = (void *)section_bytes(rich, ".symtab");
+	Elf64_Shdr *xdp = section_header(rich, "xdp");
+	uint32_t was = xdp->sh_name;
+
+	(void)state;
+	xdp->sh_name = name;
+	expect_error(&rt, rich, EINVAL, "its name is longer than 511");
+	xdp->sh_name = was;
+	while (ELF64_ST_TYPE(sym->st_info) != STT_FUNC)
+		sym++;
+	sym->st_name = name;
+	expect_error(&rt, rich, EINVAL, "has a name longer than 511");
+}
+
+static void names_without_end_are_refused(void **state)
+{
+	(void)state;
+	section_header(rich, ".strtab")->sh_size -= 1;
+	expect_error(&rt, rich, EINVAL, "lies outside the names");
+}
+
 static void overlapping_sections_are_refused(void **state)
 {
 	(void)state;
@@ -388,6 +432,8 @@ int main(void)
 		WITH_RICH(header_of_another_machine_is_refused),
 		WITH_RICH(section_headers_outside_are_refused),
 		WITH_RICH(section_names_outside_are_refused),
+		WITH_RICH(names_without_bound_are_refused),
+		WITH_RICH(names_without_end_are_refused),
 		WITH_RICH(overlapping_sections_are_refused),
 		WITH_RICH(sections_outside_are_refused),
 		WITH_RICH(absurd_bss_is_refused),

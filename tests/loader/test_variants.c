@@ -34,6 +34,7 @@ static const struct refusal refusals[] = {
 	{ "PLAIN_VARIABLE", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "STATIC_PROGRAM", ENOTSUP, "function 'prog' is static" },
 	{ "UNKNOWN_MEMBER", ENOTSUP, "map 'odd': unknown member 'entries'" },
+	{ "MANY_MEMBERS", EINVAL, "map 'odd': it has 36 members" },
 	{ "KEY_CONFLICT", EINVAL, "map 'odd': key_size is 8 by one member and 4 by another" },
 	{ "NO_TYPE", EINVAL, "map 'odd': its type is not given" },
 	{ "NUMBER_WITHOUT_MACRO", EINVAL, "map 'odd': member 'type' is no pointer" },

@@ -62,6 +62,22 @@ struct {
 	__uint(entries, 1);
 } odd SEC(".maps");
 
+#elif defined(CASE_MANY_MEMBERS)
+#define THREE(a)            \
+	__uint(type##a, 1); \
+	__uint(key##a, 1);  \
+	__uint(value##a, 1)
+#define NINE(a)      \
+	THREE(a##0); \
+	THREE(a##1); \
+	THREE(a##2)
+struct {
+	NINE(0);
+	NINE(1);
+	NINE(2);
+	NINE(3);
+} odd SEC(".maps");
+
 #elif defined(CASE_KEY_CONFLICT)
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -294,6 +294,9 @@ TENON_HELPER(165, long, bpf_snprintf, char *out, __u32 size, const char *fmt, __
 	     __u32 args_size);
 TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
 
+/* Packets: copies bytes of the frame, wherever they lie. */
+TENON_HELPER(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
+
 /* bpf_printk("%d of %d", a, b): a line to the host's log, at most 12 arguments.
  * BPF_SNPRINTF(buf, sizeof(buf), "%s=%d", key, value): the same into a buffer. */
 #define TENON_NTH_(_0, _1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, n, ...) n
