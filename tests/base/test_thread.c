@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/testing.h"
+#include "base/seccomp.h"
+
+#include "base/epoch.h"
+#include "base/err.h"
+#include "base/fork.h"
 
 static struct tn_rt rt;
 static uint32_t nr_taken;
@@ -35,6 +40,47 @@ static int drop_rt(void **state)
 static void take_slot(struct actor *a)
 {
 	a->result = tn_slot(a->arg, tn_thread_self());
+}
+
+/* ---- No memory for a record ---- */
+
+static int leave_sections(void *arg)
+{
+	(void)arg;
+	tn_writer_leave(NULL);
+	tn_writer_leave(NULL);
+	tn_writer_enter(NULL);
+	tn_writer_leave(NULL);
+	return 0;
+}
+
+static int work_without_record(void *arg)
+{
+	struct tn_rt unused;
+
+	(void)arg;
+	if (refuse_syscall(SYS_mmap, 0, ENOMEM))
+		return 0;
+	if (tn_thread_self() || tn_err(-EINVAL, "lost") != -EINVAL)
+		return 1;
+	if (tn_err_last()->code != -ENOMEM)
+		return 2;
+	tn_writer_enter(NULL);
+	tn_writer_enter(NULL);
+	if (in_child(leave_sections, NULL))
+		return 3;
+	tn_writer_leave(NULL);
+	tn_writer_leave(NULL);
+	if (tn_epoch_synchronize() || tn_epoch_reclaim() || !tn_epoch_stamp())
+		return 4;
+	return tn_rt_init(&unused, NULL) == -ENOMEM ? 0 : 5;
+}
+
+static void thread_without_record_writes_and_gets_errors(void **state)
+{
+	(void)state;
+	assert_null(tn_thread_tls);
+	assert_int_equal(in_child(work_without_record, NULL), 0);
 }
 
 static void thread_records_differ_and_are_recycled(void **state)
@@ -196,6 +242,8 @@ static void shared_slot_lock_is_recursive_and_excludes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First, while this process has no record yet. */
+		cmocka_unit_test(thread_without_record_writes_and_gets_errors),
 		cmocka_unit_test(thread_records_differ_and_are_recycled),
 		cmocka_unit_test(thread_records_outlast_a_chunk),
 		cmocka_unit_test_setup_teardown(slots_are_dense_and_given_back, make_rt, drop_rt),

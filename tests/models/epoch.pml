@@ -7,13 +7,13 @@
  * Readers enter, load the published pointer, use what it points to twice, and leave, ROUNDS
  * times each. SYNC: one updater replaces the pointer, synchronizes, frees. STAMP: an unlinker replaces
  * the pointer and takes a stamp; another thread advances and frees what has passed. In both,
- * membarrier may begin to fail at any time; then fence mode is switched on.
+ * membarrier may begin to fail at any time; then fence mode is switched on. Readers meet only in the
+ * minimum of their numbers, so STAMP has one, which enters more often.
  *
  * The other variants each leave one thing out, and must be found wrong.
  *
  * RUN pass -DSYNC -DREADERS=2 -DROUNDS=2
  * RUN pass -DSTAMP -DREADERS=1 -DROUNDS=3
- * RUN pass -DSTAMP -DREADERS=2 -DROUNDS=1
  * RUN fail -DSYNC -DREADERS=1 -DNO_BARRIER
  * RUN fail -DSTAMP -DREADERS=1 -DNO_BARRIER
  * RUN fail -DSTAMP -DREADERS=1 -DPASS_TOO_EARLY
