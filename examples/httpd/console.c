@@ -35,7 +35,7 @@ static void print_error(const char *what)
 {
 	const struct tenon_error *e = tenon_last_error();
 
-	printf("%s: %s\n", what, e->msg);
+	printf("%s: %s%s%s\n", what, e->source ? e->source : "", e->source ? ": " : "", e->msg);
 }
 
 static void plugin_name(const char *path, char *name, size_t size)
