@@ -51,6 +51,7 @@ _Static_assert(sizeof(struct tn_hash_group) == 32, "two groups a cache line");
 
 struct tn_hash {
 	struct tn_map map;
+	struct tn_map_ops ops; /* the type's, with the lookup for this key size */
 	struct tn_hash_group *groups;
 	unsigned char *elems;
 	uint32_t nr_groups;   /* prime */

@@ -119,6 +119,20 @@ static TN_ALWAYS_INLINE void tn_group_unlock(struct tn_hash_group *g)
 	tn_store_release(&g->lock, tn_load_relaxed(&g->lock) & ~TN_GROUP_LOCKED);
 }
 
+/* Try to lock a group besides those that are held, which count as locked. */
+static inline bool tn_group_lock_further(const struct tn_hash *h, uint32_t group, uint32_t held1,
+					 uint32_t held2)
+{
+	return group == held1 || group == held2 || tn_group_trylock(&h->groups[group]);
+}
+
+static inline void tn_group_unlock_further(const struct tn_hash *h, uint32_t group, uint32_t held1,
+					   uint32_t held2)
+{
+	if (group != held1 && group != held2)
+		tn_group_unlock(&h->groups[group]);
+}
+
 /* ---- Sequence numbers ---- */
 
 /* Orders the reads before it against the reading of the number after it. */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Between hash.c, the protocol, and hash_map.c, which makes map types of it. */
+#ifndef TN_MAPS_HASH_CORE_H
+#define TN_MAPS_HASH_CORE_H
+
+#include "maps/hash.h"
+#include "maps/hash_group.h"
+#include "maps/hash_key.h"
+
+#define TN_HASH_NOWHERE UINT32_MAX
+
+/* Where a key's element is, or is to be. */
+struct tn_hash_place {
+	uint32_t group;
+	uint32_t index; /* of the slot in the table, TN_HASH_NOWHERE: nowhere */
+	uint32_t depth; /* groups on the path before this one */
+};
+
+static TN_ALWAYS_INLINE struct tn_hash *tn_hash_map(struct tn_map *map)
+{
+	return (struct tn_hash *)(void *)map;
+}
+
+static TN_ALWAYS_INLINE uint64_t tn_hash_of(const struct tn_hash *h, const void *key)
+{
+	switch (h->map.key_size) {
+	case 4:
+		return tn_hash_key(h->seed, key, 4);
+	case 8:
+		return tn_hash_key(h->seed, key, 8);
+	case 16:
+		return tn_hash_key(h->seed, key, 16);
+	default:
+		return tn_hash_key(h->seed, key, h->map.key_size);
+	}
+}
+
+static TN_ALWAYS_INLINE void *tn_hash_value(const struct tn_hash *h, uint32_t index)
+{
+	return tn_hash_elem(h, index) + h->value_off;
+}
+
+static TN_ALWAYS_INLINE unsigned char *tn_hash_slot_value(const struct tn_hash *h, uint32_t index,
+							  uint32_t slot)
+{
+	return h->slot_values + slot * h->map.slot_stride + (size_t)index * h->map.value_stride;
+}
+
+/* ---- Reading: any thread, no lock ---- */
+
+enum tn_hash_read {
+	TN_HASH_HIT,
+	TN_HASH_MISS,
+	TN_HASH_CHANGED, /* somebody wrote meanwhile: search again */
+};
+
+/* One search. On a hit *seq is the number of the group: what is read from the element before that
+ * number changes is true of it. */
+enum tn_hash_read tn_hash_search(const struct tn_hash *h, const void *key, uint64_t hash,
+				 struct tn_hash_place *at, uint32_t *seq);
+
+/* The lookup made for the key size of the map. */
+typedef void *(*tn_hash_lookup_fn)(struct tn_map *map, const void *key, uint32_t slot);
+tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map);
+
+/* ---- Writing ---- */
+
+/* What an update writes: a value for all, for one slot (its others become zero), or for each. */
+struct tn_hash_source {
+	const void *value;
+	uint32_t slot;
+	bool all_slots;
+};
+
+/* As the map's update: 0, -EEXIST, -ENOENT, -E2BIG, -EINVAL. */
+int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_source *from,
+		   uint64_t flags);
+/* 0 or -ENOENT. `value`, unless NULL, takes the values as the host's calls copy them. */
+int tn_hash_remove(struct tn_hash *h, const void *key, void *value);
+/* A host's lookup with the key held still: 0 or -ENOENT. */
+int tn_hash_lookup_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value);
+/* The values of an element as the host's calls copy them. */
+void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hash and per-slot hash as map types: what programs and the host call, iteration, and the sizes of
+ * a new table. hash.c has what happens in it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/pages.h"
+#include "maps/hash_core.h"
+
+/* Reads that fail this often are done under the home group's lock. */
+#define HOST_READ_TRIES 128u
+
+/* ---- From programs ---- */
+
+static int update_hash(struct tn_map *map, const void *key, const void *value, uint64_t flags,
+		       uint32_t slot)
+{
+	struct tn_hash_source from = { .value = value, .slot = slot };
+
+	return tn_hash_update(tn_hash_map(map), key, &from, flags);
+}
+
+static int update_percpu_hash(struct tn_map *map, const void *key, const void *value,
+			      uint64_t flags, uint32_t slot)
+{
+	struct tn_hash_source from = { .value = value, .slot = slot };
+
+	if (tn_map_use_slot(map, slot))
+		return -ENOMEM;
+	return tn_hash_update(tn_hash_map(map), key, &from, flags);
+}
+
+static int del_hash(struct tn_map *map, const void *key)
+{
+	return tn_hash_remove(tn_hash_map(map), key, NULL);
+}
+
+/* ---- From the host ---- */
+
+/* A copy counts as a hit does: if the group's number is the same after it, the element was live
+ * all the time, and its value is one that was stored whole. */
+static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
+{
+	struct tn_hash *h = tn_hash_map(map);
+	uint64_t hash = tn_hash_of(h, key);
+	struct tn_hash_place at;
+	uint32_t seq, changes;
+
+	(void)flags;
+	for (uint32_t tries = 0; tries < HOST_READ_TRIES; tries++) {
+		switch (tn_hash_search(h, key, hash, &at, &seq)) {
+		case TN_HASH_MISS:
+			return -ENOENT;
+		case TN_HASH_CHANGED:
+			break;
+		case TN_HASH_HIT:
+			changes = tn_group_begin_copy(&h->groups[at.group]);
+			tn_hash_copy_out(h, at.index, value);
+			if (tn_seq_unchanged(&h->groups[at.group].seq, seq) &&
+			    tn_group_unchanged(&h->groups[at.group], changes))
+				return 0;
+			break;
+		}
+		tn_group_relax(tries);
+	}
+	return tn_hash_lookup_locked(h, key, hash, value);
+}
+
+static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
+{
+	struct tn_hash_source from = { .value = value, .all_slots = true };
+
+	if (tn_map_is_per_slot(map) && tn_map_use_slots_for(map, value))
+		return -ENOMEM;
+	return tn_hash_update(tn_hash_map(map), key, &from, flags);
+}
+
+static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
+{
+	(void)flags;
+	return tn_hash_remove(tn_hash_map(map), key, NULL);
+}
+
+static int host_lookup_and_delete(struct tn_map *map, const void *key, void *value, uint64_t flags)
+{
+	(void)flags;
+	return tn_hash_remove(tn_hash_map(map), key, value);
+}
+
+/* ---- Iteration: keys in the order of their hash, equal hashes in that of memcmp ----
+ *
+ * Home groups ascend with the hash, so the next key has the same home or the next one that is
+ * anybody's. The order does not depend on where elements lie: updates while iterating, which move
+ * them, neither skip nor repeat a key. */
+
+struct next_search {
+	const void *after; /* NULL: from the start */
+	uint64_t after_hash;
+	const void *best; /* in the table; stands still while its home group is locked */
+	uint64_t best_hash;
+};
+
+static bool key_is_before(const struct tn_hash *h, uint64_t hash1, const void *key1, uint64_t hash2,
+			  const void *key2)
+{
+	if (hash1 != hash2)
+		return hash1 < hash2;
+	return memcmp(key1, key2, h->map.key_size) < 0;
+}
+
+/* Look at the live elements of a locked group that are at home in `home`. */
+static void next_in_group(const struct tn_hash *h, uint32_t group, uint32_t home,
+			  struct next_search *s)
+{
+	uint32_t live = tn_group_live(&h->groups[group]);
+
+	for (; live; live &= live - 1) {
+		uint32_t index = group * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(live);
+		const void *key = tn_hash_elem(h, index);
+		uint64_t hash = tn_hash_of(h, key);
+
+		if (tn_hash_home(h, hash) != home)
+			continue;
+		if (s->after && !key_is_before(h, s->after_hash, s->after, hash, key))
+			continue;
+		if (s->best && !key_is_before(h, hash, key, s->best_hash, s->best))
+			continue;
+		s->best = key;
+		s->best_hash = hash;
+	}
+}
+
+static bool is_passed(const struct tn_hash_group *g)
+{
+	for (uint32_t i = 0; i < TN_HASH_CLASSES; i++) {
+		if (tn_load_acquire(&g->passed[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The next key at home in `home`, whose group is locked. False: start over. */
+static bool next_at_home(struct tn_hash *h, uint32_t home, struct next_search *s)
+{
+	uint32_t group = home;
+
+	s->best = NULL;
+	for (uint32_t depth = 0; depth < h->nr_groups; depth++) {
+		if (!tn_group_lock_further(h, group, home, home))
+			return false;
+		next_in_group(h, group, home, s);
+		tn_group_unlock_further(h, group, home, home);
+		if (!is_passed(&h->groups[group]))
+			break;
+		group = tn_hash_next(h, home, group);
+	}
+	return true;
+}
+
+static bool copy_next_at_home(struct tn_hash *h, uint32_t home, struct next_search *s, void *next)
+{
+	bool done = false;
+
+	for (uint32_t tries = 0; !done; tries++) {
+		tn_group_lock(&h->groups[home]);
+		done = next_at_home(h, home, s);
+		if (done && s->best)
+			memcpy(next, s->best, h->map.key_size);
+		tn_group_unlock(&h->groups[home]);
+		if (!done)
+			tn_group_relax(tries);
+	}
+	return s->best != NULL;
+}
+
+static bool is_present(const struct tn_hash *h, const void *key, uint64_t hash)
+{
+	enum tn_hash_read result = TN_HASH_CHANGED;
+	struct tn_hash_place at;
+	uint32_t seq;
+
+	for (uint32_t tries = 0; result == TN_HASH_CHANGED; tries++) {
+		result = tn_hash_search(h, key, hash, &at, &seq);
+		if (result == TN_HASH_CHANGED)
+			tn_group_relax(tries);
+	}
+	return result == TN_HASH_HIT;
+}
+
+static int next_key(struct tn_map *map, const void *key, void *next)
+{
+	struct tn_hash *h = tn_hash_map(map);
+	struct tn_thread *t = tn_thread_self();
+	struct next_search s = { .after = NULL };
+	uint32_t home = 0;
+	bool found = false;
+
+	/* A key that is not there restarts, as in the kernel. */
+	if (key) {
+		s.after_hash = tn_hash_of(h, key);
+		if (is_present(h, key, s.after_hash)) {
+			s.after = key;
+			home = tn_hash_home(h, s.after_hash);
+		}
+	}
+	tn_writer_enter(t);
+	for (; !found && home < h->nr_groups; home++)
+		found = copy_next_at_home(h, home, &s, next);
+	tn_writer_leave(t);
+	return found ? 0 : -ENOENT;
+}
+
+static uint32_t count_hash(struct tn_map *map)
+{
+	return tn_load_relaxed(&tn_hash_map(map)->count);
+}
+
+/* ---- Life ---- */
+
+#define HASH_FLAGS                                                                       \
+	(TN_MAP_F_NO_PREALLOC | TN_MAP_F_NUMA_NODE | TN_MAP_F_RDONLY | TN_MAP_F_WRONLY | \
+	 TN_MAP_F_ZERO_SEED | TN_MAP_F_RDONLY_PROG | TN_MAP_F_WRONLY_PROG)
+
+/* The kernel's: an element must come from one kmalloc, its own header of 64 bytes included. */
+#define MAX_ELEM_BYTES ((4u << 20) - 64)
+
+static int check_common(const struct tn_map *map, uint32_t flags)
+{
+	if (!map->key_size)
+		return tn_map_err(map, -EINVAL, "key size is 0");
+	if (!map->value_size)
+		return tn_map_err(map, -EINVAL, "value size is 0");
+	if (!map->max_entries)
+		return tn_map_err(map, -EINVAL, "max_entries is 0");
+	if ((uint64_t)map->key_size + map->value_size >= MAX_ELEM_BYTES)
+		return tn_map_err(map, -E2BIG, "key and value of %u and %u bytes are too large",
+				  map->key_size, map->value_size);
+	return tn_map_check_flags(map, flags);
+}
+
+static int check_hash(const struct tn_map *map)
+{
+	return check_common(map, HASH_FLAGS);
+}
+
+static int check_percpu_hash(const struct tn_map *map)
+{
+	int err = check_common(map, HASH_FLAGS & ~TN_MAP_F_NUMA_NODE);
+
+	if (!err && map->value_size > TN_MAP_MAX_SLOT_VALUE)
+		err = tn_map_err(map, -E2BIG, "value size %u is too large for a per-slot map",
+				 map->value_size);
+	return err;
+}
+
+static bool is_prime(uint32_t n)
+{
+	for (uint32_t d = 3; (uint64_t)d * d <= n; d += 2) {
+		if (n % d == 0)
+			return false;
+	}
+	return n % 2 != 0;
+}
+
+static void draw_seed(struct tn_hash *h)
+{
+	if (h->map.flags & TN_MAP_F_ZERO_SEED) {
+		h->seed[0] = 0;
+	} else if (getrandom(h->seed, sizeof(h->seed), GRND_NONBLOCK) != sizeof(h->seed)) {
+		/* Too early after boot, or refused by a filter: what others cannot know easily. */
+		h->seed[0] ^= tn_clock_ns() * TN_HASH_MIX1;
+		h->seed[1] ^= tn_hash_fold((uintptr_t)h, tn_clock_ns() | 1) ^ (uintptr_t)&h;
+	}
+	h->seed[1] ^= h->map.flags & TN_MAP_F_ZERO_SEED ? TN_HASH_MIX2 : 0;
+	h->seed[1] |= 1;
+}
+
+/* The sizes that follow from the attributes. Element indices fit 32 bits: max_entries does, and the
+ * charge below fails long before the product does not. */
+static int size_table(struct tn_hash *h)
+{
+	struct tn_map *map = &h->map;
+	uint64_t spares = TN_MAX((uint64_t)map->max_entries / 8 + 1, 64u);
+	uint64_t slots = (map->max_entries + spares) * 3 / 2 + 1;
+	uint64_t groups = (slots / TN_HASH_GROUP_SLOTS + 1) | 1;
+	uint64_t bytes;
+
+	if (slots > UINT32_MAX - (1u << 16))
+		return tn_map_err(map, -E2BIG, "max_entries %u is too large", map->max_entries);
+	while (!is_prime((uint32_t)groups))
+		groups += 2;
+	h->nr_groups = (uint32_t)groups;
+	h->nr_spares = (uint32_t)spares;
+	h->value_off = TN_ROUND_UP(map->key_size, 8u);
+	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
+	h->elem_stride = h->value_off;
+	if (map->type == TN_MAP_HASH)
+		h->elem_stride += map->value_stride;
+	bytes = groups * TN_HASH_GROUP_SLOTS * h->elem_stride;
+	bytes += groups * sizeof(struct tn_hash_group) + spares * sizeof(*h->waiting);
+	h->table_bytes = (size_t)bytes;
+	if (map->type == TN_MAP_HASH)
+		return 0;
+	map->slot_stride = TN_ROUND_UP((size_t)groups * TN_HASH_GROUP_SLOTS * map->value_stride,
+				       128);
+	if (__builtin_mul_overflow(map->slot_stride, map->rt->max_slots, &h->slot_bytes))
+		return tn_map_err(map, -E2BIG, "%u values of %u bytes a slot are too large",
+				  map->max_entries, map->value_size);
+	return 0;
+}
+
+static int init_hash(struct tn_map *map)
+{
+	struct tn_hash *h = tn_hash_map(map);
+	unsigned char *table;
+	int err = size_table(h);
+
+	if (!err)
+		err = tn_map_charge(map, h->table_bytes);
+	if (err)
+		return err;
+	table = tn_pages_alloc(map->rt, h->table_bytes);
+	if (!table)
+		return tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", h->table_bytes);
+	h->groups = (struct tn_hash_group *)(void *)table;
+	h->elems = (unsigned char *)(h->groups + h->nr_groups);
+	h->waiting = (_Atomic uint64_t *)(void *)(h->elems + (size_t)h->nr_groups *
+								     TN_HASH_GROUP_SLOTS *
+								     h->elem_stride);
+	draw_seed(h);
+	h->ops = *map->ops;
+	h->ops.lookup = tn_hash_lookup_for(map);
+	map->ops = &h->ops;
+	if (!map->slot_stride)
+		return 0;
+	h->slot_values = tn_pages_alloc(map->rt, h->slot_bytes);
+	return h->slot_values ? 0
+			      : tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", h->slot_bytes);
+}
+
+static void fini_hash(struct tn_map *map)
+{
+	struct tn_hash *h = tn_hash_map(map);
+
+	tn_pages_free(h->groups, h->table_bytes);
+	tn_pages_free(h->slot_values, h->slot_bytes);
+}
+
+/* The lookup is replaced by the one for the map's key size in init. */
+#define COMMON_OPS                                                                    \
+	.struct_size = sizeof(struct tn_hash), .init = init_hash, .fini = fini_hash,  \
+	.del = del_hash, .host_lookup = host_lookup, .host_update = host_update,      \
+	.host_delete = host_delete, .host_lookup_and_delete = host_lookup_and_delete, \
+	.next_key = next_key, .count = count_hash
+
+const struct tn_map_ops tn_hash_ops = { COMMON_OPS, .check = check_hash, .update = update_hash };
+const struct tn_map_ops tn_percpu_hash_ops = { COMMON_OPS, .check = check_percpu_hash,
+					       .update = update_percpu_hash };
