@@ -219,7 +219,7 @@ static bool header(struct tn_case *c, const char *key, char *value)
 	if (!strcmp(key, "expect"))
 		return set_expect(c, value);
 	if (!strcmp(key, "license")) {
-		snprintf(c->image.license, 64, "%s", value);
+		snprintf(c->image.license, 64, "%.63s", value);
 		return true;
 	}
 	if (!strcmp(key, "fuel")) {
@@ -236,7 +236,7 @@ static bool header(struct tn_case *c, const char *key, char *value)
 		return true;
 	}
 	if (!strcmp(key, "facts") && c->nr_facts < TN_ARRAY_SIZE(c->facts)) {
-		snprintf(c->facts[c->nr_facts++], sizeof(c->facts[0]), "%s", value);
+		snprintf(c->facts[c->nr_facts++], sizeof(c->facts[0]), "%.31s", value);
 		return true;
 	}
 	if (!strcmp(key, "ret") && sscanf(value, "%lld..%lld", &lo, &hi) == 2) {

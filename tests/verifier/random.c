@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random programs against the soundness oracle (embed.h): `verifier_random [COUNT [SEED]]`. The
- * programs are structured, so that a good part of them is accepted: guarded accesses to map values,
- * stack and context regions with constants near the boundaries, loops, spills, calls, callbacks.
+ * Random programs against the soundness oracle (embed.h): `verifier_random [-p] [-d] [-k] [COUNT
+ * [SEED]]`. -p: packet programs; -d: print what is rejected; -k: compare with the kernel's verdict
+ * instead (packet programs; ends with 77 where bpf(2) is refused). The programs are structured, so
+ * that a good part of them is accepted: guarded accesses to map values, stack and context regions
+ * with constants near the boundaries, loops, spills, calls, callbacks.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "verifier/case.h"
 #include "verifier/embed.h"
+#include "verifier/kernel.h"
 #include "vm/disasm.h"
 #include "vm/helpers.h"
 
@@ -280,11 +284,16 @@ static void gen_region(struct gen *g)
 	uint32_t around = UINT32_MAX;
 	int32_t off = (int32_t)below(g, 3);
 
-	if (chance(g, 50)) {
+	if (!g->packet && chance(g, 50)) {
 		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 8, 0);
 		emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
-		if (chance(g, 25))
-			around = branch(g); /* a path without the check */
+		if (chance(g, 30)) {
+			/* A path without the check, all else known alike. */
+			emit(g, TN_JMP | TN_JEQ | TN_K, TN_R5, 0, 0, 0);
+			g->v[g->nr - 1].off = 2;
+			emit(g, TN_ALU64 | TN_AND | TN_K, r, 0, 0, 15);
+			around = branch(g);
+		}
 		if (chance(g, 40))
 			add_imm(g, TN_R5, jitter(g, -(int32_t)size));
 		if (chance(g, 50)) {
@@ -314,8 +323,10 @@ static void gen_region(struct gen *g)
 			patch_here(g, around);
 		emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
 	} else {
-		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 40, 0);
-		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R5, TN_R6, 48, 0);
+		emit(g, TN_LDX | TN_MEM | (g->packet ? TN_W : TN_DW), TN_R4, TN_R6,
+		     g->packet ? 0 : 40, 0);
+		emit(g, TN_LDX | TN_MEM | (g->packet ? TN_W : TN_DW), TN_R5, TN_R6,
+		     g->packet ? 4 : 48, 0);
 		if (chance(g, 60)) {
 			emit(g, TN_ALU64 | TN_AND | TN_K, r, 0, 0, 31);
 			emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
@@ -441,11 +452,20 @@ static void gen_any(struct gen *g, int depth)
 static void gen_main(struct gen *g)
 {
 	mov(g, TN_R6, TN_R1);
-	emit(g, TN_LDX | TN_MEM | TN_W, TN_R7, TN_R6, 0, 0);
-	emit(g, TN_LDX | TN_MEM | TN_DW, TN_R9, TN_R6, 88, 0);
-	emit(g, TN_LDX | TN_MEM | TN_W, TN_R0, TN_R6, 4, 0);
+	if (g->packet) {
+		emit(g, TN_JMP | TN_CALL, 0, 0, 0, 7); /* get_prandom_u32 */
+		mov(g, TN_R9, TN_R0);
+		emit(g, TN_ALU64 | TN_LSH | TN_K, TN_R9, 0, 0, 32 * (int32_t)below(g, 2));
+		emit(g, TN_JMP | TN_CALL, 0, 0, 0, 7);
+		emit(g, TN_LDX | TN_MEM | TN_W, TN_R7, TN_R6, 16, 0);
+		emit(g, TN_LDX | TN_MEM | TN_W, TN_R3, TN_R6, 12, 0);
+	} else {
+		emit(g, TN_LDX | TN_MEM | TN_W, TN_R7, TN_R6, 0, 0);
+		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R9, TN_R6, 88, 0);
+		emit(g, TN_LDX | TN_MEM | TN_W, TN_R0, TN_R6, 4, 0);
+		emit(g, TN_LDX | TN_MEM | TN_W, TN_R3, TN_R6, 16, 0);
+	}
 	emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, constant(g));
-	emit(g, TN_LDX | TN_MEM | TN_W, TN_R3, TN_R6, 16, 0);
 	emit_lddw(g, TN_R8, TN_LDDW_MAP_VALUE, 0, 0);
 	for (int i = 0; i < 3; i++)
 		gen_any(g, 3);
@@ -502,10 +522,7 @@ static void mutate(struct gen *g)
 		if (chance(g, 50))
 			insn->imm = TN_SRC(insn->code) && TN_CLASS(insn->code) != TN_ST
 					    ? 0
-					    : insn->imm + (int32_t)below(g, 3) - 1;
-		else if (TN_CLASS(insn->code) == TN_JMP && tn_insn_is_jump(insn) &&
-			 !tn_insn_is_ja(insn))
-			insn->code ^= 0x08 & 0; /* senses are varied by the generator */
+					    : (int32_t)((uint32_t)insn->imm + below(g, 3) - 1);
 	}
 }
 
@@ -513,7 +530,9 @@ struct world {
 	struct tn_rt rt;
 	struct tn_map *maps[2];
 	uint64_t accepted, rejected, unsound, gave_up, steps;
-	bool dump;
+	uint64_t table[2][2]; /* ours, the kernel's: 1 accepts */
+	bool dump, packet, with_kernel;
+	struct kernel kernel;
 };
 
 static void dump(const struct tn_prog *prog)
@@ -540,30 +559,52 @@ struct layout { /* as case_test_ctx */
 	int64_t wide;
 };
 
+static const uint32_t lens[] = { 0, 1, 2, 3, 4, 5, 7, 8, 16, 31, 63, 64 };
+static unsigned char buf[64], region[64], fixed[32];
+
+static void fill_test(struct embed *e, struct gen *g, struct layout *ctx)
+{
+	*ctx = (struct layout){ .buf = buf, .begin = region, .fixed = fixed };
+	ctx->kind = chance(g, 50) ? below(g, 70) : (uint32_t)constant(g);
+	ctx->out = chance(g, 50) ? below(g, 70) : (uint32_t)rnd(g);
+	ctx->wide = chance(g, 50)   ? (int64_t)below(g, 70)
+		    : chance(g, 50) ? constant(g)
+				    : (int64_t)(rnd(g) << 11 ^ rnd(g));
+	ctx->len = lens[below(g, TN_ARRAY_SIZE(lens))];
+	ctx->end = region + lens[below(g, TN_ARRAY_SIZE(lens))];
+	e->ctx = (unsigned char *)ctx;
+	embed_area(e, ctx, sizeof(*ctx), true);
+	embed_area(e, buf, ctx->len, true);
+	embed_area(e, region, (uint64_t)(ctx->end - ctx->begin), true);
+	embed_area(e, fixed, sizeof(fixed), true);
+}
+
+static void fill_xdp(struct embed *e, struct gen *g, struct tn_xdp_host *ctx)
+{
+	uint32_t len = lens[below(g, TN_ARRAY_SIZE(lens))];
+
+	*ctx = (struct tn_xdp_host){ .data = region,
+				     .data_meta = region,
+				     .data_end = region + len };
+	ctx->ingress_ifindex = chance(g, 50) ? below(g, 70) : (uint32_t)constant(g);
+	ctx->rx_queue_index = chance(g, 50) ? below(g, 70) : (uint32_t)rnd(g);
+	e->ctx = (unsigned char *)ctx;
+	embed_area(e, ctx, sizeof(*ctx), false);
+	embed_area(e, region, len, true);
+}
+
 static void run_input(struct world *w, struct embed *e, struct gen *g)
 {
-	static unsigned char buf[64], region[64], fixed[32];
-	static const uint32_t lens[] = { 0, 1, 2, 3, 4, 5, 7, 8, 16, 31, 63, 64 };
-	struct layout ctx = { 0 };
+	struct layout test;
+	struct tn_xdp_host xdp;
 	uint64_t r0;
 
-	ctx.kind = chance(g, 50) ? below(g, 70) : (uint32_t)constant(g);
-	ctx.out = chance(g, 50) ? below(g, 70) : (uint32_t)rnd(g);
-	ctx.wide = chance(g, 50)   ? (int64_t)below(g, 70)
-		   : chance(g, 50) ? constant(g)
-				   : (int64_t)(rnd(g) << 11 ^ rnd(g));
-	ctx.buf = buf;
-	ctx.len = lens[below(g, TN_ARRAY_SIZE(lens))];
-	ctx.begin = region;
-	ctx.end = region + lens[below(g, TN_ARRAY_SIZE(lens))];
-	ctx.fixed = fixed;
 	e->nr_areas = 0;
-	e->ctx = (unsigned char *)&ctx;
 	e->seed = rnd(g) | 1;
-	embed_area(e, &ctx, sizeof(ctx), true);
-	embed_area(e, buf, ctx.len, true);
-	embed_area(e, region, (uint64_t)(ctx.end - ctx.begin), true);
-	embed_area(e, fixed, sizeof(fixed), true);
+	if (g->packet)
+		fill_xdp(e, g, &xdp);
+	else
+		fill_test(e, g, &test);
 	for (int i = 0; i < 2; i++)
 		for (uint32_t j = 0; j < w->maps[i]->max_entries; j++)
 			embed_area(e, w->maps[i]->values + (size_t)j * w->maps[i]->value_stride,
@@ -583,6 +624,21 @@ static void run_input(struct world *w, struct embed *e, struct gen *g)
 	w->steps += e->nr_steps;
 }
 
+static void compare_with_kernel(struct world *w, const struct gen *g, const struct tn_prog *prog,
+				int err, const struct tn_verdict *v, uint64_t seed)
+{
+	const char *why;
+	int kerr = kernel_verify(&w->kernel, KERNEL_XDP, g->v, g->nr, &why);
+
+	w->table[!err][!kerr]++;
+	if (!err == !kerr || !w->dump)
+		return;
+	printf("seed %llu: %s here, the kernel says: %s\n%s", (unsigned long long)seed,
+	       err ? "rejected" : "accepted", kerr ? why : "accepted", err ? v->msg : "");
+	if (!err)
+		dump(prog);
+}
+
 static void run_one(struct world *w, uint64_t seed)
 {
 	static struct gen g;
@@ -591,9 +647,11 @@ static void run_one(struct world *w, uint64_t seed)
 	struct tn_prog *prog = tn_prog_new(&w->rt, "random");
 	uint32_t func, back;
 	struct embed e;
+	int err;
 
 	g.seed = seed * 0x9e3779b97f4a7c15ull + 1;
 	g.nr = 0;
+	g.packet = w->packet;
 	for (int i = 0; i < 4; i++)
 		rnd(&g);
 	gen_main(&g);
@@ -603,7 +661,7 @@ static void run_one(struct world *w, uint64_t seed)
 	gen_function(&g, true);
 	mutate(&g);
 	link_calls(&g, func, back);
-	prog->ctx_type = &case_test_ctx;
+	prog->ctx_type = w->packet ? tn_ctx_builtin("xdp") : &case_test_ctx;
 	prog->maps = tn_alloc_array(&w->rt, 2, sizeof(prog->maps[0]));
 	prog->nr_maps = 2;
 	for (int i = 0; i < 2; i++)
@@ -613,14 +671,19 @@ static void run_one(struct world *w, uint64_t seed)
 		exit(1);
 	}
 	env.observe_user = &e;
-	if (tn_verify(prog, &env, &v)) {
-		w->rejected++;
+	if (w->with_kernel)
+		env.observe = NULL;
+	err = tn_verify(prog, &env, &v);
+	w->accepted += !err;
+	w->rejected += err != 0;
+	if (w->with_kernel) {
+		compare_with_kernel(w, &g, prog, err, &v, seed);
+	} else if (err) {
 		if (w->dump)
 			printf("%s", v.msg ? v.msg : "?\n");
 	} else {
 		uint64_t before = w->unsound;
 
-		w->accepted++;
 		for (int i = 0; i < INPUTS && w->unsound == before; i++)
 			run_input(w, &e, &g);
 		if (w->unsound != before)
@@ -631,18 +694,37 @@ static void run_one(struct world *w, uint64_t seed)
 	tn_prog_free(prog);
 }
 
+static void report(const struct world *w)
+{
+	printf("%llu accepted, %llu rejected, %llu unsound, %llu not run to the end, %llu steps\n",
+	       (unsigned long long)w->accepted, (unsigned long long)w->rejected,
+	       (unsigned long long)w->unsound, (unsigned long long)w->gave_up,
+	       (unsigned long long)w->steps);
+	if (w->with_kernel)
+		printf("both accept %llu, both reject %llu, kernel alone accepts %llu, Tenon alone "
+		       "accepts %llu\n",
+		       (unsigned long long)w->table[1][1], (unsigned long long)w->table[0][0],
+		       (unsigned long long)w->table[0][1], (unsigned long long)w->table[1][0]);
+}
+
 int main(int argc, char **argv)
 {
 	static struct world w;
-	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 3000;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	struct tn_map_attr attr = { .type = TN_MAP_ARRAY,
 				    .key_size = 4,
 				    .value_size = 64,
 				    .max_entries = 1,
 				    .name = "one" };
+	uint64_t count, seed;
+	int opt;
 
-	w.dump = argc > 3;
+	while ((opt = getopt(argc, argv, "pdk")) != -1) {
+		w.dump |= opt == 'd';
+		w.packet |= opt == 'p' || opt == 'k';
+		w.with_kernel |= opt == 'k';
+	}
+	count = optind < argc ? strtoull(argv[optind], NULL, 0) : 3000;
+	seed = optind + 1 < argc ? strtoull(argv[optind + 1], NULL, 0) : 1;
 	if (tn_rt_init(&w.rt, NULL))
 		return 1;
 	w.maps[0] = tn_map_create(&w.rt, &attr);
@@ -652,12 +734,15 @@ int main(int argc, char **argv)
 	w.maps[1] = tn_map_create(&w.rt, &attr);
 	if (!w.maps[0] || !w.maps[1])
 		return 1;
+	if (w.with_kernel && !kernel_open(&w.kernel, w.maps, 2)) {
+		printf("bpf(2) is refused here\n");
+		return 77;
+	}
 	for (uint64_t i = 0; i < count && w.unsound < 5; i++)
 		run_one(&w, seed + i);
-	printf("%llu accepted, %llu rejected, %llu unsound, %llu not run to the end, %llu steps\n",
-	       (unsigned long long)w.accepted, (unsigned long long)w.rejected,
-	       (unsigned long long)w.unsound, (unsigned long long)w.gave_up,
-	       (unsigned long long)w.steps);
+	report(&w);
+	if (w.with_kernel)
+		kernel_close(&w.kernel);
 	tn_map_put(w.maps[0]);
 	tn_map_put(w.maps[1]);
 	tn_rt_fini(&w.rt);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "verifier/kernel.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int sys_bpf(int cmd, union bpf_attr *attr)
+{
+	int r = (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+
+	return r < 0 ? -errno : r;
+}
+
+bool kernel_open(struct kernel *k, struct tn_map *const *maps, uint32_t nr)
+{
+	memset(k, 0, sizeof(*k));
+	for (uint32_t i = 0; i < nr && i < TN_ARRAY_SIZE(k->fds); i++) {
+		union bpf_attr attr;
+		int fd;
+
+		memset(&attr, 0, sizeof(attr));
+		attr.map_type = maps[i]->type;
+		attr.key_size = maps[i]->key_size;
+		attr.value_size = maps[i]->value_size;
+		attr.max_entries = maps[i]->max_entries;
+		attr.map_flags = maps[i]->flags;
+		fd = sys_bpf(BPF_MAP_CREATE, &attr);
+		if (fd < 0) {
+			kernel_close(k);
+			return false;
+		}
+		k->fds[k->nr_fds++] = fd;
+	}
+	return true;
+}
+
+void kernel_close(struct kernel *k)
+{
+	while (k->nr_fds)
+		close(k->fds[--k->nr_fds]);
+}
+
+/* The line before the statistics that end the log. */
+static const char *last_words(char *log)
+{
+	char *end = strstr(log, "processed "), *start;
+
+	if (!end)
+		return log;
+	if (end > log)
+		end[-1] = '\0';
+	start = strrchr(log, '\n');
+	return start ? start + 1 : log;
+}
+
+int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn *insns, uint32_t nr,
+		  const char **why)
+{
+	struct tn_insn *copy = malloc(nr * sizeof(*copy));
+	union bpf_attr attr;
+	int fd;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, insns, nr * sizeof(*copy));
+	for (uint32_t i = 0; i < nr; i++) {
+		if (!tn_insn_is_lddw(&copy[i]))
+			continue;
+		if (copy[i].src == TN_LDDW_MAP || copy[i].src == TN_LDDW_MAP_VALUE)
+			copy[i].imm = k->fds[(uint32_t)copy[i].imm % TN_ARRAY_SIZE(k->fds)];
+		i++;
+	}
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = type == KERNEL_XDP ? BPF_PROG_TYPE_XDP : BPF_PROG_TYPE_SCHED_CLS;
+	attr.insns = (uintptr_t)copy;
+	attr.insn_cnt = nr;
+	attr.license = (uintptr_t) "GPL";
+	attr.log_buf = (uintptr_t)k->log;
+	attr.log_size = sizeof(k->log);
+	attr.log_level = 1;
+	k->log[0] = '\0';
+	fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	free(copy);
+	*why = fd < 0 ? last_words(k->log) : "";
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}

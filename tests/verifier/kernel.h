@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's verdict on the same bytecode, where bpf(2) is allowed. */
+#ifndef TN_TESTS_VERIFIER_KERNEL_H
+#define TN_TESTS_VERIFIER_KERNEL_H
+
+#include "maps/map.h"
+#include "vm/insn.h"
+
+struct kernel {
+	int fds[8];
+	uint32_t nr_fds;
+	char log[1 << 16];
+};
+
+/* Maps like these; false: bpf(2) is refused. */
+bool kernel_open(struct kernel *k, struct tn_map *const *maps, uint32_t nr);
+void kernel_close(struct kernel *k);
+enum kernel_type { KERNEL_XDP, KERNEL_TC };
+/* 0: accepted (and closed again), else -errno; the log's last lines in *why. */
+int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn *insns, uint32_t nr,
+		  const char **why);
+
+#endif
