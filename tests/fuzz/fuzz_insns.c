@@ -41,7 +41,7 @@ static void make_host(void)
 {
 	struct tenon_limits limits = {
 		.sz = sizeof(limits),
-		.max_verifier_steps = 20000,
+		.max_verifier_steps = 4000,
 		.fuel = 20000,
 	};
 	TENON_OPTS(tenon_runtime_opts, opts, .limits = &limits, .max_slots = 2);
