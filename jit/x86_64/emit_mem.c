@@ -78,10 +78,12 @@ static void emit_atomic(struct tn_emit *e, const struct tn_insn *insn)
 }
 
 /* Sign-extending loads are computed at once: nothing joins them. */
-static void emit_load_sx(struct tn_emit *e, const struct tn_insn *insn, uint8_t bytes)
+static void emit_load_sx(struct tn_emit *e, uint32_t i, uint8_t bytes)
 {
+	const struct tn_insn *insn = &e->prog->insns[i];
 	struct tn_x86_mem m;
 
+	tn_lazy_order(e, i);
 	if (insn->dst == insn->src) {
 		m = tn_x86_at(tn_lazy_use(e, insn->src), insn->off);
 		tn_lazy_def(e, insn->dst);
@@ -116,7 +118,7 @@ int tn_emit_memory(struct tn_emit *e, uint32_t i)
 		tn_lazy_settle(e, i);
 		emit_atomic(e, insn);
 	} else if (TN_MODE(insn->code) == TN_MEMSX) {
-		emit_load_sx(e, insn, bytes);
+		emit_load_sx(e, i, bytes);
 	} else if (TN_CLASS(insn->code) == TN_LDX) {
 		tn_lazy_load(e, i);
 	} else {

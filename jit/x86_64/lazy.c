@@ -124,11 +124,22 @@ static void compute_rot(struct tn_emit *e, uint8_t dst, const struct tn_lazy *v)
 	tn_x86_shift_ri(e->b, X86_ROL, v->w, dst, v->n);
 }
 
+static bool keeps_order(const struct tn_lazy *v)
+{
+	return v->kind == TN_LAZY_LOAD && !v->is_joined && v->m.base != RBP;
+}
+
 static void compute(struct tn_emit *e, unsigned r)
 {
-	const struct tn_lazy v = e->lazy[r];
+	struct tn_lazy v;
 	uint8_t dst = tn_reg(r);
 
+	if (keeps_order(&e->lazy[r])) {
+		tn_lazy_order(e, e->lazy[r].age);
+		if (!(e->waiting & 1u << r))
+			return;
+	}
+	v = e->lazy[r];
 	tn_lazy_def(e, r);
 	switch (v.kind) {
 	case TN_LAZY_SUM:
@@ -187,6 +198,18 @@ void tn_lazy_flush(struct tn_emit *e, uint32_t regs)
 		compute(e, (unsigned)__builtin_ctz(e->waiting & regs));
 }
 
+void tn_lazy_order(struct tn_emit *e, uint32_t age)
+{
+	uint32_t left;
+
+	for (left = e->waiting; left; left &= left - 1) {
+		unsigned r = (unsigned)__builtin_ctz(left);
+
+		if (e->waiting & 1u << r && keeps_order(&e->lazy[r]) && e->lazy[r].age < age)
+			compute(e, r);
+	}
+}
+
 void tn_lazy_flush_loads(struct tn_emit *e)
 {
 	uint32_t left;
@@ -228,15 +251,16 @@ struct tn_x86_mem tn_lazy_address(struct tn_emit *e, unsigned r, int16_t off)
 	return tn_x86_at(tn_lazy_use(e, r), off);
 }
 
-const struct tn_lazy *tn_lazy_operand(const struct tn_emit *e, uint32_t i, unsigned r,
-				      uint8_t bytes)
+const struct tn_lazy *tn_lazy_operand(struct tn_emit *e, uint32_t i, unsigned r, uint8_t bytes)
 {
 	const struct tn_lazy *v = &e->lazy[r];
 
 	if (!(e->waiting & 1u << r) || v->kind != TN_LAZY_LOAD || v->n || v->is_be ||
 	    v->bytes != bytes || e->flow.live[i] & TN_LIVE(r))
 		return NULL;
-	return v;
+	if (keeps_order(v))
+		tn_lazy_order(e, v->age);
+	return e->waiting & 1u << r ? v : NULL;
 }
 
 void tn_lazy_take(struct tn_emit *e, unsigned r)

@@ -8,8 +8,10 @@
  *   r2 = r1; r2 <<= 13; r1 >>= 51; r1 |= r2    one rotate
  *
  * Rules that keep this right: a value names machine registers that hold what they held when it was
- * made (writing one computes those that name it first); a load is never done twice and never moves
- * across a store or a call; at a jump everything is computed that is live at its target.
+ * made (writing one computes those that name it first); at a jump everything is computed that is
+ * live at its target. A load is never done twice, never moves across a store or a call, and not
+ * across another load: programs rely on the order that x86 gives them. Exempt are loads joined from
+ * several, which nobody can mean to be atomic, and the frame, which nobody else sees.
  */
 #ifndef TN_JIT_X86_64_LAZY_H
 #define TN_JIT_X86_64_LAZY_H
@@ -28,10 +30,12 @@ enum tn_lazy_kind {
 
 struct tn_lazy {
 	uint8_t kind;
-	bool w;	    /* 64 bits, else the low 32, zero-extended. Loads: always true */
-	bool is_be; /* LOAD: the first byte is the most significant; false for single bytes */
+	bool w;		/* 64 bits, else the low 32, zero-extended. Loads: always true */
+	bool is_be;	/* LOAD: the first byte is the most significant; false for single bytes */
+	bool is_joined; /* LOAD: of several */
 	uint8_t bytes;
 	uint8_t src, op, n;
+	uint32_t age;	     /* LOAD: its instruction */
 	struct tn_x86_mem m; /* SUM, LOAD; base may be TN_X86_NO_REG in sums */
 };
 
@@ -47,14 +51,16 @@ bool tn_lazy_may_move(const struct tn_emit *e, const struct tn_lazy *v, unsigned
 void tn_lazy_flush(struct tn_emit *e, uint32_t regs);
 /* Compute the loads that wait: memory is about to change. */
 void tn_lazy_flush_loads(struct tn_emit *e);
+/* Those among them that stand before a load done now. */
+void tn_lazy_order(struct tn_emit *e, uint32_t age);
 /* Everything that instruction i reads into registers; what it writes, free to be written. */
 void tn_lazy_settle(struct tn_emit *e, uint32_t i);
 
 /* Address of off(r), without computing r where it is a sum. */
 struct tn_x86_mem tn_lazy_address(struct tn_emit *e, unsigned r, int16_t off);
-/* Is r a waiting load of just these bytes that nobody reads after instruction i? */
-const struct tn_lazy *tn_lazy_operand(const struct tn_emit *e, uint32_t i, unsigned r,
-				      uint8_t bytes);
+/* Is r a waiting load of just these bytes that nobody reads after instruction i? If so those before
+ * it are computed now; NULL where that computed it too. */
+const struct tn_lazy *tn_lazy_operand(struct tn_emit *e, uint32_t i, unsigned r, uint8_t bytes);
 /* Take the waiting value of r away: it became an operand. */
 void tn_lazy_take(struct tn_emit *e, unsigned r);
 

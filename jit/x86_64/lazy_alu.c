@@ -204,6 +204,7 @@ static bool join_adjacent(const struct tn_lazy *low, const struct tn_lazy *high,
 	    low->bytes + high->bytes > 8)
 		return false;
 	*out = *low;
+	out->is_joined = true;
 	out->bytes = (uint8_t)(low->bytes + high->bytes);
 	out->is_be = high->n + 8 * high->bytes == low->n;
 	if (out->is_be) {
@@ -372,7 +373,7 @@ bool tn_lazy_alu(struct tn_emit *e, uint32_t i)
 bool tn_lazy_load(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_insn *insn = &e->prog->insns[i];
-	struct tn_lazy v = { .kind = TN_LAZY_LOAD, .w = true };
+	struct tn_lazy v = { .kind = TN_LAZY_LOAD, .w = true, .age = i };
 
 	v.bytes = (uint8_t)tn_insn_bytes(insn->code);
 	v.m = tn_lazy_address(e, insn->src, insn->off);
