@@ -156,6 +156,23 @@ static void liveness_address_to_a_subprogram_makes_the_frame_live(void **state)
 	drop(&f);
 }
 
+static void liveness_address_that_went_to_memory_comes_back(void **state)
+{
+	struct fixture f = analyse(make_prog(*state, "r1 = r10\n"
+						     "r1 += -16\n"
+						     "*(u64 *)(r10 - 8) = r1\n"
+						     "r0 = 0\n"
+						     "r2 = *(u64 *)(r10 - 8)\n"
+						     "r0 = *(u64 *)(r2 + 0)\n"
+						     "exit\n"),
+				   NULL);
+
+	assert_int_equal(tn_live_slot(f.live, 5, 1), 0xff);
+	assert_int_equal(tn_live_slot(f.live, 3, 1), 0xff);
+	assert_int_equal(tn_live_slot(f.live, 6, 1), 0);
+	drop(&f);
+}
+
 static void liveness_survives_every_allocation_failure(void **state)
 {
 	struct tn_rt *rt = *state;
@@ -385,7 +402,17 @@ static void random_insn(struct oracle_rng *rng, struct tn_insn *insn, uint32_t a
 	uint8_t a = (uint8_t)rng_below(rng, 10), b = (uint8_t)rng_below(rng, 10);
 	uint32_t target = start + (uint32_t)rng_below(rng, end - start);
 
-	switch (rng_below(rng, 12)) {
+	switch (rng_below(rng, 14)) {
+	case 12: /* one slot that addresses often pass through */
+		*insn = (struct tn_insn){
+			.code = TN_STX | TN_MEM | TN_DW, .dst = TN_R10, .src = a, .off = -8
+		};
+		break;
+	case 13:
+		*insn = (struct tn_insn){
+			.code = TN_LDX | TN_MEM | TN_DW, .dst = a, .src = TN_R10, .off = -8
+		};
+		break;
 	case 0:
 		*insn = (struct tn_insn){ .code = TN_ALU64 | TN_MOV | TN_X,
 					  .dst = a,
@@ -531,6 +558,7 @@ int main(void)
 		TEST(liveness_halves_of_a_slot_are_apart),
 		TEST(liveness_follows_copies_of_the_frame_pointer),
 		TEST(liveness_address_to_a_subprogram_makes_the_frame_live),
+		TEST(liveness_address_that_went_to_memory_comes_back),
 		TEST(liveness_survives_every_allocation_failure),
 		TEST(dead_state_never_matters),
 	};
