@@ -296,6 +296,11 @@ TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *
 
 /* Packets: copies bytes of the frame, wherever they lie. */
 TENON_HELPER(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
+TENON_HELPER(189, long, bpf_xdp_load_bytes, struct xdp_md *xdp, __u32 offset, void *to, __u32 size);
+TENON_HELPER(188, __u64, bpf_xdp_get_buff_len, struct xdp_md *xdp);
+/* The checksum, in 16 bits, of seed without `from` and with `to`; sizes are multiples of 4. */
+TENON_HELPER(28, __s64, bpf_csum_diff, const void *from, __u32 from_size, const void *to,
+	     __u32 to_size, __u32 seed);
 
 /* bpf_printk("%d of %d", a, b): a line to the host's log, at most 12 arguments.
  * BPF_SNPRINTF(buf, sizeof(buf), "%s=%d", key, value): the same into a buffer. */
