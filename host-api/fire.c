@@ -178,7 +178,85 @@ static TN_ALWAYS_INLINE uint64_t fire_one(const struct tn_chain *chain, struct t
 		count_abort(chain->entries[0].program, &ex);
 		return chain->fallback;
 	}
-	return chain->rule == TENON_CHAIN_ALL ? chain->fallback : ret;
+	return (ret & chain->keep) | chain->instead;
+}
+
+/* One entry of a plain chain. Leaves look at nothing but their context; what those before an entry
+ * cost stands in its charge. */
+static TN_ALWAYS_INLINE uint64_t run_plain_entry(const struct tn_chain *chain,
+						 const struct tn_chain_entry *e, void *ctx,
+						 struct tn_exec *ex, int64_t *left)
+{
+	uint64_t ret;
+
+	if (e->leaf)
+		return e->fn(ctx, ex);
+	ex->fuel = *left - e->charge;
+	ex->prog = e->prog;
+	ex->first = e->prog;
+	ex->cookie = e->cookie;
+	ex->tail_calls = 0;
+	ret = e->fn(ctx, ex);
+	*left = e->reserve + TN_MAX(ex->fuel, 0);
+	if (tn_likely(!ex->abort))
+		return ret;
+	count_abort(e->program, ex);
+	ex->abort = TN_ABORT_NONE;
+	return chain->fallback;
+}
+
+/* Several programs, not nested, a slot of its own, nothing counted, every proved cost within an
+ * equal share of the fuel: then no entry can lack the fuel to begin. */
+static TN_NOINLINE uint64_t fire_plain(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
+{
+	const struct tn_chain_entry *e = chain->entries, *end = e + chain->nr;
+	int64_t left = chain->fuel;
+	uint64_t result = chain->fallback;
+	struct tn_exec ex;
+
+	begin(&ex, &chain->rt->rt, t, ctx, chain->ctx_size);
+	if (tn_unlikely(ex.slot == chain->last_slot))
+		return fire_any(chain, t, ctx);
+	ex.outer = NULL;
+	t->exec = &ex;
+	for (; e < end; e++) {
+		uint64_t ret = run_plain_entry(chain, e, ctx, &ex, &left);
+
+		if (chain->rule == TENON_CHAIN_ALL)
+			continue;
+		result = ret;
+		if (chain->rule == TENON_CHAIN_UNTIL_SET && ret != chain->fallback)
+			break;
+	}
+	t->exec = NULL;
+	return result;
+}
+
+/* Programs that call nothing and cannot end early: they need no state of the firing. */
+static TN_NOINLINE uint64_t fire_leaves(const struct tn_chain *chain, void *ctx)
+{
+	const struct tn_chain_entry *e = chain->entries, *end = e + chain->nr;
+	uint64_t result = chain->fallback;
+	struct tn_exec unused;
+
+	for (; e < end; e++) {
+		uint64_t ret = e->fn(ctx, &unused);
+
+		if (chain->rule == TENON_CHAIN_ALL)
+			continue;
+		result = ret;
+		if (chain->rule == TENON_CHAIN_UNTIL_SET && ret != chain->fallback)
+			break;
+	}
+	return result;
+}
+
+static TN_ALWAYS_INLINE uint64_t fire_leaf(const struct tn_chain *chain, void *ctx)
+{
+	struct tn_exec unused;
+	uint64_t ret = chain->entries[0].fn(ctx, &unused);
+
+	return (ret & chain->keep) | chain->instead;
 }
 
 static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread *t, void *ctx)
@@ -208,8 +286,14 @@ uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
 	if (tn_unlikely(!chain))
 		ret = __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
-	else if (tn_likely(chain->single))
+	else if (tn_likely(chain->path == TN_PATH_LEAF))
+		ret = fire_leaf(chain, ctx);
+	else if (chain->path == TN_PATH_ONE)
 		ret = fire_one(chain, t, ctx);
+	else if (chain->path == TN_PATH_PLAIN)
+		ret = fire_plain(chain, t, ctx);
+	else if (chain->path == TN_PATH_LEAVES)
+		ret = fire_leaves(chain, ctx);
 	else
 		ret = fire_any(chain, t, ctx);
 	/* What it is: said again so that leaving need not wait for the load of what entering and

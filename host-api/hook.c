@@ -63,6 +63,41 @@ static int64_t fuel_need(const struct tn_chain_entry *e, int64_t share)
 	return pays ? share : TN_MIN(e->cost, share);
 }
 
+static uint8_t choose_path(const struct tn_chain *chain, int64_t share)
+{
+	bool leaves = true;
+	uint32_t i;
+
+	if (chain->stats)
+		return TN_PATH_ANY;
+	for (i = 0; i < chain->nr; i++) {
+		leaves = leaves && chain->entries[i].leaf;
+		if (chain->entries[i].cost > share)
+			return TN_PATH_ANY;
+	}
+	if (chain->nr > 1)
+		return leaves ? TN_PATH_LEAVES : TN_PATH_PLAIN;
+	return leaves ? TN_PATH_LEAF : TN_PATH_ONE;
+}
+
+/* A leaf costs what was proved, whatever it does: the next one that counts pays for it too. */
+static void fill_charges(struct tn_chain *chain)
+{
+	int64_t leaves = 0;
+	uint32_t i;
+
+	for (i = 0; i < chain->nr; i++) {
+		struct tn_chain_entry *e = &chain->entries[i];
+
+		if (e->leaf) {
+			leaves += e->cost;
+			continue;
+		}
+		e->charge = leaves + e->cost + e->reserve;
+		leaves = 0;
+	}
+}
+
 static void fill_template(struct tn_chain *chain)
 {
 	const struct tn_chain_entry *e = &chain->entries[0];
@@ -85,6 +120,8 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	uint32_t i;
 
 	chain->fallback = hook->fallback;
+	chain->keep = hook->rule == TENON_CHAIN_ALL ? 0 : UINT64_MAX;
+	chain->instead = hook->rule == TENON_CHAIN_ALL ? hook->fallback : 0;
 	chain->fuel = tn_fuel(tn_hook_budget(hook));
 	chain->ctx_size = hook->ctx->host_size;
 	chain->rt_id = tn_rt_id(&hook->rt->rt);
@@ -103,16 +140,19 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 			.program = program,
 			.cookie = link->cookie,
 			.cost = tn_fuel(cost),
+			.leaf = program->leaf,
 		};
 	}
-	chain->single = chain->nr == 1 && !chain->stats && chain->entries[0].cost <= chain->fuel;
-	if (chain->single)
-		fill_template(chain);
 	share = chain->nr ? chain->fuel / chain->nr : 0;
 	for (i = chain->nr; i-- > 0;) {
 		chain->entries[i].reserve = reserve;
 		reserve += fuel_need(&chain->entries[i], share);
 	}
+	chain->path = choose_path(chain, share);
+	if (chain->path == TN_PATH_ONE)
+		fill_template(chain);
+	else if (chain->path == TN_PATH_PLAIN)
+		fill_charges(chain);
 }
 
 /* Pairs with the acquire in tenon_hook_run(): the entries are filled before. */

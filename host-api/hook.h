@@ -20,6 +20,17 @@ struct tn_chain_entry {
 	uint64_t cookie;
 	int64_t cost;	 /* charged at entry: the proved instruction count */
 	int64_t reserve; /* kept back for the programs behind this one */
+	int64_t charge;	 /* plain chains: cost, reserve, and the cost of leaves just before */
+	bool leaf;	 /* see tenon_program.leaf */
+};
+
+/* How fire.c walks the chain when the firing is not nested. */
+enum tn_chain_path {
+	TN_PATH_ANY = 0, /* everything is looked at */
+	TN_PATH_PLAIN,	 /* nothing is counted, and the fuel suffices to begin each entry */
+	TN_PATH_ONE,	 /* plain, one entry */
+	TN_PATH_LEAF,	 /* plain, one entry, a leaf */
+	TN_PATH_LEAVES,	 /* plain, leaves alone */
 };
 
 struct tn_chain {
@@ -27,6 +38,8 @@ struct tn_chain {
 	uint32_t rt_id;
 	uint32_t last_slot; /* the one that threads may share */
 	uint64_t fallback;
+	/* Of one program's result: what becomes of it without asking the rule. */
+	uint64_t keep, instead;
 	struct tn_exec first; /* how a firing of entries[0] alone begins */
 	struct tenon_runtime *rt;
 	int64_t fuel;
@@ -34,7 +47,7 @@ struct tn_chain {
 	uint32_t nr;
 	uint8_t rule; /* enum tenon_chain */
 	bool stats;
-	bool single; /* one program, its proved cost within the fuel, nothing counted */
+	uint8_t path; /* enum tn_chain_path */
 
 	/* ---- writers ---- */
 	uint32_t room;		  /* entries that fit */

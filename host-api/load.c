@@ -440,13 +440,40 @@ static int make_code(struct tenon_object *obj)
 	return rc;
 }
 
+/* Does compiled code of the program ever look at the firing's state? */
+static bool is_leaf(const struct tn_prog *prog)
+{
+	uint32_t i;
+
+	if (!prog->code || prog->r2_is_ctx_size || prog->facts->has_fuel || prog->facts->may_abort)
+		return false;
+	for (i = 0; i < prog->nr_insns; i++) {
+		const struct tn_insn *insn = &prog->insns[i];
+		uint8_t mode = TN_MODE(insn->code);
+
+		if (tn_insn_is_lddw(insn)) {
+			i++;
+			continue;
+		}
+		if (insn->code == (TN_JMP | TN_CALL) && insn->src != TN_CALL_LOCAL)
+			return false;
+		if (TN_CLASS(insn->code) == TN_LD && (mode == TN_ABS || mode == TN_IND))
+			return false;
+	}
+	return true;
+}
+
 static void set_ready(struct tenon_object *obj, bool ready)
 {
 	uint32_t i;
 
 	tn_lock(obj->rt);
-	for (i = 0; i < obj->nr_programs; i++)
-		obj->programs[i]->ready = ready && is_loaded(obj->programs[i]);
+	for (i = 0; i < obj->nr_programs; i++) {
+		struct tenon_program *program = obj->programs[i];
+
+		program->ready = ready && is_loaded(program);
+		program->leaf = program->ready && is_leaf(program->prog);
+	}
 	tn_unlock(obj->rt);
 }
 

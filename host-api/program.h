@@ -37,9 +37,11 @@ struct tenon_program {
 	char *hook;		  /* from the section or the open options; NULL: none */
 	struct tn_insn *insns;	  /* as loaded, before they were rewritten: for the disassembler */
 	bool ready;		  /* verified and compiled */
-	bool tail_calls;	  /* uses a prog array: results may be its programs' */
-	uint64_t fuel;		  /* budget it was verified for */
-	struct tn_prog_sig sig;	  /* context, and the results it was verified for */
+	/* Compiled, calls no helper, pays no fuel: reads nothing of struct tn_exec. */
+	bool leaf;
+	bool tail_calls;	/* uses a prog array: results may be its programs' */
+	uint64_t fuel;		/* budget it was verified for */
+	struct tn_prog_sig sig; /* context, and the results it was verified for */
 
 	struct tn_verdict verdict;
 	bool verified;
