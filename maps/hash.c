@@ -20,7 +20,9 @@
  * read the old value until then, and some live value of this map afterwards; element memory never
  * becomes anything else. That is at least as long as the kernel's preallocated maps wait, needs no
  * look at epochs, and a full map accepts delete and insert for ever: live and waiting elements
- * together fill at most two thirds of the slots.
+ * together fill at most two thirds of the slots. Where nothing is empty near the home group,
+ * because one key is updated again and again, a slot is reused as soon as 64 others were removed
+ * after it: old copies of one key shall not push it far from home.
  */
 #include "maps/hash_core.h"
 
@@ -213,56 +215,112 @@ static void lower_passed(const struct tn_hash *h, uint64_t hash, uint32_t depth)
 
 static void set_ctrl(const struct tn_hash *h, uint32_t index, uint8_t ctrl)
 {
-	TN_WORD_STORE(&h->groups[index / TN_HASH_GROUP_SLOTS].ctrl[index % TN_HASH_GROUP_SLOTS],
-		      ctrl);
+	TN_WORD_STORE(tn_hash_ctrl_at(h, index), ctrl);
 }
 
-/* Queue the slot of a removed element and empty the one that waited longest. No lock is needed to
- * empty it: only who took it out of the ring writes its byte, readers see no difference, and
- * inserters take it when they see it. */
-static void retire(struct tn_hash *h, uint32_t index)
+/* An element that was removed; its slot is to be queued once the locks are free. */
+struct removed {
+	uint32_t index; /* TN_HASH_NOWHERE: none */
+	uint64_t ticket;
+};
+
+static void draw_ticket(struct tn_hash *h, uint32_t index, struct removed *removed)
 {
-	uint64_t ticket = tn_add_relaxed(&h->ticket, 1);
-	_Atomic uint64_t *cell = &h->waiting[ticket % h->nr_spares];
+	*removed = (struct removed){ index, tn_add_relaxed(&h->ticket, 1) };
+}
+
+/* Under no lock: readers see no difference, and inserters take the slot when they see it. Where the
+ * slot was reused early, another code or a live byte stands there, and stays. */
+static void end_wait(const struct tn_hash *h, uint32_t index, uint64_t ticket)
+{
+	uint8_t ctrl = tn_hash_wait_ctrl(ticket);
+
+	tn_cas_acq_rel(tn_hash_ctrl_at(h, index), &ctrl, TN_HASH_EMPTY);
+}
+
+/* Queue the slot of a removed element and empty the one that waited longest. */
+static void retire(struct tn_hash *h, const struct removed *removed)
+{
+	_Atomic uint64_t *cell = &h->waiting[removed->ticket % h->nr_spares];
 	uint64_t old = tn_load_relaxed(cell);
 
 	do {
 		/* A whole turn of the ring went by since the ticket was drawn: this is older. */
-		if (old && (int32_t)((uint32_t)(old >> 32) - (uint32_t)ticket) > 0) {
-			set_ctrl(h, index, TN_HASH_EMPTY);
+		if (old && (int32_t)((uint32_t)(old >> 32) - (uint32_t)removed->ticket) > 0) {
+			end_wait(h, removed->index, removed->ticket);
 			return;
 		}
-	} while (!tn_cas_acq_rel(cell, &old, ticket << 32 | (index + 1)));
+	} while (!tn_cas_acq_rel(cell, &old, removed->ticket << 32 | (removed->index + 1)));
 	if (old)
-		set_ctrl(h, (uint32_t)old - 1, TN_HASH_EMPTY);
+		end_wait(h, (uint32_t)old - 1, old >> 32);
 }
 
-/* The first empty slot of the path; its group is then locked (the home group and `held` were
- * before). False: start over, nothing more is locked. */
-static bool lock_empty_slot(struct tn_hash *h, uint64_t hash, uint32_t held,
-			    struct tn_hash_place *at)
+/* How many groups are searched for an empty slot before one that waits may be taken. */
+#define NEAR_GROUPS 3u
+
+/* Bit i: slot i of the group waits, and at least TN_HASH_MIN_SPARES others were removed after it.
+ * The code gives the age modulo 127, so some older ones are overlooked. */
+static uint32_t match_aged(const struct tn_hash *h, const struct tn_hash_group *g)
 {
-	uint32_t home = tn_hash_home(h, hash), empty;
+	uint32_t now = (uint32_t)tn_load_relaxed(&h->ticket) % TN_HASH_WAIT_CODES, match = 0;
+
+	for (uint32_t i = 0; i < TN_HASH_GROUP_SLOTS; i++) {
+		uint32_t code = (uint32_t)tn_load_relaxed(&g->ctrl[i]) - TN_HASH_WAITING;
+		uint32_t age = (now + TN_HASH_WAIT_CODES - 1 - code) % TN_HASH_WAIT_CODES;
+
+		if (code < TN_HASH_WAIT_CODES && age >= TN_HASH_MIN_SPARES)
+			match |= 1u << i;
+	}
+	return match;
+}
+
+static uint32_t match_free(const struct tn_hash *h, uint32_t group, bool aged)
+{
+	const struct tn_hash_group *g = &h->groups[group];
+	uint32_t match = tn_group_match(g, TN_HASH_EMPTY);
+
+	return match || !aged ? match : match_aged(h, g);
+}
+
+enum lock_result { LOCK_DONE, LOCK_NONE_FREE, LOCK_TAKEN };
+
+/* The first free slot in the first `nr` groups of the path; its group is then locked (the home
+ * group and `held` were before). */
+static enum lock_result lock_free_slot(struct tn_hash *h, uint32_t home, uint32_t held, uint32_t nr,
+				       bool aged, struct tn_hash_place *at)
+{
+	uint32_t match;
 
 	*at = (struct tn_hash_place){ .group = home };
-	for (; at->depth < h->nr_groups; at->depth++) {
+	for (; at->depth < nr; at->depth++) {
 		/* Looked at before the lock, to keep off the locks of full groups. */
-		empty = tn_group_match(&h->groups[at->group], TN_HASH_EMPTY);
-		if (empty) {
+		if (match_free(h, at->group, aged)) {
 			if (!tn_group_lock_further(h, at->group, home, held))
-				return false;
-			empty = tn_group_match(&h->groups[at->group], TN_HASH_EMPTY);
-			if (empty) {
+				return LOCK_TAKEN;
+			match = match_free(h, at->group, aged);
+			if (match) {
 				at->index = at->group * TN_HASH_GROUP_SLOTS +
-					    (uint32_t)__builtin_ctz(empty);
-				return true;
+					    (uint32_t)__builtin_ctz(match);
+				return LOCK_DONE;
 			}
 			tn_group_unlock_further(h, at->group, home, held);
 		}
 		at->group = tn_hash_next(h, home, at->group);
 	}
-	/* Slots are on their way to the ring. */
-	return false;
+	return LOCK_NONE_FREE;
+}
+
+/* A slot for a new element on the path, its group locked. False: start over, nothing more is locked
+ * than was before; others hold locks, or slots are on their way to the ring. */
+static bool lock_slot(struct tn_hash *h, uint64_t hash, uint32_t held, struct tn_hash_place *at)
+{
+	uint32_t home = tn_hash_home(h, hash);
+	enum lock_result result;
+
+	result = lock_free_slot(h, home, held, TN_MIN(NEAR_GROUPS, h->nr_groups), false, at);
+	if (tn_unlikely(result == LOCK_NONE_FREE))
+		result = lock_free_slot(h, home, held, h->nr_groups, true, at);
+	return result == LOCK_DONE;
 }
 
 static void publish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
@@ -275,31 +333,33 @@ static void publish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t 
 	tn_seq_end_write(&g->seq);
 }
 
-/* Both groups are locked. The slot is to be retired afterwards. */
-static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
+/* Both groups are locked. */
+static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash,
+		      const struct removed *removed)
 {
 	struct tn_hash_group *g = &h->groups[at->group];
 
 	tn_seq_begin_write(&g->seq);
-	set_ctrl(h, at->index, TN_HASH_WAITING);
+	set_ctrl(h, at->index, tn_hash_wait_ctrl(removed->ticket));
 	tn_seq_end_write(&g->seq);
 	lower_passed(h, hash, at->depth);
 }
 
 /* The new copy before the old one; in one group, both with one change of its number. */
 static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
-			    const struct tn_hash_place *old, uint64_t hash)
+			    const struct tn_hash_place *old, uint64_t hash,
+			    const struct removed *removed)
 {
 	struct tn_hash_group *g = &h->groups[at->group];
 
 	if (at->group != old->group) {
 		publish(h, at, hash);
-		unpublish(h, old, hash);
+		unpublish(h, old, hash, removed);
 		return;
 	}
 	tn_seq_begin_write(&g->seq);
 	set_ctrl(h, at->index, tn_hash_ctrl(hash));
-	set_ctrl(h, old->index, TN_HASH_WAITING);
+	set_ctrl(h, old->index, tn_hash_wait_ctrl(removed->ticket));
 	tn_seq_end_write(&g->seq);
 }
 
@@ -380,7 +440,7 @@ static int insert_locked(struct tn_hash *h, const void *key, uint64_t hash,
 
 	if (!reserve_count(h))
 		return -E2BIG;
-	if (!lock_empty_slot(h, hash, home, &at)) {
+	if (!lock_slot(h, hash, home, &at)) {
 		unreserve_count(h);
 		return RESTART;
 	}
@@ -390,10 +450,9 @@ static int insert_locked(struct tn_hash *h, const void *key, uint64_t hash,
 	return 0;
 }
 
-/* *retired: the slot to retire once the home group is unlocked. */
 static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 			  const struct tn_hash_place *old, const struct tn_hash_source *from,
-			  uint32_t *retired)
+			  struct removed *removed)
 {
 	uint32_t home = tn_hash_home(h, hash);
 	struct tn_hash_place at;
@@ -405,20 +464,20 @@ static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 		tn_group_unlock_further(h, old->group, home, home);
 		return 0;
 	}
-	if (!lock_empty_slot(h, hash, old->group, &at)) {
+	if (!lock_slot(h, hash, old->group, &at)) {
 		tn_group_unlock_further(h, old->group, home, home);
 		return RESTART;
 	}
 	write_elem(h, at.index, key, from);
-	publish_instead(h, &at, old, hash);
+	draw_ticket(h, old->index, removed);
+	publish_instead(h, &at, old, hash, removed);
 	tn_group_unlock_further(h, at.group, home, old->group);
 	tn_group_unlock_further(h, old->group, home, home);
-	*retired = old->index;
 	return 0;
 }
 
 static int update_locked(struct tn_hash *h, const void *key, uint64_t hash,
-			 const struct tn_hash_source *from, uint64_t flags, uint32_t *retired)
+			 const struct tn_hash_source *from, uint64_t flags, struct removed *removed)
 {
 	struct tn_hash_place old = find_locked(h, key, hash);
 
@@ -426,7 +485,7 @@ static int update_locked(struct tn_hash *h, const void *key, uint64_t hash,
 		return flags == TN_MAP_EXIST ? -ENOENT : insert_locked(h, key, hash, from);
 	if (flags == TN_MAP_NOEXIST)
 		return -EEXIST;
-	return replace_locked(h, key, hash, &old, from, retired);
+	return replace_locked(h, key, hash, &old, from, removed);
 }
 
 int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_source *from,
@@ -435,7 +494,7 @@ int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_sour
 	struct tn_thread *t = tn_thread_self();
 	uint64_t hash = tn_hash_of(h, key);
 	struct tn_hash_group *home = &h->groups[tn_hash_home(h, hash)];
-	uint32_t retired = TN_HASH_NOWHERE;
+	struct removed removed = { .index = TN_HASH_NOWHERE };
 	int err;
 
 	if (flags > TN_MAP_EXIST)
@@ -443,14 +502,14 @@ int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_sour
 	tn_writer_enter(t);
 	for (uint32_t tries = 0;; tries++) {
 		tn_group_lock(home);
-		err = update_locked(h, key, hash, from, flags, &retired);
+		err = update_locked(h, key, hash, from, flags, &removed);
 		tn_group_unlock(home);
 		if (err != RESTART)
 			break;
 		tn_group_relax(tries);
 	}
-	if (retired != TN_HASH_NOWHERE)
-		retire(h, retired);
+	if (removed.index != TN_HASH_NOWHERE)
+		retire(h, &removed);
 	tn_writer_leave(t);
 	return err;
 }
@@ -470,7 +529,7 @@ void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value)
 }
 
 static int remove_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value,
-			 uint32_t *retired)
+			 struct removed *removed)
 {
 	uint32_t home = tn_hash_home(h, hash);
 	struct tn_hash_place at = find_locked(h, key, hash);
@@ -481,10 +540,10 @@ static int remove_locked(struct tn_hash *h, const void *key, uint64_t hash, void
 		return RESTART;
 	if (value)
 		tn_hash_copy_out(h, at.index, value);
-	unpublish(h, &at, hash);
+	draw_ticket(h, at.index, removed);
+	unpublish(h, &at, hash, removed);
 	tn_group_unlock_further(h, at.group, home, home);
 	unreserve_count(h);
-	*retired = at.index;
 	return 0;
 }
 
@@ -493,20 +552,20 @@ int tn_hash_remove(struct tn_hash *h, const void *key, void *value)
 	struct tn_thread *t = tn_thread_self();
 	uint64_t hash = tn_hash_of(h, key);
 	struct tn_hash_group *home = &h->groups[tn_hash_home(h, hash)];
-	uint32_t retired = TN_HASH_NOWHERE;
+	struct removed removed = { .index = TN_HASH_NOWHERE };
 	int err;
 
 	tn_writer_enter(t);
 	for (uint32_t tries = 0;; tries++) {
 		tn_group_lock(home);
-		err = remove_locked(h, key, hash, value, &retired);
+		err = remove_locked(h, key, hash, value, &removed);
 		tn_group_unlock(home);
 		if (err != RESTART)
 			break;
 		tn_group_relax(tries);
 	}
-	if (retired != TN_HASH_NOWHERE)
-		retire(h, retired);
+	if (removed.index != TN_HASH_NOWHERE)
+		retire(h, &removed);
 	tn_writer_leave(t);
 	return err;
 }

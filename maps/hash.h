@@ -23,12 +23,16 @@
 #include "maps/map.h"
 
 #define TN_HASH_GROUP_SLOTS 16u
+#define TN_HASH_MIN_SPARES  64u
 #define TN_HASH_CLASSES	    8u
 
 /* ctrl bytes. Zeroed pages are an empty table. Only live ones have the top bit set. */
-#define TN_HASH_EMPTY	0x00u
-#define TN_HASH_WAITING 0x01u /* removed, but a program may still hold a pointer: see hash.c */
-#define TN_HASH_LIVE	0x80u /* | the low 7 bits of the key's hash */
+#define TN_HASH_EMPTY 0x00u
+/* 0x01 to 0x7f: removed, but a program may still hold a pointer (see hash.c): 1 + the ticket of the
+ * removal modulo 127, by which its age can be told. */
+#define TN_HASH_WAITING	   0x01u
+#define TN_HASH_WAIT_CODES 127u
+#define TN_HASH_LIVE	   0x80u /* | the low 7 bits of the key's hash */
 
 /* 32 bytes, so that a group never crosses a cache line. */
 struct TN_ALIGNED(32) tn_hash_group {

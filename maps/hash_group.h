@@ -233,6 +233,22 @@ static TN_ALWAYS_INLINE uint8_t tn_hash_ctrl(uint64_t hash)
 	return (uint8_t)(TN_HASH_LIVE | (hash & 0x7f));
 }
 
+/* The control byte of an element removed with this ticket, of which the low half is enough. */
+static TN_ALWAYS_INLINE uint8_t tn_hash_wait_ctrl(uint64_t ticket)
+{
+	return (uint8_t)(TN_HASH_WAITING + (uint32_t)ticket % TN_HASH_WAIT_CODES);
+}
+
+static TN_ALWAYS_INLINE _Atomic uint8_t *tn_hash_ctrl_at(const struct tn_hash *h, uint32_t index)
+{
+	return &h->groups[index / TN_HASH_GROUP_SLOTS].ctrl[index % TN_HASH_GROUP_SLOTS];
+}
+
+static inline bool tn_hash_is_waiting(const struct tn_hash *h, uint32_t index, uint64_t ticket)
+{
+	return tn_load_relaxed(tn_hash_ctrl_at(h, index)) == tn_hash_wait_ctrl(ticket);
+}
+
 static TN_ALWAYS_INLINE unsigned char *tn_hash_elem(const struct tn_hash *h, uint32_t index)
 {
 	return h->elems + (size_t)index * h->elem_stride;

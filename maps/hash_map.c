@@ -284,7 +284,7 @@ static void draw_seed(struct tn_hash *h)
 static int size_table(struct tn_hash *h)
 {
 	struct tn_map *map = &h->map;
-	uint64_t spares = TN_MAX((uint64_t)map->max_entries / 8 + 1, 64u);
+	uint64_t spares = TN_MAX((uint64_t)map->max_entries / 8 + 1, (uint64_t)TN_HASH_MIN_SPARES);
 	uint64_t slots = (map->max_entries + spares) * 3 / 2 + 1;
 	uint64_t groups = (slots / TN_HASH_GROUP_SLOTS + 1) | 1;
 	uint64_t bytes;

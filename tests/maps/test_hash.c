@@ -63,6 +63,30 @@ static void small_map_has_at_least_64_spares(void **state)
 	tn_map_put(map);
 }
 
+/* One key's old copies fill its home group; it stays near home all the same, and each copy waits.
+ */
+static void key_that_is_updated_for_ever_stays_near_home(void **state)
+{
+	struct tn_map *map = new_map(TN_MAP_HASH, 8, 8, 20000);
+	uint64_t *old[64] = { NULL };
+	struct tn_hash_stats stats;
+
+	(void)state;
+	for (uint64_t i = 0; i < 20000; i++)
+		assert_int_equal(put(map, i, i), 0);
+	for (uint64_t i = 64; i < 100000; i++) {
+		uint64_t **oldest = &old[i % 64];
+
+		if (*oldest)
+			assert_int_equal(**oldest, i - 64);
+		assert_int_equal(put(map, 5, i), 0);
+		*oldest = get(map, 5);
+	}
+	assert_hash_valid(map, &stats);
+	assert_in_range(stats.max_probe, 1, 30);
+	tn_map_put(map);
+}
+
 static void full_map_takes_delete_and_insert_and_updates_for_ever(void **state)
 {
 	static const uint32_t sizes[] = { 1, 2, 5, 64, 1000 };
@@ -374,6 +398,7 @@ int main(void)
 		TEST(update_leaves_the_old_copy_to_who_holds_it),
 		TEST(removed_element_waits_while_spares_last),
 		TEST(small_map_has_at_least_64_spares),
+		TEST(key_that_is_updated_for_ever_stays_near_home),
 		TEST(full_map_takes_delete_and_insert_and_updates_for_ever),
 		TEST(keys_of_every_size_are_told_apart),
 		TEST(values_of_any_size_are_copied_exactly_and_aligned),
