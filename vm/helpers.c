@@ -148,23 +148,31 @@ BODY(get_current_comm)
 
 /* ---- Random numbers: a counter, scrambled. Not for secrets, as in the kernel. ---- */
 
-static _Thread_local uint64_t prandom __attribute__((tls_model("initial-exec")));
+/* A forked child has another thread id: it must not repeat its parent's numbers. */
+static _Thread_local struct {
+	uint64_t state;
+	int32_t tid;
+} prandom __attribute__((tls_model("initial-exec")));
 
-static TN_COLD void seed_prandom(void)
+static TN_COLD void seed_prandom(int32_t tid)
 {
-	if (getrandom(&prandom, sizeof(prandom), GRND_NONBLOCK) != sizeof(prandom))
-		prandom = tn_clock_ns() ^ (uintptr_t)&prandom;
-	prandom |= 1;
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = tn_clock_ns() ^ (uintptr_t)&prandom ^ (uint64_t)tid << 32;
+	prandom.state = seed | 1;
+	prandom.tid = tid;
 }
 
 BODY(get_prandom_u32)
 {
+	int32_t tid = ex->thread ? ex->thread->tid : 0;
 	uint64_t x;
 
-	if (tn_unlikely(!prandom))
-		seed_prandom();
+	if (tn_unlikely(!prandom.state || prandom.tid != tid))
+		seed_prandom(tid);
 	/* Even step, odd seed: it comes by 0 never. The multipliers are those of splitmix64. */
-	x = prandom += 0x9e3779b97f4a7c16u;
+	x = prandom.state += 0x9e3779b97f4a7c16u;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	return (uint32_t)(x >> 32);

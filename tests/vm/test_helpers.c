@@ -3,6 +3,7 @@
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "maps/map.h"
@@ -127,6 +128,36 @@ static void prandom_differs_and_fits_32_bits(void **state)
 	assert_true(repeats < 2);
 }
 
+/* 64 bits of them: by chance they are equal once in 2^64 runs. */
+static uint64_t two_numbers(struct tn_exec *ex)
+{
+	uint64_t high = call(ex, TN_HELPER_get_prandom_u32, 0, 0, 0, 0, 0);
+
+	return high << 32 | call(ex, TN_HELPER_get_prandom_u32, 0, 0, 0, 0, 0);
+}
+
+static void prandom_of_a_forked_child_is_its_own(void **state)
+{
+	struct tn_exec ex = { .rt = *state, .thread = tn_thread_self() };
+	uint64_t parent, child = 0;
+	int ends[2];
+	pid_t pid;
+
+	(void)two_numbers(&ex);
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		child = two_numbers(&ex);
+		_exit(write(ends[1], &child, sizeof(child)) != sizeof(child));
+	}
+	parent = two_numbers(&ex);
+	assert_int_equal(read(ends[0], &child, sizeof(child)), sizeof(child));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(parent != child);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static char printed[128];
 
 static void keep_line(void *user, const char *line)
@@ -240,6 +271,7 @@ int main(void)
 		TEST(identity_helpers_tell_who_runs),
 		TEST(clocks_do_not_run_backwards),
 		TEST(prandom_differs_and_fits_32_bits),
+		TEST(prandom_of_a_forked_child_is_its_own),
 		TEST(printk_hands_finished_lines_over),
 		TEST(printk_refuses_bad_formats_and_arguments),
 		TEST(snprintf_returns_the_length_that_it_needs),
