@@ -175,11 +175,11 @@ void tn_lazy_def(struct tn_emit *e, unsigned r)
 	tn_lazy_def_but(e, r, r);
 }
 
-bool tn_lazy_may_move(const struct tn_emit *e, const struct tn_lazy *v, unsigned to)
+bool tn_lazy_may_move(const struct tn_emit *e, const struct tn_lazy *v, uint32_t except)
 {
 	uint32_t left;
 
-	for (left = e->waiting & ~(1u << to); left; left &= left - 1)
+	for (left = e->waiting & ~except; left; left &= left - 1)
 		if (names(v, tn_reg((unsigned)__builtin_ctz(left))))
 			return false;
 	return true;

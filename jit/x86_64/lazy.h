@@ -45,8 +45,9 @@ uint8_t tn_lazy_use(struct tn_emit *e, unsigned r);
 void tn_lazy_def(struct tn_emit *e, unsigned r);
 /* The same, but for the value of `keep`, which is about to be an operand. */
 void tn_lazy_def_but(struct tn_emit *e, unsigned r, unsigned keep);
-/* May register `to` take over v, which waits elsewhere? */
-bool tn_lazy_may_move(const struct tn_emit *e, const struct tn_lazy *v, unsigned to);
+/* May another register take over v? Not if it names one that waits, other than `except` (a mask):
+ * the taker, and the giver where it dies. */
+bool tn_lazy_may_move(const struct tn_emit *e, const struct tn_lazy *v, uint32_t except);
 /* Compute those of `regs` that wait. */
 void tn_lazy_flush(struct tn_emit *e, uint32_t regs);
 /* Compute the loads that wait: memory is about to change. */

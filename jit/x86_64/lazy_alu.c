@@ -24,11 +24,17 @@ static struct tn_lazy copy_of(uint8_t reg, bool w)
 	return (struct tn_lazy){ .kind = TN_LAZY_SUM, .w = w, .m = tn_x86_at(reg, 0) };
 }
 
+/* Registers that do not wait any more once `to` took over what waits in `from`. */
+static uint32_t takers(const struct tn_emit *e, uint32_t i, unsigned from, unsigned to)
+{
+	return 1u << to | (dies(e, i, from) ? 1u << from : 0);
+}
+
 /* r as a sum for `to`: the one that waits, or a copy of its register. */
-static struct tn_lazy as_sum(struct tn_emit *e, unsigned r, unsigned to)
+static struct tn_lazy as_sum(struct tn_emit *e, uint32_t i, unsigned r, unsigned to)
 {
 	if (waits(e, r) && e->lazy[r].kind == TN_LAZY_SUM &&
-	    (r == to || tn_lazy_may_move(e, &e->lazy[r], to)))
+	    (r == to || tn_lazy_may_move(e, &e->lazy[r], takers(e, i, r, to))))
 		return e->lazy[r];
 	return copy_of(tn_lazy_use(e, r), true);
 }
@@ -55,7 +61,7 @@ static bool move(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, bool
 	if (insn->src == insn->dst)
 		return false;
 	if (waits(e, insn->src) && dies(e, i, insn->src) &&
-	    tn_lazy_may_move(e, &e->lazy[insn->src], insn->dst)) {
+	    tn_lazy_may_move(e, &e->lazy[insn->src], takers(e, i, insn->src, insn->dst))) {
 		v = e->lazy[insn->src];
 		/* Cutting off the upper half: of sums later, of loads that have none never. */
 		if (w || v.kind == TN_LAZY_SUM || !v.w ||
@@ -72,9 +78,9 @@ static bool move(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, bool
 	return true;
 }
 
-static bool add_imm(struct tn_emit *e, const struct tn_insn *insn, bool w, int32_t imm)
+static bool add_imm(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, bool w, int32_t imm)
 {
-	struct tn_lazy v = as_sum(e, insn->dst, insn->dst);
+	struct tn_lazy v = as_sum(e, i, insn->dst, insn->dst);
 
 	if (w && !v.w)
 		v = copy_of(tn_lazy_use(e, insn->dst), true);
@@ -117,16 +123,16 @@ static bool join_sums(const struct tn_lazy *a, const struct tn_lazy *b, bool w, 
 	return true;
 }
 
-static bool add_reg(struct tn_emit *e, const struct tn_insn *insn, bool w)
+static bool add_reg(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, bool w)
 {
-	struct tn_lazy src = as_sum(e, insn->src, insn->dst), dst = as_sum(e, insn->dst, insn->dst),
-		       sum;
+	struct tn_lazy src = as_sum(e, i, insn->src, insn->dst),
+		       dst = as_sum(e, i, insn->dst, insn->dst), sum;
 
 	/* Computing one may have computed what the other was made of. */
-	src = as_sum(e, insn->src, insn->dst);
+	src = as_sum(e, i, insn->src, insn->dst);
 	if (!join_sums(&dst, &src, w, &sum)) {
 		src = copy_of(tn_lazy_use(e, insn->src), true);
-		dst = as_sum(e, insn->dst, insn->dst);
+		dst = as_sum(e, i, insn->dst, insn->dst);
 		if (!join_sums(&dst, &src, w, &sum)) {
 			dst = copy_of(tn_lazy_use(e, insn->dst), true);
 			join_sums(&dst, &src, w, &sum);
@@ -315,13 +321,13 @@ static bool shift_reg(struct tn_emit *e, const struct tn_insn *insn, bool w, uin
 
 /* ---- By instruction ---- */
 
-static bool alu_imm(struct tn_emit *e, const struct tn_insn *insn, bool w)
+static bool alu_imm(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, bool w)
 {
 	switch (TN_OP(insn->code)) {
 	case TN_ADD:
-		return add_imm(e, insn, w, insn->imm);
+		return add_imm(e, i, insn, w, insn->imm);
 	case TN_SUB:
-		return insn->imm != INT32_MIN && add_imm(e, insn, w, -insn->imm);
+		return insn->imm != INT32_MIN && add_imm(e, i, insn, w, -insn->imm);
 	case TN_LSH:
 	case TN_RSH:
 		return shift_imm(e, insn, w, TN_OP(insn->code));
@@ -343,7 +349,7 @@ static bool alu_reg(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, b
 		return !insn->off && move(e, i, insn, w);
 	case TN_ADD:
 		return join_loads(e, i, insn, w) || join_rotate(e, insn, w) ||
-		       operate_on_memory(e, i, insn, w) || add_reg(e, insn, w);
+		       operate_on_memory(e, i, insn, w) || add_reg(e, i, insn, w);
 	case TN_OR:
 	case TN_XOR:
 		return join_loads(e, i, insn, w) || join_rotate(e, insn, w) ||
@@ -367,7 +373,7 @@ bool tn_lazy_alu(struct tn_emit *e, uint32_t i)
 
 	if (TN_OP(insn->code) == TN_END || TN_OP(insn->code) == TN_NEG)
 		return false;
-	return TN_SRC(insn->code) == TN_K ? alu_imm(e, insn, w) : alu_reg(e, i, insn, w);
+	return TN_SRC(insn->code) == TN_K ? alu_imm(e, i, insn, w) : alu_reg(e, i, insn, w);
 }
 
 bool tn_lazy_load(struct tn_emit *e, uint32_t i)
@@ -377,7 +383,7 @@ bool tn_lazy_load(struct tn_emit *e, uint32_t i)
 
 	v.bytes = (uint8_t)tn_insn_bytes(insn->code);
 	v.m = tn_lazy_address(e, insn->src, insn->off);
-	if (!tn_lazy_may_move(e, &v, insn->dst))
+	if (!tn_lazy_may_move(e, &v, takers(e, i, insn->src, insn->dst)))
 		v.m = tn_x86_at(tn_lazy_use(e, insn->src), insn->off);
 	wait(e, insn->dst, &v);
 	return true;
