@@ -201,9 +201,8 @@ static int add_per_slot(struct tn_map *map)
 	if (!map->slot_used)
 		return tn_map_err(map, -ENOMEM, "out of memory");
 	t = lock_per_slot();
-	/* Then looks at the slots; slot.c does it the other way round, and one sees the other. */
-	atomic_store_explicit(&rt->slot_taken, tn_maps_slot_taken, memory_order_seq_cst);
-	tn_fence_seq_cst();
+	/* Set, then look at the slots; slot.c marks a slot, then looks here: one sees the other. */
+	atomic_exchange_explicit(&rt->slot_taken, tn_maps_slot_taken, memory_order_seq_cst);
 	for (slot = 0; slot < rt->max_slots; slot++)
 		nr += tn_slot_was_taken(rt, slot);
 	err = tn_charge(rt, TN_CHARGE_MAPS, nr * map->slot_stride);
