@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define MAX_MAY_GOTO ((uint64_t)1 << 23)
+
 struct counter {
 	uint32_t loop;
 	uint8_t reg;
@@ -178,6 +180,23 @@ void tn_counters_arrive(struct tn_counters *c, uint32_t loop, bool back, const s
 	}
 }
 
+/* Each frame's entry counts its may_gotos and leaves at the 2^23rd: one in every round bounds the
+ * rounds. */
+static bool has_may_goto(const struct tn_structure *s, uint32_t loop)
+{
+	const struct tn_loop *l = &s->loops[loop];
+
+	for (uint32_t i = 0; i < l->nr_members && !l->irreducible; i++) {
+		uint32_t last = s->blocks[s->members[l->first_member + i]].end - 1;
+		const struct tn_insn *insn = &s->prog->insns[last];
+
+		if (insn->code == (TN_JMP | TN_JCOND) && in_every_round(s, l, loop, last) &&
+		    !tn_structure_loop_within(s, s->sites[s->sites[last].target].loop, loop))
+			return true;
+	}
+	return false;
+}
+
 /* Arrivals at the head per entry into the loop. */
 static uint64_t trips_of(const struct counter *n)
 {
@@ -202,9 +221,9 @@ static uint64_t trips_of(const struct counter *n)
 	return span / step + 1;
 }
 
-static uint64_t loop_trips(const struct tn_counters *c, uint32_t loop)
+static uint64_t loop_trips(const struct tn_counters *c, const struct tn_structure *s, uint32_t loop)
 {
-	uint64_t best = TN_TRIPS_UNKNOWN;
+	uint64_t best = has_may_goto(s, loop) ? MAX_MAY_GOTO + 1 : TN_TRIPS_UNKNOWN;
 
 	for (uint32_t i = c->first[loop]; i < c->first[loop + 1]; i++)
 		best = TN_MIN(best, trips_of(&c->v[i]));
@@ -358,7 +377,7 @@ static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32
 	if (!trips)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->nr_loops; i++)
-		trips[i] = loop_trips(vf->counters, i);
+		trips[i] = loop_trips(vf->counters, s, i);
 	memset(&c, 0, sizeof(c));
 	err = tn_structure_charge(s, &in, &c);
 	if (err) {

@@ -672,6 +672,13 @@ enum embed_result embed_run(struct embed *e, uint64_t *r0)
 			result = e->why[0] ? EMBED_UNSOUND : EMBED_GAVE_UP;
 		}
 	}
+	/* Without fuel the proved cost is all that bounds the time. */
+	if (result != EMBED_UNSOUND && !e->prog->facts->has_fuel &&
+	    e->nr_steps > e->prog->facts->proved_cost) {
+		snprintf(e->why, sizeof(e->why), "%" PRIu64 " steps, proved are %" PRIu64,
+			 e->nr_steps, e->prog->facts->proved_cost);
+		result = EMBED_UNSOUND;
+	}
 	*r0 = done ? m->r[0][TN_R0] : 0;
 	tn_free(e->prog->rt, m);
 	return result;

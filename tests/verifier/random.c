@@ -25,7 +25,8 @@ struct gen {
 	uint64_t seed;
 	struct tn_insn v[MAX_INSNS];
 	uint32_t nr;
-	bool packet;
+	bool packet, plain; /* plain: what the kernel takes without BTF */
+	bool calls, calls_back;
 };
 
 static uint64_t rnd(struct gen *g)
@@ -406,12 +407,14 @@ enum { CALL_FUNC = 0x7001, CALL_BACK = 0x7002 };
 
 static void gen_call(struct gen *g)
 {
-	if (chance(g, 60)) {
+	if (g->plain || chance(g, 60)) {
+		g->calls = true;
 		mov(g, TN_R1, number(g));
 		mov(g, TN_R2, TN_R10);
 		add_imm(g, TN_R2, -64);
 		emit(g, TN_JMP | TN_CALL, 0, TN_CALL_LOCAL, 0, CALL_FUNC);
 	} else {
+		g->calls_back = true;
 		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R1, 0, 0, (int32_t)below(g, 6));
 		emit_lddw(g, TN_R2, TN_LDDW_FUNC, CALL_BACK, 0);
 		mov(g, TN_R3, TN_R10);
@@ -652,13 +655,17 @@ static void run_one(struct world *w, uint64_t seed)
 	g.seed = seed * 0x9e3779b97f4a7c15ull + 1;
 	g.nr = 0;
 	g.packet = w->packet;
+	g.plain = w->with_kernel;
+	g.calls = g.calls_back = false;
 	for (int i = 0; i < 4; i++)
 		rnd(&g);
 	gen_main(&g);
 	func = g.nr;
-	gen_function(&g, false);
+	if (g.calls)
+		gen_function(&g, false);
 	back = g.nr;
-	gen_function(&g, true);
+	if (g.calls_back)
+		gen_function(&g, true);
 	mutate(&g);
 	link_calls(&g, func, back);
 	prog->ctx_type = w->packet ? tn_ctx_builtin("xdp") : &case_test_ctx;

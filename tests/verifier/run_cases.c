@@ -45,6 +45,8 @@ static void check_facts(const struct tn_case *c)
 			ok = zeroes(f, (uint32_t)atoi(want + 5));
 		else if (!strncmp(want, "cost<=", 6))
 			ok = f->proved_cost <= strtoull(want + 6, NULL, 0);
+		else if (!strncmp(want, "cost>=", 6))
+			ok = f->proved_cost >= strtoull(want + 6, NULL, 0);
 		if (!ok) {
 			char got[96];
 
