@@ -14,11 +14,20 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 #include "vm/helpers.h"
 #include "vm/image.h"
 
 #define DEFAULT_FRAME_BYTES 512
+
+/* What a program does to memory that it shares is the program's business: ThreadSanitizer is to
+ * look at the host. */
+#if TN_TSAN
+#define PLUGIN_ACCESS __attribute__((no_sanitize("thread")))
+#else
+#define PLUGIN_ACCESS
+#endif
 
 /* ---- Arithmetic that C leaves open. RFC 9669 4.1: division by zero gives 0, its remainder is the
  * dividend; the overflow of signed division wraps. ---- */
@@ -103,7 +112,7 @@ static uint64_t truncate(uint64_t value, int32_t bits)
 /* ---- Memory, not necessarily aligned ---- */
 
 #define LOADER(name, type, result)                                            \
-	static inline uint64_t name(uint64_t addr)                            \
+	PLUGIN_ACCESS static inline uint64_t name(uint64_t addr)              \
 	{                                                                     \
 		type value;                                                   \
                                                                               \
@@ -118,12 +127,12 @@ LOADER(load8s, int8_t, uint64_t)
 LOADER(load16s, int16_t, uint64_t)
 LOADER(load32s, int32_t, uint64_t)
 
-#define STORER(name, type)                                                \
-	static inline void name(uint64_t addr, uint64_t value)            \
-	{                                                                 \
-		type narrow = (type)value;                                \
-                                                                          \
-		memcpy((void *)(uintptr_t)addr, &narrow, sizeof(narrow)); \
+#define STORER(name, type)                                                   \
+	PLUGIN_ACCESS static inline void name(uint64_t addr, uint64_t value) \
+	{                                                                    \
+		type narrow = (type)value;                                   \
+                                                                             \
+		memcpy((void *)(uintptr_t)addr, &narrow, sizeof(narrow));    \
 	}
 STORER(store8, uint8_t)
 STORER(store16, uint16_t)
@@ -152,7 +161,7 @@ STORER(store64, uint64_t)
 		return;
 
 #define ATOMIC(name, type)                                                                         \
-	static void name(const struct tn_insn *insn, uint64_t *r)                                  \
+	PLUGIN_ACCESS static void name(const struct tn_insn *insn, uint64_t *r)                    \
 	{                                                                                          \
 		uint64_t off = (uint64_t)insn->off;                                                \
 		type *at = (type *)(uintptr_t)(r[insn->dst] + off);                                \
@@ -177,7 +186,7 @@ STORER(store64, uint64_t)
 ATOMIC(atomic32, uint32_t)
 ATOMIC(atomic64, uint64_t)
 
-static void atomic8(const struct tn_insn *insn, uint64_t *r)
+PLUGIN_ACCESS static void atomic8(const struct tn_insn *insn, uint64_t *r)
 {
 	uint64_t off = (uint64_t)insn->off;
 
@@ -186,7 +195,7 @@ static void atomic8(const struct tn_insn *insn, uint64_t *r)
 	}
 }
 
-static void atomic16(const struct tn_insn *insn, uint64_t *r)
+PLUGIN_ACCESS static void atomic16(const struct tn_insn *insn, uint64_t *r)
 {
 	uint64_t off = (uint64_t)insn->off;
 
@@ -335,8 +344,8 @@ static void clear_frame(const struct tn_prog *prog, uint32_t subprog, unsigned c
 	op_##name##32_reg : if (cast32(DST32) cmp cast32(SRC32)) TAKE(insn->off); \
 	NEXT();
 
-static uint64_t run(const struct tn_prog *prog, uint32_t subprog, const uint64_t args[5],
-		    struct tn_exec *ex)
+PLUGIN_ACCESS static uint64_t run(const struct tn_prog *prog, uint32_t subprog,
+				  const uint64_t args[5], struct tn_exec *ex)
 {
 	static const void *const labels[256] = {
 #define TN_OPCODE(name, code, ...) [code] = &&op_##name,
