@@ -188,24 +188,49 @@ static uint8_t any_place(struct gen *gen, uint32_t bytes, uint32_t align, int32_
 	return stack ? TN_R10 : TN_R6;
 }
 
-/* Sometimes the address is computed into r1 first; returns the base to use. */
+/* r1 = base + 8 * (index & 7), in one of the ways in which compilers write it. */
+static void compute_element(struct gen *gen, uint8_t base)
+{
+	uint8_t index = any_reg(gen), cls = chance(gen, 50) ? TN_ALU64 : TN_ALU;
+
+	if (chance(gen, 40)) {
+		emit_kept(gen, TN_ALU64 | TN_MOV | TN_X, 1, base, 0, 0);
+		emit_kept(gen, cls | TN_AND | TN_K, index, 0, 0, 56);
+		emit_kept(gen, TN_ALU64 | TN_ADD | TN_X, 1, index, 0, 0);
+		return;
+	}
+	emit_kept(gen, cls | TN_MOV | TN_X, 1, index, 0, 0);
+	emit_kept(gen, cls | TN_AND | TN_K, 1, 0, 0, 7);
+	emit_kept(gen, cls | TN_LSH | TN_K, 1, 0, 0, 3);
+	emit_kept(gen, TN_ALU64 | TN_ADD | TN_X, 1, base, 0, 0);
+}
+
+static void statement_rotate(struct gen *gen);
+static void statement_three_operands(struct gen *gen);
+
+/* Sometimes the address is computed into r1 first, and used only after something else changed the
+ * registers that it came from; returns the base to use. */
 static uint8_t maybe_compute(struct gen *gen, uint8_t base, int32_t *off)
 {
-	uint8_t index;
-
 	if (chance(gen, 60))
 		return base;
-	emit_kept(gen, TN_ALU64 | TN_MOV | TN_X, 1, base, 0, 0);
-	if (base == TN_R6 && chance(gen, 50)) {
-		/* A masked index: the whole access stays below 64 + 8 + 8. */
-		index = any_reg(gen);
-		emit_kept(gen, TN_ALU64 | TN_AND | TN_K, index, 0, 0, 56);
-		emit_kept(gen, TN_ALU64 | TN_ADD | TN_X, 1, index, 0, 0);
-		*off = (int32_t)(*off & 56);
-		return 1;
+	if (chance(gen, 50) && (base == TN_R6 || !gen->for_kernel)) {
+		/* The whole access stays below 56 + 56 + 8. */
+		compute_element(gen, base);
+		*off = (*off & 56) - (base == TN_R10 ? DATA_BYTES : 0);
+	} else {
+		emit_kept(gen, TN_ALU64 | TN_MOV | TN_X, 1, base, 0, 0);
+		emit_kept(gen, TN_ALU64 | TN_ADD | TN_K, 1, 0, 0, *off);
+		*off = 0;
 	}
-	emit_kept(gen, TN_ALU64 | TN_ADD | TN_K, 1, 0, 0, *off);
-	*off = 0;
+	while (chance(gen, 30)) {
+		if (chance(gen, 70))
+			statement_alu(gen);
+		else if (chance(gen, 50))
+			statement_three_operands(gen);
+		else
+			statement_rotate(gen);
+	}
 	return 1;
 }
 
@@ -220,6 +245,11 @@ static void statement_load(struct gen *gen)
 	if (size != TN_DW && chance(gen, 40))
 		mode = TN_MEMSX;
 	emit(gen, TN_LDX | mode | size, any_reg(gen), base, off, 0);
+	if (base == 1 && chance(gen, 30)) {
+		if (chance(gen, 50))
+			statement_alu(gen);
+		emit(gen, TN_LDX | mode | size, any_reg(gen), base, off, 0);
+	}
 	if (base == 1)
 		load_number(gen, 1);
 }
