@@ -30,7 +30,8 @@ struct tn_insn_seen {
 	uint32_t callback; /* bpf_loop: subprogram, TN_NONE */
 	bool unroll;	   /* loop head: no widening in this attempt */
 	bool no_join;
-	bool ref_held; /* a reference is held at the jump or call here */
+	uint16_t joins; /* made here */
+	bool ref_held;	/* a reference is held at the jump or call here */
 };
 
 /* States kept at an instruction. */

@@ -17,6 +17,9 @@
 
 #define KEEP_STATES   12
 #define UNROLL_ROUNDS 3
+/* After so many joins at one place, one more grows to the next threshold: each join makes all that
+ * follows be walked again. */
+#define JOIN_ROUNDS 4
 /* Kept states that a new one is compared with, newest first. */
 #define COMPARE_STATES 24
 
@@ -227,7 +230,7 @@ static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn
 		tn_packed_free(&vf->senv, s->state);
 		tn_free(vf->rt, s);
 		*done = true;
-		return tn_walk_trail(vf, how == TN_MERGE_WIDEN ? TN_TRAIL_WIDEN : TN_TRAIL_JOIN);
+		return tn_walk_trail(vf, back_only ? TN_TRAIL_WIDEN : TN_TRAIL_JOIN);
 	}
 	return 0;
 }
@@ -251,7 +254,9 @@ static int meet(struct tn_vf *vf, bool *covered)
 	if (back && !seen->unroll && list->nr_back >= UNROLL_ROUNDS)
 		err = merge_with_kept(vf, list, TN_MERGE_WIDEN, loop, true, &done);
 	else if (!back && !seen->no_join && list->nr >= KEEP_STATES)
-		err = merge_with_kept(vf, list, TN_MERGE_JOIN, TN_NONE, false, &done);
+		err = merge_with_kept(vf, list,
+				      seen->joins++ < JOIN_ROUNDS ? TN_MERGE_JOIN : TN_MERGE_WIDEN,
+				      TN_NONE, false, &done);
 	if (!err)
 		err = keep(vf, list, back);
 	return err;

@@ -78,8 +78,11 @@ static void check_run(struct tn_case *c)
 static void check_verdict(struct tn_case *c, int err, const struct tn_verdict *v)
 {
 	if (verbose)
-		printf("%s: %s\n%s%s\n", c->name, err ? "rejected" : "accepted",
-		       v->msg ? v->msg : "", log_level && v->log ? v->log : "");
+		printf("%s: %s, %llu steps, %llu states, %llu bytes, %llu us\n%s%s\n", c->name,
+		       err ? "rejected" : "accepted", (unsigned long long)v->steps,
+		       (unsigned long long)v->states, (unsigned long long)v->peak_bytes,
+		       (unsigned long long)v->ns / 1000, v->msg ? v->msg : "",
+		       log_level && v->log ? v->log : "");
 	if (c->expect_accept) {
 		if (err) {
 			fail(c, "rejected, should be accepted", v->msg);
