@@ -80,6 +80,13 @@ void tn_link_free(struct tenon_link *link)
 	tn_free(&link->rt->rt, link);
 }
 
+static void log_link(const struct tenon_link *link, const char *what)
+{
+	if (link->hook)
+		tn_logf(&link->rt->rt, TN_LOG_INFO, "program '%s' %s hook '%s'",
+			link->program->prog->name, what, link->hook->name);
+}
+
 /* Under rt.lock. */
 static struct tenon_link *attach(struct tenon_program *program,
 				 const struct tenon_attach_opts *opts)
@@ -116,6 +123,7 @@ static struct tenon_link *attach(struct tenon_program *program,
 		return tn_null(rc);
 	}
 	tn_hooks_publish(rt);
+	log_link(link, "attached to");
 	return link;
 }
 
@@ -193,6 +201,7 @@ void tenon_link_detach(struct tenon_link *link)
 		return;
 	rt = link->rt;
 	tn_lock(rt);
+	log_link(link, "detached from");
 	tn_hook_detach_link(link);
 	if (!link->owner)
 		rt->nr_links--;
@@ -270,7 +279,7 @@ static int insert_owned(struct tenon_object *obj, struct tenon_program *program)
 
 static int attach_object(struct tenon_object *obj)
 {
-	struct tenon_link *before = obj->links;
+	struct tenon_link *before = obj->links, *link;
 	uint32_t i;
 	int rc = 0;
 
@@ -285,11 +294,14 @@ static int attach_object(struct tenon_object *obj)
 	}
 	if (!rc)
 		rc = tn_hooks_build(obj->rt);
-	if (rc)
+	if (rc) {
 		undo_attach(obj, before);
-	else
-		tn_hooks_publish(obj->rt);
-	return rc;
+		return rc;
+	}
+	tn_hooks_publish(obj->rt);
+	for (link = obj->links; link != before; link = link->next_owned)
+		log_link(link, "attached to");
+	return 0;
 }
 
 int tenon_object_attach(struct tenon_object *obj)

@@ -405,6 +405,9 @@ static int compile_all(struct tenon_object *obj, struct tn_prog **progs, uint32_
 	rc = tn_jit_available();
 	if (!rc)
 		rc = tn_jit_compile(&obj->rt->rt, progs, nr, &obj->unit->code);
+	if (!rc && obj->rt->perf_map && tn_jit_perf_map(progs, nr))
+		tn_logf(&obj->rt->rt, TN_LOG_WARN, "perf does not see object '%s': %s", obj->name,
+			tn_err_last()->msg);
 	for (i = 0; i < nr; i++)
 		((struct tenon_program *)progs[i]->host)->compile_ns = (tn_clock_ns() - start) / nr;
 	if (fall_back && (rc == -ENOTSUP || rc == -EACCES || rc == -EPERM)) {

@@ -192,6 +192,7 @@ struct tenon_runtime *tenon_runtime_new(const struct tenon_runtime_opts *opts)
 	}
 	rt->engine = want.engine;
 	rt->stats = want.stats;
+	rt->perf_map = want.perf_map;
 	tn_helpers_set_printk(&rt->rt, printk_line, &rt->rt);
 	return rt;
 }

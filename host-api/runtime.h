@@ -23,7 +23,7 @@ struct tn_prog_sig;
 struct tenon_runtime {
 	struct tn_rt rt; /* first: lower floors see this part alone */
 	enum tenon_engine engine;
-	bool stats;
+	bool stats, perf_map;
 
 	/* ---- under rt.lock ---- */
 	struct tn_hook *hooks;
