@@ -173,6 +173,22 @@ static void liveness_address_that_went_to_memory_comes_back(void **state)
 	drop(&f);
 }
 
+static void liveness_address_that_went_to_a_subprogram_comes_back(void **state)
+{
+	struct fixture f = analyse(make_prog(*state, "r1 = r10\n"
+						     "r1 += -16\n"
+						     "call f\n"
+						     "r0 = *(u64 *)(r0 + 0)\n"
+						     "exit\n"
+						     "f: r0 = r1\n"
+						     "exit\n"),
+				   NULL);
+
+	assert_int_equal(tn_live_slot(f.live, 3, 1), 0xff);
+	assert_int_equal(tn_live_slot(f.live, 4, 1), 0);
+	drop(&f);
+}
+
 static void liveness_survives_every_allocation_failure(void **state)
 {
 	struct tn_rt *rt = *state;
@@ -559,6 +575,7 @@ int main(void)
 		TEST(liveness_follows_copies_of_the_frame_pointer),
 		TEST(liveness_address_to_a_subprogram_makes_the_frame_live),
 		TEST(liveness_address_that_went_to_memory_comes_back),
+		TEST(liveness_address_that_went_to_a_subprogram_comes_back),
 		TEST(liveness_survives_every_allocation_failure),
 		TEST(dead_state_never_matters),
 	};
