@@ -205,6 +205,18 @@ static const char *parse_spec(const char *at, struct spec *spec)
 	return at + 1;
 }
 
+/* No control characters but blanks, as in the kernel; newer ones let UTF-8 through. */
+static bool is_plain_text(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == 0x7f || (c < ' ' && !(c >= '\t' && c <= '\r')))
+			return false;
+	}
+	return true;
+}
+
 int tn_format(char *buf, uint32_t size, const char *fmt, const uint64_t *args, uint32_t nr_args)
 {
 	struct output out = { .buf = buf, .size = size };
@@ -214,6 +226,8 @@ int tn_format(char *buf, uint32_t size, const char *fmt, const uint64_t *args, u
 		size_t plain = strcspn(fmt, "%");
 		struct spec spec;
 
+		if (!is_plain_text(fmt, plain))
+			return -EINVAL;
 		put(&out, fmt, plain);
 		fmt += plain;
 		if (!*fmt)

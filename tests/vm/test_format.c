@@ -88,6 +88,7 @@ static void plain_text_and_percent_signs_are_copied(void **state)
 	assert_string_equal(out, "100%, done");
 	assert_int_equal(tn_format(out, sizeof(out), "", NULL, 0), 1);
 	assert_string_equal(out, "");
+	assert_int_equal(tn_format(out, sizeof(out), "caf\xc3\xa9\n", NULL, 0), 7);
 }
 
 static void output_is_cut_and_terminated(void **state)
