@@ -54,9 +54,14 @@ void bench_note(const char *bench, const char *name, const char *engine, const c
 {
 	struct row *row = new_row();
 
-	*row = (struct row){ .c = { .bench = bench, .name = name, .engine = engine, .unit = unit,
+	*row = (struct row){ .c = { .bench = bench,
+				    .name = name,
+				    .engine = engine,
+				    .unit = unit,
 				    .base = NO_BASE },
-			     .min = value, .median = value, .rounds = 1 };
+			     .min = value,
+			     .median = value,
+			     .rounds = 1 };
 	first_new = nr_rows;
 	printf("%-8s %-22s %-11s %9.3f %s\n", bench, name, engine, value, unit);
 }
@@ -200,17 +205,19 @@ int bench_write_json(const char *path)
 	cpu_model(cpu, sizeof(cpu));
 	mitigation("spectre_v2", spectre, sizeof(spectre));
 	mitigation("spec_rstack_overflow", srso, sizeof(srso));
-	fprintf(f, "{\"machine\": {\"cpu\": \"%s\", \"kernel\": \"%s\", \"spectre_v2\": \"%s\", "
-		   "\"spec_rstack_overflow\": \"%s\"},\n \"versions\": {\"tenon\": \"%s\", "
-		   "\"cc\": \"%s\"},\n \"rows\": [", cpu, uts.release, spectre, srso,
-		tenon_version_string(), __VERSION__);
+	fprintf(f,
+		"{\"machine\": {\"cpu\": \"%s\", \"kernel\": \"%s\", \"spectre_v2\": \"%s\", "
+		"\"spec_rstack_overflow\": \"%s\"},\n \"versions\": {\"tenon\": \"%s\", "
+		"\"cc\": \"%s\"},\n \"rows\": [",
+		cpu, uts.release, spectre, srso, tenon_version_string(), __VERSION__);
 	for (int i = 0; i < nr_rows; i++) {
 		const struct row *row = &rows[i];
 
 		if (row->c.hidden || row->rounds == 0)
 			continue;
-		fprintf(f, "%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"engine\": \"%s\", "
-			   "\"unit\": \"%s\", \"min\": %.4f, \"median\": %.4f, \"rounds\": %u}",
+		fprintf(f,
+			"%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"engine\": \"%s\", "
+			"\"unit\": \"%s\", \"min\": %.4f, \"median\": %.4f, \"rounds\": %u}",
 			first ? "" : ",", row->c.bench, row->c.name, row->c.engine, row->c.unit,
 			row->min, row->median, row->rounds);
 		first = false;

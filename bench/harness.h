@@ -19,7 +19,8 @@ struct bench_case {
 	const char *engine; /* "interp", "jit", "kernel", "clang", ... */
 	const char *unit;   /* "ns" per operation */
 	/* Do the operation `n` times. The harness takes the time, unless `timed` gives the
-	 * nanoseconds of all n itself (the kernel's own clock, without the set-up of a test run). */
+	 * nanoseconds of all n itself (the kernel's own clock, without the set-up of a test run).
+	 */
 	void (*run)(void *arg, uint64_t n);
 	double (*timed)(void *arg, uint64_t n);
 	void *arg;

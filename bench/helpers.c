@@ -41,8 +41,10 @@ static void run(void *p, uint64_t n)
 {
 	struct arg *arg = p;
 	struct bench_ctx ctx = { 1, 2 };
-	struct tenon_test_run_opts opts = { .sz = sizeof(opts), .ctx = &ctx,
-					    .ctx_size = sizeof(ctx), .engine = arg->engine,
+	struct tenon_test_run_opts opts = { .sz = sizeof(opts),
+					    .ctx = &ctx,
+					    .ctx_size = sizeof(ctx),
+					    .engine = arg->engine,
 					    .repeat = (uint32_t)(n / CALLS) };
 
 	if (tenon_program_test_run(arg->prog, &opts))
@@ -62,7 +64,9 @@ static void run_native(void *p, uint64_t n)
 
 static void add_engine(struct tenon_object *obj, enum tenon_engine engine, const char *words)
 {
-	static const struct { const char *name, *program; } cases[] = {
+	static const struct {
+		const char *name, *program;
+	} cases[] = {
 		{ "none", "call_none" },
 		{ "subprogram", "call_subprogram" },
 		{ "standard helper", "call_standard" },
@@ -76,10 +80,15 @@ static void add_engine(struct tenon_object *obj, enum tenon_engine engine, const
 		int row;
 
 		*arg = (struct arg){ side_program(obj, cases[i].program), engine };
-		row = bench_add(&(struct bench_case){ .bench = "helpers", .name = cases[i].name,
-						      .engine = words, .unit = "ns", .run = run,
-						      .arg = arg, .n = CALLS * 4000,
-						      .base = base, .hidden = i == 0 });
+		row = bench_add(&(struct bench_case){ .bench = "helpers",
+						      .name = cases[i].name,
+						      .engine = words,
+						      .unit = "ns",
+						      .run = run,
+						      .arg = arg,
+						      .n = CALLS * 4000,
+						      .base = base,
+						      .hidden = i == 0 });
 		if (i == 0)
 			base = row;
 	}
@@ -89,7 +98,8 @@ void bench_helpers(const char *dir)
 {
 	static struct tenon_hook hook;
 	struct tenon_runtime *rt = side_runtime();
-	const struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "helpers",
+	const struct tenon_hook_desc desc = { .sz = sizeof(desc),
+					      .name = "helpers",
 					      .ctx = &ctx_type };
 	struct tenon_object *obj;
 
@@ -99,8 +109,11 @@ void bench_helpers(const char *dir)
 				     NULL))
 		side_die("surface");
 	obj = side_load(rt, dir, "helpers");
-	bench_add(&(struct bench_case){ .bench = "helpers", .name = "host function",
-					.engine = "clang", .unit = "ns", .run = run_native,
+	bench_add(&(struct bench_case){ .bench = "helpers",
+					.name = "host function",
+					.engine = "clang",
+					.unit = "ns",
+					.run = run_native,
 					.base = NO_BASE });
 	add_engine(obj, TENON_ENGINE_JIT, "jit");
 	add_engine(obj, TENON_ENGINE_INTERP, "interp");

@@ -114,17 +114,33 @@ void bench_hooks(const char *dir)
 	attach(side_program(obj, "empty3"), "four", 1);
 	attach(side_program(obj, "empty4"), "four", 1);
 
-	loop = bench_add(&(struct bench_case){ .bench = "hooks", .name = "empty loop",
-					       .engine = "clang", .unit = "ns", .run = run_loop,
+	loop = bench_add(&(struct bench_case){ .bench = "hooks",
+					       .name = "empty loop",
+					       .engine = "clang",
+					       .unit = "ns",
+					       .run = run_loop,
 					       .base = NO_BASE });
-	bench_add(&(struct bench_case){ .bench = "hooks", .name = "native call", .engine = "clang",
-					.unit = "ns", .run = run_native_call, .base = loop });
+	bench_add(&(struct bench_case){ .bench = "hooks",
+					.name = "native call",
+					.engine = "clang",
+					.unit = "ns",
+					.run = run_native_call,
+					.base = loop });
 	for (int i = 0; i < 3; i++)
-		bench_add(&(struct bench_case){ .bench = "hooks", .name = names[i], .engine = "jit",
-						.unit = "ns", .run = run_fire, .arg = hooks[i],
+		bench_add(&(struct bench_case){ .bench = "hooks",
+						.name = names[i],
+						.engine = "jit",
+						.unit = "ns",
+						.run = run_fire,
+						.arg = hooks[i],
 						.base = loop });
-	bench_add(&(struct bench_case){ .bench = "hooks", .name = "one, two threads",
-					.engine = "jit", .unit = "ns", .n = 2000000,
-					.run = run_fire_two_threads, .arg = &one, .base = loop });
+	bench_add(&(struct bench_case){ .bench = "hooks",
+					.name = "one, two threads",
+					.engine = "jit",
+					.unit = "ns",
+					.n = 2000000,
+					.run = run_fire_two_threads,
+					.arg = &one,
+					.base = loop });
 	bench_run(31);
 }

@@ -17,8 +17,8 @@
 
 #define FRAME_BYTES 256
 
-#define PROGRAM(name)                                                                              \
-	uint32_t clang_native_##name(unsigned char *data);                                         \
+#define PROGRAM(name)                                      \
+	uint32_t clang_native_##name(unsigned char *data); \
 	uint32_t gcc_native_##name(unsigned char *data);
 WORK_PROGRAMS(PROGRAM)
 #undef PROGRAM
@@ -73,9 +73,11 @@ static void run_tenon(void *arg, uint64_t n)
 
 	while (n) {
 		uint32_t repeat = n > 1000000 ? 1000000 : (uint32_t)n;
-		struct tenon_test_run_opts opts = { .sz = sizeof(opts), .data_in = frame,
+		struct tenon_test_run_opts opts = { .sz = sizeof(opts),
+						    .data_in = frame,
 						    .data_in_size = sizeof(frame),
-						    .engine = a->engine, .repeat = repeat };
+						    .engine = a->engine,
+						    .repeat = repeat };
 
 		if (tenon_program_test_run(a->prog, &opts))
 			side_die("test run");
@@ -117,15 +119,24 @@ static int add_tenon(const struct program *p, struct tenon_program *prog, enum t
 	*arg = (struct tenon_arg){ .prog = prog, .engine = engine };
 	run_tenon(arg, 1);
 	check_equal(p->name, words, native_once(p->clang), (uint32_t)arg->retval);
-	return bench_add(&(struct bench_case){ .bench = "jit", .name = p->name, .engine = words,
-					       .unit = "ns", .run = run_tenon, .arg = arg,
-					       .base = base, .hidden = base == NO_BASE });
+	return bench_add(&(struct bench_case){ .bench = "jit",
+					       .name = p->name,
+					       .engine = words,
+					       .unit = "ns",
+					       .run = run_tenon,
+					       .arg = arg,
+					       .base = base,
+					       .hidden = base == NO_BASE });
 }
 
 static int add_kernel(const struct program *p, const char *dir, int base)
 {
-	struct bench_case c = { .bench = "jit", .name = p->name, .engine = "kernel", .unit = "ns",
-				.base = base, .hidden = base == NO_BASE };
+	struct bench_case c = { .bench = "jit",
+				.name = p->name,
+				.engine = "kernel",
+				.unit = "ns",
+				.base = base,
+				.hidden = base == NO_BASE };
 	struct kernel_prog *prog = kernel_load(side_path(dir, p->name), p->name, &c.why);
 
 	if (prog) {
@@ -145,9 +156,14 @@ static int add_native(const struct program *p, uint32_t (*fn)(unsigned char *), 
 
 	arg->fn = fn;
 	check_equal(p->name, words, native_once(p->clang), native_once(fn));
-	return bench_add(&(struct bench_case){ .bench = "jit", .name = p->name, .engine = words,
-					       .unit = "ns", .run = run_native, .arg = arg,
-					       .base = base, .hidden = base == NO_BASE });
+	return bench_add(&(struct bench_case){ .bench = "jit",
+					       .name = p->name,
+					       .engine = words,
+					       .unit = "ns",
+					       .run = run_native,
+					       .arg = arg,
+					       .base = base,
+					       .hidden = base == NO_BASE });
 }
 
 /* The geometric mean of engine / against over the programs. */

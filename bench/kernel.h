@@ -14,8 +14,9 @@ struct kernel_prog *kernel_load(const char *object, const char *program, const c
 /* Another program of the same loaded object, borrowed from `prog`; NULL: there is none. */
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program);
 
-/* Run it `repeat` times on a frame; the result of the last run. *ns (may be NULL): what the kernel's
- * own clock says of all runs; setting a test run up takes milliseconds that are not counted. */
+/* Run it `repeat` times on a frame; the result of the last run. *ns (may be NULL): what the
+ * kernel's own clock says of all runs; setting a test run up takes milliseconds that are not
+ * counted. */
 uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
 		    double *ns);
 /* Consume everything in the ring buffer `map` of its object. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tenon-bench DIR [NAME] [--json FILE]: the benches, one after the other, in a table and as JSON. */
+/* tenon-bench DIR [NAME] [--json FILE]: the benches, one after the other, in a table and as JSON.
+ */
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,8 @@ int main(int argc, char **argv)
 		found = 1;
 	}
 	if (!found) {
-		fprintf(stderr, "bench: no bench '%s'; there are hooks, jit, maps, helpers, verify\n",
+		fprintf(stderr,
+			"bench: no bench '%s'; there are hooks, jit, maps, helpers, verify\n",
 			name);
 		return 2;
 	}

@@ -26,11 +26,12 @@ static const struct {
 	{ "array lookup", "lookup_array", NULL, 0 },
 };
 #define RING_RUNS 200 /* that fit into the ring: 64 records of 64 + 8 bytes each */
-#define NR_CASES (sizeof(cases) / sizeof(cases[0]))
+#define NR_CASES  (sizeof(cases) / sizeof(cases[0]))
 
 static void run_tenon_times(struct tenon_program *prog, uint64_t runs)
 {
-	struct tenon_test_run_opts opts = { .sz = sizeof(opts), .data_in = frame,
+	struct tenon_test_run_opts opts = { .sz = sizeof(opts),
+					    .data_in = frame,
 					    .data_in_size = sizeof(frame),
 					    .repeat = (uint32_t)runs };
 
@@ -98,9 +99,14 @@ static void add_rings(struct tenon_object *obj, struct kernel_prog *kernel, cons
 		      int base_tenon, int base_kernel)
 {
 	static struct ring_arg arg;
-	struct bench_case c = { .bench = "maps", .name = "ring reserve+submit", .engine = "jit",
-				.unit = "ns", .timed = time_tenon_ring, .arg = &arg,
-				.n = OPS * RING_RUNS * 5, .base = base_tenon };
+	struct bench_case c = { .bench = "maps",
+				.name = "ring reserve+submit",
+				.engine = "jit",
+				.unit = "ns",
+				.timed = time_tenon_ring,
+				.arg = &arg,
+				.n = OPS * RING_RUNS * 5,
+				.base = base_tenon };
 
 	arg.prog = side_program(obj, "ring_submit");
 	arg.consumer = tenon_ring_buffer_new(tenon_object_find_map(obj, "ring"), ignore_sample,
@@ -124,8 +130,12 @@ void bench_maps(const char *dir)
 	const char *why = NULL;
 
 	for (size_t i = 0; i < NR_CASES; i++) {
-		struct bench_case c = { .bench = "maps", .name = cases[i].name, .engine = "jit",
-					.unit = "ns", .run = run_tenon, .n = OPS * 2000,
+		struct bench_case c = { .bench = "maps",
+					.name = cases[i].name,
+					.engine = "jit",
+					.unit = "ns",
+					.run = run_tenon,
+					.n = OPS * 2000,
 					.base = base_tenon };
 
 		if (cases[i].fill)
@@ -137,8 +147,12 @@ void bench_maps(const char *dir)
 			bench_add(&c);
 	}
 	for (size_t i = 0; i < NR_CASES; i++) {
-		struct bench_case c = { .bench = "maps", .name = cases[i].name, .engine = "kernel",
-					.unit = "ns", .n = OPS * 5000, .base = base_kernel };
+		struct bench_case c = { .bench = "maps",
+					.name = cases[i].name,
+					.engine = "kernel",
+					.unit = "ns",
+					.n = OPS * 5000,
+					.base = base_kernel };
 		struct kernel_prog *prog;
 		int row;
 

@@ -48,8 +48,13 @@ void bench_verify(const char *dir)
 
 	for (int i = 0; i < 4; i++) {
 		struct kernel_prog *prog = kernel_load(side_path(dir, names[i]), names[i], &why);
-		struct bench_case c = { .bench = "verify", .name = names[i], .unit = "ns a load",
-					.engine = "jit", .run = run_load, .arg = &args[i], .n = 5,
+		struct bench_case c = { .bench = "verify",
+					.name = names[i],
+					.unit = "ns a load",
+					.engine = "jit",
+					.run = run_load,
+					.arg = &args[i],
+					.n = 5,
 					.base = NO_BASE };
 
 		args[i] = (struct load_arg){ rt, dir, names[i] };

@@ -12,7 +12,8 @@
 enum {
 	EXIT_OK = 0,
 	EXIT_REJECTED = 1, /* the verifier says no; a run failed */
-	EXIT_UNREADABLE = 2, /* wrong usage, a file that cannot be read, an object that is malformed */
+	EXIT_UNREADABLE =
+		2, /* wrong usage, a file that cannot be read, an object that is malformed */
 };
 
 struct cli {
@@ -25,8 +26,8 @@ struct cli {
 	unsigned int repeat;
 	enum tenon_engine engine;
 	bool json, source, jited, log;
-	bool only_selected;  /* leave the other programs out; runs need them for tail calls */
-	int status;	     /* of a step that failed */
+	bool only_selected; /* leave the other programs out; runs need them for tail calls */
+	int status;	    /* of a step that failed */
 };
 
 /* "error: WHAT: tenon's words" on standard error; returns EXIT_UNREADABLE. */

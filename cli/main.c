@@ -28,18 +28,24 @@ static const struct command {
 	  "print instructions, with their source lines or native code", cmd_prog_disasm },
 	{ "obj", "show", O_SHOW, true, "OBJ [--json]",
 	  "sections, programs, maps, helpers, relocations", cmd_obj_show },
-	{ "feature", "probe", O_PROBE, false, "[--json]",
-	  "what this build and this machine offer", cmd_feature_probe },
+	{ "feature", "probe", O_PROBE, false, "[--json]", "what this build and this machine offer",
+	  cmd_feature_probe },
 };
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option long_options[] = {
-	{ "program", required_argument, NULL, 'p' }, { "host", required_argument, NULL, 'H' },
-	{ "ctx-size", required_argument, NULL, 'c' }, { "data-in", required_argument, NULL, 'd' },
-	{ "ctx-in", required_argument, NULL, 'x' },   { "repeat", required_argument, NULL, 'r' },
-	{ "engine", required_argument, NULL, 'e' },   { "json", no_argument, NULL, 'j' },
-	{ "source", no_argument, NULL, 's' },	      { "jited", no_argument, NULL, 'J' },
-	{ "log", no_argument, NULL, 'l' },	      { "help", no_argument, NULL, 'h' },
+	{ "program", required_argument, NULL, 'p' },
+	{ "host", required_argument, NULL, 'H' },
+	{ "ctx-size", required_argument, NULL, 'c' },
+	{ "data-in", required_argument, NULL, 'd' },
+	{ "ctx-in", required_argument, NULL, 'x' },
+	{ "repeat", required_argument, NULL, 'r' },
+	{ "engine", required_argument, NULL, 'e' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "source", no_argument, NULL, 's' },
+	{ "jited", no_argument, NULL, 'J' },
+	{ "log", no_argument, NULL, 'l' },
+	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -47,11 +53,17 @@ static const struct option long_options[] = {
 static unsigned int commands_with(int option)
 {
 	switch (option) {
-	case 'p': case 'H': case 'c':
+	case 'p':
+	case 'H':
+	case 'c':
 		return O_VERIFY | O_RUN | O_DISASM;
-	case 'd': case 'x': case 'r': case 'e':
+	case 'd':
+	case 'x':
+	case 'r':
+	case 'e':
 		return O_RUN;
-	case 's': case 'J':
+	case 's':
+	case 'J':
 		return O_DISASM;
 	case 'l':
 		return O_VERIFY;
@@ -98,18 +110,38 @@ static int parse_engine(const char *text, enum tenon_engine *out)
 static int set_option(struct cli *cli, int option, const char *value)
 {
 	switch (option) {
-	case 'p': cli->program = value; return 0;
-	case 'H': cli->host = value; return 0;
-	case 'c': return parse_number(value, &cli->ctx_size);
-	case 'd': cli->data_in = value; return 0;
-	case 'x': cli->ctx_in = value; return 0;
-	case 'r': return parse_number(value, &cli->repeat);
-	case 'e': return parse_engine(value, &cli->engine);
-	case 'j': cli->json = true; return 0;
-	case 's': cli->source = true; return 0;
-	case 'J': cli->jited = true; return 0;
-	case 'l': cli->log = true; return 0;
-	default: return -1; /* getopt has said why */
+	case 'p':
+		cli->program = value;
+		return 0;
+	case 'H':
+		cli->host = value;
+		return 0;
+	case 'c':
+		return parse_number(value, &cli->ctx_size);
+	case 'd':
+		cli->data_in = value;
+		return 0;
+	case 'x':
+		cli->ctx_in = value;
+		return 0;
+	case 'r':
+		return parse_number(value, &cli->repeat);
+	case 'e':
+		return parse_engine(value, &cli->engine);
+	case 'j':
+		cli->json = true;
+		return 0;
+	case 's':
+		cli->source = true;
+		return 0;
+	case 'J':
+		cli->jited = true;
+		return 0;
+	case 'l':
+		cli->log = true;
+		return 0;
+	default:
+		return -1; /* getopt has said why */
 	}
 }
 
@@ -123,7 +155,8 @@ static int parse_options(const struct command *cmd, struct cli *cli, int argc, c
 			exit(EXIT_OK);
 		}
 		if (option != '?' && !(commands_with(option) & cmd->options)) {
-			fprintf(stderr, "error: '%s %s' does not take this option\nusage: tenon %s %s %s\n",
+			fprintf(stderr,
+				"error: '%s %s' does not take this option\nusage: tenon %s %s %s\n",
 				cmd->object, cmd->verb, cmd->object, cmd->verb, cmd->usage);
 			return -1;
 		}

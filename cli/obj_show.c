@@ -120,8 +120,9 @@ static const char *value_text(struct json_object *value, char *buf, size_t size)
 		return json_object_get_string(value);
 	buf[0] = 0;
 	for (size_t i = 0; i < json_object_array_length(value) && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "",
-					 json_object_get_string(json_object_array_get_idx(value, i)));
+		used += (size_t)snprintf(
+			buf + used, size - used, "%s%s", i ? ", " : "",
+			json_object_get_string(json_object_array_get_idx(value, i)));
 	return buf;
 }
 
@@ -137,7 +138,8 @@ static void print_table(const char *title, struct json_object *list)
 	for (size_t row = 0; row < n; row++) {
 		size_t col = 0;
 
-		json_object_object_foreach(json_object_array_get_idx(list, row), key, value) {
+		json_object_object_foreach(json_object_array_get_idx(list, row), key, value)
+		{
 			size_t len = strlen(value_text(value, buf, sizeof(buf)));
 
 			if (col == MAX_COLUMNS)
@@ -153,7 +155,8 @@ static void print_table(const char *title, struct json_object *list)
 		struct json_object *o = json_object_array_get_idx(list, row ? row - 1 : 0);
 		size_t col = 0;
 
-		json_object_object_foreach(o, key, value) {
+		json_object_object_foreach(o, key, value)
+		{
 			if (col == MAX_COLUMNS)
 				break;
 			printf("  %-*s", (int)widths[col],

@@ -46,9 +46,9 @@ void *cli_read_file(const char *path, size_t *size)
 
 void cli_print_json(struct json_object *json)
 {
-	printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY |
-								    JSON_C_TO_STRING_SPACED |
-								    JSON_C_TO_STRING_NOSLASHESCAPE));
+	printf("%s\n", json_object_to_json_string_ext(
+			       json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					     JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(json);
 }
 
@@ -65,19 +65,23 @@ static int register_plain_context(struct cli *cli)
 	unsigned int size = cli->ctx_size, nr = 0;
 	struct tenon_field *fields = calloc(size / 8 + 4, sizeof(*fields));
 	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = CTX_HOOK, .ctx = &type };
-	char (*names)[16] = calloc(size / 8 + 4, sizeof(*names));
+	char(*names)[16] = calloc(size / 8 + 4, sizeof(*names));
 	int err = -ENOMEM;
 
 	for (unsigned int off = 0, width; fields && names && off < size; off += width, nr++) {
 		for (width = 8; width > size - off; width /= 2)
 			;
 		snprintf(names[nr], sizeof(names[nr]), "byte%u", off);
-		fields[nr] = (struct tenon_field){ .name = names[nr], .offset = off, .size = width,
-						   .access = TENON_RW };
+		fields[nr] = (struct tenon_field){
+			.name = names[nr], .offset = off, .size = width, .access = TENON_RW
+		};
 	}
 	if (nr) {
-		type = (struct tenon_ctx_type){ .sz = sizeof(type), .name = "tenon_ctx_bytes",
-						.size = size, .fields = fields, .nr_fields = nr,
+		type = (struct tenon_ctx_type){ .sz = sizeof(type),
+						.name = "tenon_ctx_bytes",
+						.size = size,
+						.fields = fields,
+						.nr_fields = nr,
 						.field_size = sizeof(*fields) };
 		err = tenon_hook_register(cli->rt, &hook, &desc);
 	}
@@ -86,7 +90,8 @@ static int register_plain_context(struct cli *cli)
 	return err;
 }
 
-/* "SECTION=hook/tenon-ctx-size" for each section that has no context of its own; NULL-terminated. */
+/* "SECTION=hook/tenon-ctx-size" for each section that has no context of its own; NULL-terminated.
+ */
 static const char **map_sections(struct tenon_object *obj)
 {
 	struct tenon_program *prog = NULL;

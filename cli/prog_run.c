@@ -99,7 +99,8 @@ static void print_result(const struct cli *cli, const struct tenon_test_run_opts
 static int run_program(struct cli *cli, struct tenon_program *prog)
 {
 	struct tenon_program_info info = { .sz = sizeof(info) };
-	struct tenon_test_run_opts run = { .sz = sizeof(run), .repeat = cli->repeat,
+	struct tenon_test_run_opts run = { .sz = sizeof(run),
+					   .repeat = cli->repeat,
 					   .engine = cli->engine };
 	int status = EXIT_UNREADABLE;
 

@@ -36,8 +36,8 @@ static struct json_object *report_json(const struct tenon_program *prog,
 	return p;
 }
 
-/* Did the walk over the programs come to this one? An object can fail before, for an unknown hook or
- * helper: then tenon_last_error() has the words. */
+/* Did the walk over the programs come to this one? An object can fail before, for an unknown hook
+ * or helper: then tenon_last_error() has the words. */
 static bool judged(const struct tenon_report *r)
 {
 	return r->code || r->steps;

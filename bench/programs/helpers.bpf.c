@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CALLS calls a run of one callee: of Tenon's own, of the host directly, of the host through libffi. */
+/* CALLS calls a run of one callee: of Tenon's own, of the host directly, of the host through
+ * libffi. */
 #include <tenon/plugin.h>
 
 #define CALLS 64
@@ -21,18 +22,22 @@ static __attribute__((noinline)) __u64 subprogram(__u64 a)
 	return a;
 }
 
-#define RUN(name, call)                                                                            \
-	SEC("hook/helpers") int name(struct bench_ctx *ctx)                                        \
-	{                                                                                          \
-		__u64 sum = 0;                                                                     \
-		struct pair pair = { 1, 2 };                                                       \
-		(void)pair;                                                                        \
-		for (__u32 i = 0; i < CALLS; i++)                                                  \
-			sum += (call);                                                             \
-		return (int)sum;                                                                   \
+#define RUN(name, call)                                     \
+	SEC("hook/helpers") int name(struct bench_ctx *ctx) \
+	{                                                   \
+		__u64 sum = 0;                              \
+		struct pair pair = { 1, 2 };                \
+		(void)pair;                                 \
+		for (__u32 i = 0; i < CALLS; i++)           \
+			sum += (call);                      \
+		return (int)sum;                            \
 	}
 
-RUN(call_none, ({ __u64 x = i; __asm__ volatile("" : "+r"(x)); x; }))
+RUN(call_none, ({
+	    __u64 x = i;
+	    __asm__ volatile("" : "+r"(x));
+	    x;
+    }))
 RUN(call_subprogram, subprogram(i))
 RUN(call_standard, bpf_get_smp_processor_id())
 RUN(call_direct, bench_direct(sum, i))

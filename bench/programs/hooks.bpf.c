@@ -6,9 +6,21 @@ struct bench_ctx {
 	__u64 a, b;
 };
 
-SEC("hook/one") int empty1(struct bench_ctx *ctx) { return 0; }
-SEC("hook/one") int empty2(struct bench_ctx *ctx) { return 0; }
-SEC("hook/one") int empty3(struct bench_ctx *ctx) { return 0; }
-SEC("hook/one") int empty4(struct bench_ctx *ctx) { return 0; }
+SEC("hook/one") int empty1(struct bench_ctx *ctx)
+{
+	return 0;
+}
+SEC("hook/one") int empty2(struct bench_ctx *ctx)
+{
+	return 0;
+}
+SEC("hook/one") int empty3(struct bench_ctx *ctx)
+{
+	return 0;
+}
+SEC("hook/one") int empty4(struct bench_ctx *ctx)
+{
+	return 0;
+}
 
 char _license[] SEC("license") = "MIT";

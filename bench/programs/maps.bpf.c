@@ -4,12 +4,12 @@
 
 #define OPS 64
 
-#define HASH_MAP(name, n)                                                                          \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
-		__uint(max_entries, n);                                                            \
-		__type(key, __u64);                                                                \
-		__type(value, __u64);                                                              \
+#define HASH_MAP(name, n)                        \
+	struct {                                 \
+		__uint(type, BPF_MAP_TYPE_HASH); \
+		__uint(max_entries, n);          \
+		__type(key, __u64);              \
+		__type(value, __u64);            \
 	} name SEC(".maps")
 
 HASH_MAP(hash_1k, 1000);
@@ -35,34 +35,34 @@ static __always_inline __u32 next(__u32 x)
 	return x * 1664525u + 1013904223u;
 }
 
-#define FILL(map, n)                                                                               \
-	SEC("xdp") int fill_##map(struct xdp_md *ctx)                                              \
-	{                                                                                          \
-		static __u32 at_##map;                                                             \
-		for (int i = 0; i < OPS; i++) {                                                    \
-			__u64 key = at_##map++ % n, value = key;                                   \
-			bpf_map_update_elem(&map, &key, &value, BPF_ANY);                          \
-		}                                                                                  \
-		return 1;                                                                          \
+#define FILL(map, n)                                                      \
+	SEC("xdp") int fill_##map(struct xdp_md *ctx)                     \
+	{                                                                 \
+		static __u32 at_##map;                                    \
+		for (int i = 0; i < OPS; i++) {                           \
+			__u64 key = at_##map++ % n, value = key;          \
+			bpf_map_update_elem(&map, &key, &value, BPF_ANY); \
+		}                                                         \
+		return 1;                                                 \
 	}
 FILL(hash_1k, 1000)
 FILL(hash_10k, 10000)
 FILL(hash_100k, 100000)
 
 /* Multiply-shift instead of a remainder: the generator must not cost more than the lookup. */
-#define LOOKUP(map, n)                                                                             \
-	SEC("xdp") int lookup_##map(struct xdp_md *ctx)                                            \
-	{                                                                                          \
-		__u32 x = state;                                                                   \
-		__u64 sum = 0;                                                                     \
-		for (int i = 0; i < OPS; i++) {                                                    \
-			__u64 key = (__u64)(x = next(x)) * n >> 32;                                \
-			__u64 *value = bpf_map_lookup_elem(&map, &key);                            \
-			if (value)                                                                 \
-				sum += *value;                                                     \
-		}                                                                                  \
-		state = x;                                                                         \
-		return (__u32)sum;                                                                 \
+#define LOOKUP(map, n)                                                  \
+	SEC("xdp") int lookup_##map(struct xdp_md *ctx)                 \
+	{                                                               \
+		__u32 x = state;                                        \
+		__u64 sum = 0;                                          \
+		for (int i = 0; i < OPS; i++) {                         \
+			__u64 key = (__u64)(x = next(x)) * n >> 32;     \
+			__u64 *value = bpf_map_lookup_elem(&map, &key); \
+			if (value)                                      \
+				sum += *value;                          \
+		}                                                       \
+		state = x;                                              \
+		return (__u32)sum;                                      \
 	}
 LOOKUP(hash_1k, 1000)
 LOOKUP(hash_10k, 10000)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bubble sort of the first 32 bytes, in place, ascending and then descending: branches and stores. */
+/* Bubble sort of the first 32 bytes, in place, ascending and then descending: branches and stores.
+ */
 #include "work.h"
 
 #define NR 32

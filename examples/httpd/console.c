@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands: load, unload and replace plugins while requests are served, show their maps, samples,
- * statistics and cost. One row of the table per command; `help` prints the table.
+ * The commands: load, unload and replace plugins while requests are served, show their maps,
+ * samples, statistics and cost. One row of the table per command; `help` prints the table.
  */
 #include "console.h"
 
@@ -148,13 +148,17 @@ static int list(struct console *c, char **words)
 /* Write a prefix into the first free element of deny's map. */
 static int deny_prefix(struct console *c, char **words)
 {
-	struct { uint32_t len; char text[32]; } prefix = { .len = (uint32_t)strlen(words[1]) };
+	struct {
+		uint32_t len;
+		char text[32];
+	} prefix = { .len = (uint32_t)strlen(words[1]) };
 	struct tenon_map *map = find_map(c, "denied");
 	struct tenon_map_info info = { .sz = sizeof(info) };
 
 	if (!map || tenon_map_info(map, &info))
 		return -1;
-	if (prefix.len == 0 || prefix.len > sizeof(prefix.text) || info.value_size != sizeof(prefix)) {
+	if (prefix.len == 0 || prefix.len > sizeof(prefix.text) ||
+	    info.value_size != sizeof(prefix)) {
 		printf("a prefix has 1 to %zu bytes\n", sizeof(prefix.text));
 		return -1;
 	}
@@ -199,7 +203,10 @@ static int print_statuses(struct console *c, char **words)
 
 static int print_clients(struct console *c, char **words)
 {
-	struct { uint64_t start_ns; uint32_t count, refused; } window;
+	struct {
+		uint64_t start_ns;
+		uint32_t count, refused;
+	} window;
 	struct tenon_map *map = find_map(c, "clients");
 	uint32_t key, *prev = NULL;
 
@@ -267,14 +274,19 @@ static uint64_t now_ns(void)
 
 static double time_requests(long n)
 {
-	static const char path[] = "/private/report", headers[] = "Host: example\r\nAccept: */*\r\n";
+	static const char path[] = "/private/report",
+			  headers[] = "Host: example\r\nAccept: */*\r\n";
 	uint64_t start = now_ns();
 
 	for (long i = 0; i < n; i++) {
-		struct request req = { .ctx = { .method = "GET", .method_len = 3, .path = path,
-						.path_len = sizeof(path) - 1, .headers = headers,
+		struct request req = { .ctx = { .method = "GET",
+						.method_len = 3,
+						.path = path,
+						.path_len = sizeof(path) - 1,
+						.headers = headers,
 						.headers_len = sizeof(headers) - 1 } };
-		struct http_response response = { .path = path, .path_len = sizeof(path) - 1,
+		struct http_response response = { .path = path,
+						  .path_len = sizeof(path) - 1,
 						  .status = 200 };
 
 		tenon_hook_fire(&hook_request, &req.ctx);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The operator's side of the server: one command a line on standard input, answers on standard output. */
+/* The operator's side of the server: one command a line on standard input, answers on standard
+ * output. */
 #ifndef CONSOLE_H
 #define CONSOLE_H
 

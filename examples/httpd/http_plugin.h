@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the server shows to its plugins: one struct per hook and the functions it lends out. Host and
- * plugins include it; a plugin that was compiled against another layout is refused at load.
+ * What the server shows to its plugins: one struct per hook and the functions it lends out. Host
+ * and plugins include it; a plugin that was compiled against another layout is refused at load.
  */
 #ifndef HTTP_PLUGIN_H
 #define HTTP_PLUGIN_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small HTTP server on libmicrohttpd that runs Tenon plugins at three hooks. It serves a few pages
+ * A small HTTP server on libmicrohttpd that runs Tenon plugins at three hooks. It serves a few
+ * pages
  * (/, /echo, /private/...), reads commands on standard input (console.c) and ends with it.
  *
  *   httpd [--port N] [--threads N] [PLUGIN.bpf.o...]
@@ -72,8 +73,9 @@ static unsigned int ask_plugins(struct MHD_Connection *connection, struct reques
 static enum MHD_Result answer(struct MHD_Connection *connection, const char *path,
 			      unsigned int status, const char *body, size_t size)
 {
-	struct http_response ctx = { .path = path, .path_len = strlen(path), .status = status,
-				     .bytes = size };
+	struct http_response ctx = {
+		.path = path, .path_len = strlen(path), .status = status, .bytes = size
+	};
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
@@ -137,7 +139,8 @@ static void log_line(void *user, enum tenon_log_level level, const char *line)
 
 static int serve(struct tenon_runtime *rt, uint16_t port, unsigned int threads, char **plugins)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port),
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(port),
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct MHD_Daemon *daemon;
 	int status;
@@ -163,7 +166,8 @@ int main(int argc, char **argv)
 						 { "threads", required_argument, NULL, 't' },
 						 { "describe", required_argument, NULL, 'd' },
 						 { NULL, 0, NULL, 0 } };
-	const struct tenon_runtime_opts opts = { .sz = sizeof(opts), .log = log_line,
+	const struct tenon_runtime_opts opts = { .sz = sizeof(opts),
+						 .log = log_line,
 						 .log_level = TENON_LOG_WARN };
 	struct tenon_runtime *rt = tenon_runtime_new(&opts);
 	const char *describe = NULL;

@@ -94,15 +94,24 @@ static int deny(struct http_request *ctx, uint32_t status)
 int surface_register(struct tenon_runtime *rt)
 {
 	const struct tenon_hook_desc accept_desc = {
-		.sz = sizeof(accept_desc), .name = "accept", .ctx = &accept_type,
+		.sz = sizeof(accept_desc),
+		.name = "accept",
+		.ctx = &accept_type,
 		.chain = TENON_CHAIN_UNTIL_SET,
 	};
 	const struct tenon_hook_desc request_desc = {
-		.sz = sizeof(request_desc), .name = "request", .ctx = &request_type,
-		.chain = TENON_CHAIN_UNTIL_SET, .ret_checked = true, .ret_min = 0, .ret_max = 599,
+		.sz = sizeof(request_desc),
+		.name = "request",
+		.ctx = &request_type,
+		.chain = TENON_CHAIN_UNTIL_SET,
+		.ret_checked = true,
+		.ret_min = 0,
+		.ret_max = 599,
 	};
 	const struct tenon_hook_desc response_desc = {
-		.sz = sizeof(response_desc), .name = "response", .ctx = &response_type,
+		.sz = sizeof(response_desc),
+		.name = "response",
+		.ctx = &response_type,
 	};
 	const struct tenon_helper_opts moves = { .sz = sizeof(moves),
 						 .flags = TENON_INVALIDATES_CTX };

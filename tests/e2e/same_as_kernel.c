@@ -22,19 +22,25 @@ static const struct {
 	size_t size;
 	unsigned char bytes[FRAME_BYTES];
 } frames[] = {
-	{ "udp to port 53", 64, { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 50, 0, 1, 0, 0,
-				  64, 17, 0x12, 0x34, 10, 0, 0, 1, 10, 0, 0, 2, 0x30, 0x39, 0, 53,
-				  0, 30, 0, 0, 'd', 'n', 's' } },
-	{ "udp to port 80", 60, { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 46, 0, 1, 0, 0,
-				  1, 17, 0xff, 0xff, 10, 0, 0, 1, 10, 0, 0, 3, 0x30, 0x39, 0, 80,
-				  0, 26, 0, 0, 'w', 'w', 'w' } },
-	{ "tcp", 74, { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x46, 0, 0, 60, 0, 1, 0, 0, 9, 6, 0xfe,
-		       0xff, 10, 0, 0, 9, 10, 0, 0, 2, 1, 1, 1, 1, 0x30, 0x39, 1, 187 } },
-	{ "ip options past the end", 34, { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x4f, 0, 0, 20, 0,
-					   1, 0, 0, 5, 17, 1, 2, 10, 0, 0, 9, 10, 0, 0, 2 } },
+	{ "udp to port 53", 64, { 2,	0,    0,    0,	0, 1,  2,   0,	 0,  0, 0,    2,
+				  8,	0,    0x45, 0,	0, 50, 0,   1,	 0,  0, 64,   17,
+				  0x12, 0x34, 10,   0,	0, 1,  10,  0,	 0,  2, 0x30, 0x39,
+				  0,	53,   0,    30, 0, 0,  'd', 'n', 's' } },
+	{ "udp to port 80", 60, { 2,	0,    0,    0,	0, 1,  2,   0,	 0,  0, 0,    2,
+				  8,	0,    0x45, 0,	0, 46, 0,   1,	 0,  0, 1,    17,
+				  0xff, 0xff, 10,   0,	0, 1,  10,  0,	 0,  3, 0x30, 0x39,
+				  0,	80,   0,    26, 0, 0,  'w', 'w', 'w' } },
+	{ "tcp", 74, { 2,    0, 0,  0,	0, 1, 2, 0, 0, 0, 0,	2,    8,  0,
+		       0x46, 0, 0,  60, 0, 1, 0, 0, 9, 6, 0xfe, 0xff, 10, 0,
+		       0,    9, 10, 0,	0, 2, 1, 1, 1, 1, 0x30, 0x39, 1,  187 } },
+	{ "ip options past the end",
+	  34,
+	  { 2,	0, 0, 0, 0, 1, 2,  0, 0, 0,  0, 2, 8, 0,  0x4f, 0, 0,
+	    20, 0, 1, 0, 0, 5, 17, 1, 2, 10, 0, 0, 9, 10, 0,	0, 2 } },
 	{ "no ip, 14 bytes", 14, { 8, 255, 255, 255, 255, 255, 0, 1, 2, 3, 4, 5, 8, 6 } },
-	{ "noise", 100, { 8, 1, 200, 3, 99, 5, 6, 77, 8, 9, 10, 11, 12, 213, 14, 15, 16, 17, 18, 19, 20,
-			  21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 255, 254 } },
+	{ "noise", 100, { 8,   1,  200, 3,  99, 5,  6,	77, 8,	9,  10,	 11, 12,
+			  213, 14, 15,	16, 17, 18, 19, 20, 21, 22, 23,	 24, 25,
+			  26,  27, 28,	29, 30, 31, 32, 33, 34, 35, 255, 254 } },
 };
 #define NR_FRAMES (sizeof(frames) / sizeof(frames[0]))
 
@@ -77,9 +83,12 @@ static struct outcome run_in_kernel(int fd, size_t f)
 static struct outcome run_in_tenon(struct tenon_program *prog, size_t f, enum tenon_engine engine)
 {
 	struct outcome o = { 0 };
-	struct tenon_test_run_opts opts = { .sz = sizeof(opts), .data_in = frames[f].bytes,
-					    .data_in_size = frames[f].size, .data_out = o.out,
-					    .data_out_size = sizeof(o.out), .engine = engine };
+	struct tenon_test_run_opts opts = { .sz = sizeof(opts),
+					    .data_in = frames[f].bytes,
+					    .data_in_size = frames[f].size,
+					    .data_out = o.out,
+					    .data_out_size = sizeof(o.out),
+					    .engine = engine };
 
 	if (tenon_program_test_run(prog, &opts))
 		die(tenon_program_name(prog));
@@ -105,7 +114,8 @@ static void compare_programs(struct bpf_object *kobj, struct tenon_object *tobj,
 {
 	struct bpf_program *kprog;
 
-	bpf_object__for_each_program(kprog, kobj) {
+	bpf_object__for_each_program(kprog, kobj)
+	{
 		const char *name = bpf_program__name(kprog);
 		struct tenon_program *tprog = tenon_object_find_program(tobj, name);
 
@@ -114,7 +124,8 @@ static void compare_programs(struct bpf_object *kobj, struct tenon_object *tobj,
 		for (size_t f = 0; f < NR_FRAMES; f++) {
 			struct outcome k, t;
 
-			/* __sk_buff test runs want an Ethernet header and an IP header behind it. */
+			/* __sk_buff test runs want an Ethernet header and an IP header behind it.
+			 */
 			if (!strncmp(name, "tc_", 3) && frames[f].size < 34)
 				continue;
 			k = run_in_kernel(bpf_program__fd(kprog), f);
@@ -185,7 +196,8 @@ static void compare_engine(const char *path, enum tenon_engine engine, const cha
 	if (!tobj || tenon_object_load(tobj))
 		die(path);
 	compare_programs(kobj, tobj, engine);
-	bpf_object__for_each_map(kmap, kobj) {
+	bpf_object__for_each_map(kmap, kobj)
+	{
 		if (bpf_map__type(kmap) != BPF_MAP_TYPE_PROG_ARRAY &&
 		    bpf_map__type(kmap) != BPF_MAP_TYPE_RINGBUF)
 			compare_map(kmap, tobj);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Marks each request with a header; /echo shows it. TAG differs between the two builds that the demo
- * replaces one by the other. */
+/* Marks each request with a header; /echo shows it. TAG differs between the two builds that the
+ * demo replaces one by the other. */
 #include <tenon/plugin.h>
 #include "http_plugin.h"
 

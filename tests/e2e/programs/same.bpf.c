@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs whose results must be the same in the kernel and in Tenon: return value, frame, maps. The
- * runner (same_as_kernel.c) runs each on every frame, in order, and then compares all maps.
+ * Programs whose results must be the same in the kernel and in Tenon: return value, frame, maps.
+ * The runner (same_as_kernel.c) runs each on every frame, in order, and then compares all maps.
  */
 #include <tenon/plugin.h>
 
-struct eth { __u8 dst[6], src[6]; __be16 proto; } __attribute__((packed));
-struct ip4 {
-	__u8 vhl, tos; __be16 len; __u16 id, frag; __u8 ttl, proto; __u16 check; __be32 src, dst;
+struct eth {
+	__u8 dst[6], src[6];
+	__be16 proto;
 } __attribute__((packed));
-struct udp { __be16 sport, dport, len; __u16 check; } __attribute__((packed));
+struct ip4 {
+	__u8 vhl, tos;
+	__be16 len;
+	__u16 id, frag;
+	__u8 ttl, proto;
+	__u16 check;
+	__be32 src, dst;
+} __attribute__((packed));
+struct udp {
+	__be16 sport, dport, len;
+	__u16 check;
+} __attribute__((packed));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -18,8 +29,14 @@ struct {
 	__type(value, __u64);
 } per_proto SEC(".maps");
 
-struct flow { __u32 src, dst; __u16 sport, dport; __u32 proto; };
-struct flow_stats { __u64 packets, bytes; };
+struct flow {
+	__u32 src, dst;
+	__u16 sport, dport;
+	__u32 proto;
+};
+struct flow_stats {
+	__u64 packets, bytes;
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -59,11 +76,11 @@ struct {
 	.values = { [1] = (void *)&xdp_tail_leaf, [2] = (void *)&xdp_tail_self },
 };
 
-__u64 runs;		    /* .bss */
-__u32 seeded = 0x12345678;  /* .data */
+__u64 runs;		   /* .bss */
+__u32 seeded = 0x12345678; /* .data */
 const volatile __u32 magic = 7;
 
-#define FRAME(ctx, data, end)                                                                      \
+#define FRAME(ctx, data, end) \
 	void *data = (void *)(long)(ctx)->data, *end = (void *)(long)(ctx)->data_end
 
 /* 1. Parse down to UDP and filter by port. */
@@ -236,7 +253,9 @@ SEC("xdp") int xdp_subprograms(struct xdp_md *ctx)
 }
 
 /* 11. bpf_loop with a callback that stops early. */
-struct loop_ctx { __u64 sum, limit; };
+struct loop_ctx {
+	__u64 sum, limit;
+};
 
 static long add_until(__u32 i, void *p)
 {
