@@ -22,7 +22,8 @@ void tn_ringbuf_discard(void *sample, uint64_t flags);
 int tn_ringbuf_output(struct tn_map *map, const void *data, uint64_t size, uint64_t flags);
 uint64_t tn_ringbuf_query(struct tn_map *map, uint64_t flags);
 
-/* For the consumer: one thread at a time. fn < 0 stops and is returned; else the number consumed. */
+/* For the consumer: one thread at a time. fn < 0 stops and is returned; else the number consumed.
+ */
 int tn_ringbuf_consume(struct tn_map *map, int (*fn)(void *user, void *data, size_t size),
 		       void *user);
 /* An eventfd that becomes readable when data arrives; made on first use. -errno. */

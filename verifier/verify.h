@@ -18,7 +18,7 @@ struct tn_verify_env {
 	/* prog->ctx_type, maps, externs are resolved already. */
 	bool ret_checked;
 	int64_t ret_min, ret_max;
-	uint64_t fuel;		/* budget: loops proved within it are free */
+	uint64_t fuel;		 /* budget: loops proved within it are free */
 	bool termination_proved; /* reject programs that need fuel */
 	enum tn_license_policy license;
 	int log_level;
@@ -27,8 +27,8 @@ struct tn_verify_env {
 	/* Policy: 0 or -EACCES with words. May be NULL. */
 	int (*helper_allowed)(void *user, const char *name);
 	void *user;
-	/* For tests: each state that the walk steps from, before the instruction s->insn. An attempt
-	 * that is repeated begins again at instruction 0 with `fresh`. May be NULL. */
+	/* For tests: each state that the walk steps from, before the instruction s->insn. An
+	 * attempt that is repeated begins again at instruction 0 with `fresh`. May be NULL. */
 	void (*observe)(void *user, struct tn_state_env *senv, const struct tn_state *s,
 			bool fresh);
 	void *observe_user;
@@ -37,18 +37,19 @@ struct tn_verify_env {
 /* Stable codes, errors.def. 0: accepted. */
 struct tn_verdict {
 	int code;
-	const char *code_name;	/* "E_NULL" ; static */
-	int32_t insn;		/* -1: none */
-	char *msg;		/* headline, WHY lines, advice; "" if accepted */
-	char *log;		/* what log_level asked for */
+	const char *code_name; /* "E_NULL" ; static */
+	int32_t insn;	       /* -1: none */
+	char *msg;	       /* headline, WHY lines, advice; "" if accepted */
+	char *log;	       /* what log_level asked for */
 	char *json;
 	uint64_t steps, states, peak_bytes, ns;
 };
 
 /*
- * 0: accepted, prog->facts is set. -EACCES: rejected; -E2BIG: a limit (steps, memory, instructions);
- * -ENOMEM. *verdict is filled in every case but -ENOMEM, its strings owned by the caller
- * (tn_verdict_free); tn_err_last() holds the headline with place. Thread-safe: no state outside.
+ * 0: accepted, prog->facts is set. -EACCES: rejected; -E2BIG: a limit (steps, memory,
+ * instructions); -ENOMEM. *verdict is filled in every case but -ENOMEM, its strings owned by the
+ * caller (tn_verdict_free); tn_err_last() holds the headline with place. Thread-safe: no state
+ * outside.
  */
 int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_verdict *verdict);
 void tn_verdict_free(struct tn_rt *rt, struct tn_verdict *verdict);

@@ -9,7 +9,8 @@
  *... ; ret: 0..2			the hook checks results ; license: MIT ; fuel: N ; proved
  *refuse what needs fuel ; expect: accept | reject E_NAME "part of the message" ; run: r0=5
  *also run it; may be left out
- *	; facts: fuel | nofuel | zero N | cost<=N | cost>=N	after an accept, several lines allowed
+ *	; facts: fuel | nofuel | zero N | cost<=N | cost>=N	after an accept, several lines
+ *allowed
  *
  * The context `test` has a field of each kind: see case.c.
  */
