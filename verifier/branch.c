@@ -57,10 +57,13 @@ static bool is_zero(const struct tn_reg *r)
 	return r->kind == TN_REG_SCALAR && tn_scalar_is_const(&r->v, &c) && !c;
 }
 
-/* An address so far from its base could be any number. */
+/* Not 0 for sure: an address below its base, or far above it, could be any number. Stacks stand
+ * high. */
 static bool stays_near(const struct tn_reg *p)
 {
-	return p->v.smin >= -((int64_t)1 << 31) && p->v.smax <= (int64_t)1 << 31;
+	int64_t near = (int64_t)1 << 31;
+
+	return p->v.smin >= (p->kind == TN_REG_STACK ? -near : 0) && p->v.smax <= near;
 }
 
 static int against_number(struct tn_vf *vf, const struct operands *o, bool *fall, bool *taken)

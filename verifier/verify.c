@@ -177,9 +177,10 @@ static int begin(struct tn_vf *vf)
 	vf->s.nr_regions = vf->nr_regions;
 	tn_regions_reset(vf->regions, &vf->s);
 	f = tn_state_push_frame(&vf->s, 0, TN_NONE);
-	tn_reg_set_const(&f->r[TN_R1], 0);
-	if (vf->ctx != &no_ctx)
+	if (vf->ctx != &no_ctx) {
+		tn_reg_set_const(&f->r[TN_R1], 0);
 		f->r[TN_R1].kind = TN_REG_CTX;
+	}
 	if (vf->prog->r2_is_ctx_size)
 		tn_reg_set_const(&f->r[TN_R2], vf->ctx->size);
 	return 0;
