@@ -89,6 +89,8 @@ static int resolve_extern(struct tenon_object *obj, struct tn_extern *ext, bool 
 		return 0;
 	if (ext->is_func)
 		ext->helper = tn_host_helper_find(obj->rt, ext->name);
+	/* What `if (function)` sees: is it there. Programs learn no address of the host. */
+	ext->value = ext->helper != NULL;
 	if (ext->helper && !ext->helper->fn && !verify_only)
 		return tn_err(-ENOSYS, "helper '%s' is known by description only", ext->name);
 	if (ext->helper || ext->is_weak)

@@ -519,9 +519,8 @@ static int lddw_extern(struct tn_vf *vf, const struct tn_insn *insn, struct tn_r
 	if ((uint32_t)insn->imm >= vf->prog->nr_externs)
 		return tn_reject(vf, E_CALL, -1, "extern number %d does not exist", insn->imm);
 	e = &vf->prog->externs[insn->imm];
-	if (e->is_func)
-		tn_reg_set_unknown(dst); /* compared with 0: is it there? */
-	else if (e->is_kconfig || !e->value)
+	/* A function is compared with 0, is it there?, and resolved to 0 or 1. */
+	if (e->is_func || e->is_kconfig || !e->value)
 		tn_reg_set_const(dst, e->value);
 	else
 		tn_reg_set_unknown(dst);

@@ -28,7 +28,7 @@ int judge(struct request *req)
 	else
 		bpf_map_update_elem(&counts, &kind, &one, BPF_ANY);
 	seen += step;
-	req->verdict = twice(kind);
+	req->verdict = missing ? missing() : twice(kind);
 	return kind > limit;
 }
 

@@ -138,6 +138,26 @@ static void unknown_host_function_is_named(void **state)
 	assert_string_equal(tenon_last_error()->program, "judge");
 }
 
+static int32_t now_there(void)
+{
+	return 321;
+}
+
+static void weak_host_function_is_called_where_it_is_there(void **state)
+{
+	struct request req = { .kind = 4 };
+	struct tenon_object *obj;
+
+	(void)state;
+	assert_ok(tenon_runtime_add_helper(rt, "missing", "i32()", TENON_FN(now_there), NULL));
+	obj = open_plugin("rules", NULL);
+	if (tenon_object_load(obj))
+		fail_msg("%s", tenon_last_error()->msg);
+	assert_ok(tenon_object_attach(obj));
+	tenon_hook_fire(&hook, &req);
+	assert_int_equal(req.verdict, 321);
+}
+
 static void moved_field_is_stale_and_named(void **state)
 {
 	struct tenon_object *obj = open_plugin("moved", NULL);
@@ -339,6 +359,7 @@ int main(void)
 		TEST(plugin_judges_counts_and_calls_the_host),
 		TEST(initial_values_are_set_before_load),
 		TEST(unknown_host_function_is_named),
+		TEST(weak_host_function_is_called_where_it_is_there),
 		TEST(moved_field_is_stale_and_named),
 		TEST(reload_keeps_declared_maps_when_asked),
 		TEST(map_is_reused_by_hand),
