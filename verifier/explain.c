@@ -316,6 +316,18 @@ static void add_reject_json(struct tn_vf *vf, struct tn_log_buf *b)
 	}
 }
 
+/* A rejection is always in the log; figures when asked for. */
+static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool accepted)
+{
+	tn_log_add(vf, "%s", !accepted && msg->text ? msg->text : "");
+	if (vf->env->log_level > 0)
+		tn_log_add(
+			vf,
+			"processed %llu steps, %llu states kept, %llu covered, peak %llu bytes\n",
+			(unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
+			(unsigned long long)vf->pruned, (unsigned long long)vf->senv.peak_bytes);
+}
+
 int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 {
 	struct tn_log_buf msg = { 0 }, json = { 0 };
@@ -342,7 +354,7 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	    (unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
 	    (unsigned long long)vf->senv.peak_bytes,
 	    accepted && vf->facts->has_fuel ? "true" : "false");
-	tn_log_add(vf, "%s", "");
+	add_summary(vf, &msg, accepted);
 	verdict->msg = msg.text;
 	verdict->json = json.text;
 	verdict->log = vf->log.text;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random programs against the soundness oracle (embed.h): `verifier_random [-p] [-d] [-k] [COUNT
- * [SEED]]`. -p: packet programs; -d: print what is rejected; -k: compare with the kernel's verdict
- * instead (packet programs; ends with 77 where bpf(2) is refused). The programs are structured, so
- * that a good part of them is accepted: guarded accesses to map values, stack and context regions
- * with constants near the boundaries, loops, spills, calls, callbacks.
+ * Random programs against the soundness oracle (embed.h): `verifier_random [-p] [-f] [-d] [-k]
+ * [COUNT [SEED]]`. -p: packet programs; -f: flip bits; -d: print what is rejected; -k: compare with
+ * the kernel's verdict instead (packet programs; ends with 77 where bpf(2) is refused). The
+ * programs are structured, so that a good part of them is accepted: guarded accesses to map values,
+ * stack and context regions with constants near the boundaries, loops, spills, calls, callbacks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -529,12 +529,22 @@ static void mutate(struct gen *g)
 	}
 }
 
+/* Any bit of any instruction: most of these are no programs. */
+static void flip_bits(struct gen *g)
+{
+	for (uint32_t n = 1 + below(g, 4); n; n--) {
+		unsigned char *bytes = (unsigned char *)&g->v[below(g, g->nr)];
+
+		bytes[below(g, 8)] ^= (unsigned char)(1u << below(g, 8));
+	}
+}
+
 struct world {
 	struct tn_rt rt;
 	struct tn_map *maps[2];
 	uint64_t accepted, rejected, unsound, gave_up, steps;
 	uint64_t table[2][2]; /* ours, the kernel's: 1 accepts */
-	bool dump, packet, with_kernel;
+	bool dump, packet, with_kernel, flip;
 	struct kernel kernel;
 };
 
@@ -668,6 +678,8 @@ static void run_one(struct world *w, uint64_t seed)
 		gen_function(&g, true);
 	mutate(&g);
 	link_calls(&g, func, back);
+	if (w->flip)
+		flip_bits(&g);
 	prog->ctx_type = w->packet ? tn_ctx_builtin("xdp") : &case_test_ctx;
 	prog->maps = tn_alloc_array(&w->rt, 2, sizeof(prog->maps[0]));
 	prog->nr_maps = 2;
@@ -725,8 +737,9 @@ int main(int argc, char **argv)
 	uint64_t count, seed;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "pdk")) != -1) {
+	while ((opt = getopt(argc, argv, "pdkf")) != -1) {
 		w.dump |= opt == 'd';
+		w.flip |= opt == 'f';
 		w.packet |= opt == 'p' || opt == 'k';
 		w.with_kernel |= opt == 'k';
 	}
