@@ -60,9 +60,10 @@ static int emit_function(struct tn_emit *e, struct tn_fn *fn)
 
 	e->fn = fn;
 	err = tn_codebuf_reserve(e->b);
+	if (!err)
+		err = tn_emit_prologue(e);
 	if (err)
 		return err;
-	tn_emit_prologue(e);
 	e->waiting = 0;
 	tn_emit_no_flags(e);
 	for (i = fn->start; i < fn->end; i++) {

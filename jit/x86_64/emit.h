@@ -109,7 +109,7 @@ static inline bool tn_emit_has_flags(const struct tn_emit *e, uint8_t reg, bool 
 
 /* functions.c: what functions need, prologues, epilogues, wrappers */
 int tn_emit_survey(struct tn_emit *e);
-void tn_emit_prologue(struct tn_emit *e);
+int tn_emit_prologue(struct tn_emit *e);
 /* `is_last`: no code of the function follows. */
 void tn_emit_exit(struct tn_emit *e, bool is_last);
 /* Restore the caller's registers; what follows is ret or a jump. */

@@ -287,24 +287,26 @@ static void pop_saved(struct tn_emit *e, const struct tn_fn *fn)
 			tn_x86_pop(e->b, tn_reg(r));
 }
 
-/* Zero the slots that the program may read before it wrote them. */
-static void zero_slots(struct tn_emit *e, const struct tn_fn *fn)
+/* Zero the slots that the program may read before it wrote them. A large frame has more of them
+ * than one instruction has room for. */
+static int zero_slots(struct tn_emit *e, const struct tn_fn *fn)
 {
 	const uint64_t *z;
-	bool first = true;
 	uint32_t i;
 
 	if (!zeroes_stack(e, fn))
-		return;
+		return 0;
 	z = e->facts->subprogs[fn - e->fns].zero_slots;
+	tn_x86_mov_ri(e->b, R11, 0);
 	for (i = 0; i < 64 * TN_SLOT_WORDS; i++) {
-		if (!(z[i / 64] >> i % 64 & 1))
-			continue;
-		if (first)
-			tn_x86_mov_ri(e->b, R11, 0);
-		first = false;
-		tn_x86_store(e->b, 8, tn_x86_at(RBP, -8 * (int32_t)(i + 1)), R11);
+		int err = i % 64 ? 0 : tn_codebuf_reserve(e->b);
+
+		if (err)
+			return err;
+		if (z[i / 64] >> i % 64 & 1)
+			tn_x86_store(e->b, 8, tn_x86_at(RBP, -8 * (int32_t)(i + 1)), R11);
 	}
+	return tn_codebuf_reserve(e->b);
 }
 
 /* The same for programs without a proof: the whole frame, and registers. */
@@ -336,7 +338,7 @@ static void take_firing(struct tn_emit *e, bool is_main)
 	tn_emit_load_fuel(e);
 }
 
-void tn_emit_prologue(struct tn_emit *e)
+int tn_emit_prologue(struct tn_emit *e)
 {
 	struct tn_fn *fn = e->fn;
 
@@ -359,9 +361,9 @@ void tn_emit_prologue(struct tn_emit *e)
 	if (fn->may_goto)
 		tn_x86_store_i(e->b, 8, tn_x86_at(RBP, fn->goto_slot), TN_MAY_GOTO_LIMIT);
 	if (e->facts)
-		zero_slots(e, fn);
-	else
-		define_everything(e, fn);
+		return zero_slots(e, fn);
+	define_everything(e, fn);
+	return 0;
 }
 
 /* ---- Epilogue ---- */

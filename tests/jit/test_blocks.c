@@ -98,7 +98,8 @@ static void control_that_leaves_a_function_is_refused(void **state)
 {
 	(void)state;
 	LOAD_ONLY(CALL_SUB(2), MOV_K(TN_R0, 0), EXIT(), MOV_K(TN_R0, 0), EXIT());
-	/* Changed behind the back of those who check it: into the subprogram, by jump and by fall. */
+	/* Changed behind the back of those who check it: into the subprogram, by jump and by fall.
+	 */
 	t->prog->insns[1] = GOTO(1);
 	assert_int_equal(tn_flow_init(&flow, t->prog), -EINVAL);
 	t->prog->insns[1] = MOV_K(TN_R0, 0);

@@ -102,19 +102,48 @@ static void context_size_is_second_argument(void **state)
 	assert_int_equal(t->prog->entry(NULL, &t->ex), 1234);
 }
 
+/* Leaves dirt where the next frame will be. */
+static __attribute__((noinline)) void soil_stack(void)
+{
+	volatile uint8_t dirt[8192];
+	uint32_t i;
+
+	for (i = 0; i < sizeof(dirt); i++)
+		dirt[i] = 0xa5;
+}
+
 static void zero_slots_are_zero_at_entry(void **state)
 {
 	struct jit_test *t = *state;
-	uint64_t dirt[64];
 
-	memset(dirt, 0xa5, sizeof(dirt));
 	LOAD_ONLY(t, LOAD(TN_DW, TN_R0, TN_R10, -16), LOAD(TN_DW, TN_R1, TN_R10, -64),
 		  ALU64_X(TN_OR, TN_R0, TN_R1), EXIT());
 	add_facts(t);
 	t->prog->facts->subprogs[0].zero_slots[0] = 1u << 1 | 1u << 7;
 	jit_test_compile(t);
+	soil_stack();
 	expect_same_end(t, 0, TN_ABORT_NONE, 1 << 20);
-	(void)dirt;
+}
+
+static void zero_slots_may_be_all_of_the_largest_frame(void **state)
+{
+	struct jit_test *t = *state;
+	struct tn_insn insns[2 * 512 + 2];
+	uint32_t nr = 0, i;
+
+	insns[nr++] = MOV_K(TN_R0, 0);
+	for (i = 1; i <= 512; i++) {
+		insns[nr++] = LOAD(TN_DW, TN_R1, TN_R10, -8 * (int)i);
+		insns[nr++] = ALU64_X(TN_OR, TN_R0, TN_R1);
+	}
+	insns[nr++] = EXIT();
+	jit_test_load(t, insns, nr);
+	add_facts(t);
+	t->prog->facts->subprogs[0].stack_bytes = TN_MAX_FRAME_BYTES;
+	memset(t->prog->facts->subprogs[0].zero_slots, 0xff, 64);
+	jit_test_compile(t);
+	soil_stack();
+	assert_int_equal(jit_test_native(t, NULL), 0);
 }
 
 /* ---- Fuel ---- */
@@ -351,6 +380,7 @@ int main(void)
 		T(recursion_is_refused),
 		T(context_size_is_second_argument),
 		T(zero_slots_are_zero_at_entry),
+		T(zero_slots_may_be_all_of_the_largest_frame),
 		T(fuel_is_charged_at_jumps_taken),
 		T(fuel_ends_endless_loop),
 		T(fuel_of_more_than_31_bits_is_charged),
