@@ -97,6 +97,11 @@ static bool may_move(uint8_t kind)
 	       kind == TN_REG_REGION || kind == TN_REG_END || kind == TN_REG_RECORD;
 }
 
+static bool is_region(const struct tn_reg *r)
+{
+	return r->kind == TN_REG_REGION || r->kind == TN_REG_END;
+}
+
 static int check_move(struct tn_vf *vf, uint32_t regno, const struct tn_reg *p,
 		      const struct tn_reg *by)
 {
@@ -104,7 +109,7 @@ static int check_move(struct tn_vf *vf, uint32_t regno, const struct tn_reg *p,
 		return tn_reject(vf, E_NULL, (int)regno,
 				 "r%u is %s that may be NULL; arithmetic on it needs a test first",
 				 regno, tn_reg_words(vf, p));
-	if (!may_move(p->kind))
+	if (!may_move(p->kind) || p->low)
 		return tn_reject(vf, E_POINTER_MATH, (int)regno, "arithmetic on r%u, which is %s",
 				 regno, tn_reg_words(vf, p));
 	if ((p->kind == TN_REG_CTX || p->kind == TN_REG_END) && !tn_scalar_is_const(&by->v, NULL))
@@ -216,6 +221,9 @@ static int pointer_op(struct tn_vf *vf, struct tn_reg *dst, struct tn_reg *src, 
 		return tn_reject(vf, E_POINTER_MATH, (int)p,
 				 "r%u is %s; pointers can be moved by 64-bit + and -, and compared",
 				 p, tn_reg_words(vf, pd ? dst : src));
+	if ((dst->low || src->low) && !half)
+		return tn_reject(vf, E_POINTER_MATH, (int)p,
+				 "64-bit arithmetic on an address cut to 32 bits");
 	if (pd && ps) {
 		err = sub_pointers(vf, d, dst, src);
 		/* The low half of a distance is no address either. */
@@ -249,6 +257,12 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 		if (src->kind == TN_REG_SCALAR)
 			tn_reg_make_id(&vf->senv, src);
 		*dst = *src;
+		return 0;
+	}
+	if (half && !insn->off && is_region(src) && !src->nullable) {
+		/* `w2 = w3; w2 -= w4` is how a compiler takes a distance as u32. */
+		*dst = *src;
+		dst->low = true;
 		return 0;
 	}
 	err = tn_need_scalar(vf, insn->src, half ? "a 32-bit move" : "a sign-extending move");

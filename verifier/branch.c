@@ -111,6 +111,9 @@ int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
 		err = tn_need_init(vf, o.insn->src);
 	if (err)
 		return err;
+	if (o.a->low || o.b->low)
+		return tn_reject(vf, E_POINTER_MATH, o.insn->dst,
+				 "an address cut to 32 bits is compared");
 	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b)) {
 		*fall = possible(&o, false);
 		*taken = possible(&o, true);

@@ -217,7 +217,7 @@ static int check_callback_ctx(struct tn_vf *vf, struct callee *c, uint32_t i)
 
 	if (is_null(r))
 		return 0;
-	if (!tn_reg_is_pointer(r) || r->nullable || r->ref)
+	if (!tn_reg_is_pointer(r) || r->nullable || r->ref || r->low)
 		return refuse_arg(vf, c, i, "a pointer to the stack or to a map's value, or 0");
 	return 0;
 }

@@ -16,6 +16,10 @@ static int need_usable(struct tn_vf *vf, uint32_t regno, const char *what)
 		return tn_reject(vf, E_TYPE, (int)regno,
 				 "%s through r%u, which is %s, not a pointer", what, regno,
 				 tn_reg_words(vf, r));
+	if (r->low)
+		return tn_reject(vf, E_TYPE, (int)regno,
+				 "%s through r%u, which is %s cut to 32 bits", what, regno,
+				 tn_reg_words(vf, r));
 	if (r->nullable) {
 		tn_reject(vf, E_NULL, (int)regno,
 			  "%s through r%u, which is %s and may be NULL here", what, regno,

@@ -61,8 +61,8 @@ static bool same_ref(const struct tn_ref *pr, const struct tn_ref *sr, uint32_t 
 
 static bool same_target(const struct tn_reg *a, const struct tn_reg *b)
 {
-	return a->kind == b->kind && a->frame == b->frame && a->region == b->region &&
-	       a->obj == b->obj && a->size == b->size;
+	return a->kind == b->kind && a->low == b->low && a->frame == b->frame &&
+	       a->region == b->region && a->obj == b->obj && a->size == b->size;
 }
 
 /* The second state's value as (id, x * scale + delta) of the given scale: constants have id 0. */

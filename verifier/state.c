@@ -71,7 +71,7 @@ struct tn_frame *tn_state_push_frame(struct tn_state *s, uint32_t subprog, uint3
 		tn_reg_uninit(&f->r[i]);
 	tn_reg_set_const(fp, 0);
 	fp->kind = TN_REG_STACK;
-	fp->frame = (uint16_t)s->nr_frames;
+	fp->frame = (uint8_t)s->nr_frames;
 	f->callsite = callsite;
 	f->subprog = subprog;
 	f->callback = false;

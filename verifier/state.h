@@ -36,7 +36,8 @@ enum tn_reg_kind {
 struct tn_reg {
 	uint8_t kind; /* enum tn_reg_kind */
 	bool nullable;
-	uint16_t frame;
+	bool low; /* the low 32 bits of the address alone: good for a distance, nothing else */
+	uint8_t frame;
 	uint32_t region;
 	const void *obj; /* borrowed: struct tn_map or handle name */
 	uint32_t size;

@@ -186,18 +186,38 @@ static int begin(struct tn_vf *vf)
 	return 0;
 }
 
+static bool set_flag(bool *flag)
+{
+	bool was = *flag;
+
+	*flag = true;
+	return !was;
+}
+
+/* Walk a loop round by round: its rounds must not be joined with each other either. */
+static bool unroll(struct tn_vf *vf, uint32_t insn)
+{
+	uint32_t loop = vf->loop_of[insn];
+	const struct tn_structure *s = vf->structure;
+
+	for (uint32_t i = 0; loop != TN_NONE && i < s->loops[loop].nr_members; i++) {
+		const struct tn_block *b = &s->blocks[s->members[s->loops[loop].first_member + i]];
+
+		vf->seen[b->start].no_join = true;
+	}
+	return set_flag(&vf->seen[insn].unroll);
+}
+
 /* Places on the failing path where states were added: walk them as they are next time. */
 static bool refine(struct tn_vf *vf)
 {
 	bool any = false;
 
 	for (const struct tn_trail *t = vf->s.trail; t; t = t->prev) {
-		struct tn_insn_seen *seen = &vf->seen[t->insn];
-
-		if (t->kind == TN_TRAIL_WIDEN && !seen->unroll)
-			any = seen->unroll = true;
-		if (t->kind == TN_TRAIL_JOIN && !seen->no_join)
-			any = seen->no_join = true;
+		if (t->kind == TN_TRAIL_WIDEN)
+			any |= unroll(vf, t->insn);
+		if (t->kind == TN_TRAIL_JOIN)
+			any |= set_flag(&vf->seen[t->insn].no_join);
 	}
 	return any;
 }

@@ -124,6 +124,8 @@ static bool reg_contains(const struct embed *e, const struct machine *m, const s
 
 	if (tn_reg_is_pointer(r) && r->nullable && !value)
 		return true;
+	if (r->low)
+		return true;
 	switch ((enum tn_reg_kind)r->kind) {
 	case TN_REG_UNINIT:
 		return true;
@@ -166,7 +168,7 @@ static bool tie_holds(const struct embed *e, const struct machine *m, struct tie
 {
 	uint64_t base;
 
-	if (!r->id || r->kind == TN_REG_UNINIT || (r->nullable && !value))
+	if (!r->id || r->low || r->kind == TN_REG_UNINIT || (r->nullable && !value))
 		return true;
 	if (r->kind == TN_REG_STACK)
 		value -= (uintptr_t)(m->stack[r->frame] + FRAME_BYTES);
