@@ -101,12 +101,15 @@ static const char **map_sections(struct tenon_object *obj)
 	while ((prog = tenon_object_next_program(obj, prog)))
 		nr++;
 	list = calloc(nr + 1, sizeof(*list));
-	for (nr = 0; list && (prog = tenon_object_next_program(obj, prog)); nr++) {
+	for (nr = 0; list && (prog = tenon_object_next_program(obj, prog));) {
+		struct tenon_program_info info = { .sz = sizeof(info) };
 		char *text = NULL;
 
+		if (tenon_program_info(prog, &info) || info.builtin_ctx)
+			continue;
 		if (asprintf(&text, "%s=hook/" CTX_HOOK, tenon_program_section(prog)) < 0)
 			break;
-		list[nr] = text;
+		list[nr++] = text;
 	}
 	return list;
 }

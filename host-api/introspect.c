@@ -6,6 +6,7 @@
 
 #include "host-api/object.h"
 #include "jit/jit.h"
+#include "loader/object.h"
 #include "vm/disasm.h"
 #include "vm/helpers.h"
 
@@ -78,6 +79,7 @@ int tenon_program_info(const struct tenon_program *program, struct tenon_program
 {
 	const struct tn_ctx_type *ctx;
 	struct tenon_program_info out;
+	struct tn_section_def section;
 	const struct tn_prog *prog;
 	int rc;
 
@@ -88,6 +90,7 @@ int tenon_program_info(const struct tenon_program *program, struct tenon_program
 		return rc;
 	prog = program->prog;
 	ctx = prog->ctx_type;
+	tn_section_parse(prog->section ? prog->section : "", &section);
 	out = (struct tenon_program_info){
 		.nr_insns = prog->nr_insns,
 		.nr_subprogs = prog->nr_subprogs,
@@ -97,6 +100,7 @@ int tenon_program_info(const struct tenon_program *program, struct tenon_program
 		.loaded = program->ready,
 		.packet = ctx && ctx->is_packet,
 		.ctx_pointers = has_pointers(ctx),
+		.builtin_ctx = section.kind == TN_SEC_KERNEL && section.ctx,
 	};
 	if (program->ready)
 		out.engine = prog->code ? TENON_ENGINE_JIT : TENON_ENGINE_INTERP;
