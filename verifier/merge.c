@@ -47,6 +47,22 @@ bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s)
 	return true;
 }
 
+bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *s)
+{
+	for (uint32_t i = 0; i < p->nr_regs; i++) {
+		const struct tn_packed_reg *pr = &p->regs[i];
+		const struct tn_reg *r;
+		uint64_t a = 0, b = 0;
+
+		if (pr->place >= TN_PLACE_SLOT)
+			continue;
+		r = &s->frames[pr->frame].r[pr->place];
+		if (tn_scalar_is_const(&pr->reg.v, &a) != tn_scalar_is_const(&r->v, &b) || a != b)
+			return false;
+	}
+	return true;
+}
+
 /* References correspond by their position. */
 static bool same_ref(const struct tn_ref *pr, const struct tn_ref *sr, uint32_t nr, uint32_t p,
 		     uint32_t s)

@@ -211,6 +211,9 @@ uint32_t tn_packed_insn(const struct tn_packed *p);
 
 /* Same frames and references: may be compared and merged. */
 bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s);
+/* The registers that hold a constant in one hold the same in the other: the same round of a loop.
+ */
+bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *s);
 /* Every concrete state of `s` is one of `p`, as far as live. */
 bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
 		      const struct tn_state *s);

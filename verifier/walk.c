@@ -203,18 +203,30 @@ static uint32_t find_thresholds(const struct tn_vf *vf, uint32_t loop,
 	return nr;
 }
 
-/* Merge the current state with the newest kept one that it can be merged with; *done: it was. */
+/* Which kept states may be merged with. */
+enum candidates { ANY_STATE, BACK_STATES, SAME_ROUND };
+
+static bool may_merge(const struct tn_vf *vf, const struct tn_saved *s, enum candidates which)
+{
+	if (!tn_packed_same_shape(s->state, &vf->s))
+		return false;
+	if (which == BACK_STATES)
+		return s->back;
+	return which == ANY_STATE || tn_packed_same_constants(s->state, &vf->s);
+}
+
+/* Merge the current state with the newest kept one that it can be merged with. */
 static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn_merge_how how,
-			   uint32_t loop, bool back_only, bool *done)
+			   uint32_t loop, enum candidates which)
 {
 	int64_t thresholds[TN_MAX_THRESHOLDS + MORE_THRESHOLDS];
-	uint32_t nr = find_thresholds(vf, loop, thresholds), tries = 0;
+	uint32_t nr = find_thresholds(vf, loop, thresholds), tries = 0, n = 0;
 
-	*done = false;
-	for (struct tn_saved **p = &list->first; *p && tries < 4; p = &(*p)->next) {
+	for (struct tn_saved **p = &list->first; *p && tries < 4 && n < COMPARE_STATES;
+	     p = &(*p)->next, n++) {
 		struct tn_saved *s = *p;
 
-		if ((back_only && !s->back) || !tn_packed_same_shape(s->state, &vf->s))
+		if (!may_merge(vf, s, which))
 			continue;
 		tries++;
 		copy_state(&vf->merged, &vf->s);
@@ -229,8 +241,7 @@ static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn
 		list->nr_back -= s->back;
 		tn_packed_free(&vf->senv, s->state);
 		tn_free(vf->rt, s);
-		*done = true;
-		return tn_walk_trail(vf, back_only ? TN_TRAIL_WIDEN : TN_TRAIL_JOIN);
+		return tn_walk_trail(vf, which == BACK_STATES ? TN_TRAIL_WIDEN : TN_TRAIL_JOIN);
 	}
 	return 0;
 }
@@ -241,7 +252,8 @@ static int meet(struct tn_vf *vf, bool *covered)
 	struct tn_saved_list *list = &vf->saved[vf->s.insn];
 	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
 	uint32_t loop = vf->loop_of[vf->s.insn];
-	bool back = arrives_back(vf, loop), done = false;
+	bool back = arrives_back(vf, loop);
+	enum tn_merge_how how;
 	int err = 0;
 
 	if (loop != TN_NONE)
@@ -251,12 +263,17 @@ static int meet(struct tn_vf *vf, bool *covered)
 		vf->pruned++;
 		return 0;
 	}
-	if (back && !seen->unroll && list->nr_back >= UNROLL_ROUNDS)
-		err = merge_with_kept(vf, list, TN_MERGE_WIDEN, loop, true, &done);
-	else if (!back && !seen->no_join && list->nr >= KEEP_STATES)
-		err = merge_with_kept(vf, list,
-				      seen->joins++ < JOIN_ROUNDS ? TN_MERGE_JOIN : TN_MERGE_WIDEN,
-				      TN_NONE, false, &done);
+	how = seen->joins < JOIN_ROUNDS ? TN_MERGE_JOIN : TN_MERGE_WIDEN;
+	if (back && !seen->unroll && list->nr_back >= UNROLL_ROUNDS) {
+		err = merge_with_kept(vf, list, TN_MERGE_WIDEN, loop, BACK_STATES);
+	} else if (list->nr >= KEEP_STATES) {
+		bool apart = seen->no_join || seen->unroll;
+
+		/* Where rounds are walked one by one, what differs within a round is still joined.
+		 */
+		seen->joins += seen->joins < JOIN_ROUNDS;
+		err = merge_with_kept(vf, list, how, TN_NONE, apart ? SAME_ROUND : ANY_STATE);
+	}
 	if (!err)
 		err = keep(vf, list, back);
 	return err;

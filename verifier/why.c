@@ -145,8 +145,13 @@ static void describe(struct tn_vf *vf, const struct path_step *s, uint32_t reg, 
 			 line->text ? line->text + strspn(line->text, " \t") : "");
 	else
 		snprintf(place, sizeof(place), "insn %u", s->insn);
-	snprintf(vf->diag.why[vf->diag.nr_why++], TN_WHY_BYTES, "r%u %s at %s (%.60s)", reg, what,
+	snprintf(vf->diag.why[vf->diag.nr_why], TN_WHY_BYTES, "r%u %s at %s (%.60s)", reg, what,
 		 place, text);
+	/* Each round of a loop says the same. */
+	for (uint32_t i = 0; i < vf->diag.nr_why; i++)
+		if (!strcmp(vf->diag.why[i], vf->diag.why[vf->diag.nr_why]))
+			return;
+	vf->diag.nr_why++;
 }
 
 /* The register whose value an instruction copies or adds to `reg`. */
