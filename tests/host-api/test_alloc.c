@@ -5,6 +5,7 @@
 
 #include "host-api/runtime.h"
 #include "host.h"
+#include "request.h"
 
 static struct tenon_hook hook;
 
@@ -81,22 +82,63 @@ out:
 	return done;
 }
 
-static void life_of_a_plugin_survives_each_allocation_failing(void **state)
+static const struct tenon_field request_fields[] = {
+	TENON_SCALAR(struct request, kind, TENON_R),
+	TENON_SCALAR(struct request, verdict, TENON_RW),
+};
+static const struct tenon_ctx_type request_type = TENON_CTX_TYPE(request, request_fields);
+
+static int32_t twice(uint32_t x)
+{
+	return (int32_t)(x * 2);
+}
+
+/* The same with a file: globals, maps, a host function by name, two programs and hooks. */
+static bool life_of_a_file(struct tenon_runtime *rt)
+{
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "log", .ctx = &request_type };
+	struct request req = { .kind = 4 };
+	static struct tenon_hook log_hook;
+	struct tenon_object *obj = NULL;
+	bool done = false;
+
+	if (tenon_hook_register(rt, &log_hook, &desc))
+		goto out;
+	desc.name = "request";
+	if (tenon_hook_register(rt, &hook, &desc))
+		goto out;
+	if (tenon_runtime_add_helper(rt, "twice", "i32(u32)", TENON_FN(twice), NULL) &&
+	    tenon_last_error()->code != -EEXIST)
+		goto out;
+	obj = tenon_object_plug(rt, TN_TEST_PLUGINS "rules.bpf.o", NULL);
+	if (!obj)
+		goto out;
+	assert_int_equal(tenon_hook_fire(&hook, &req), 0);
+	assert_int_equal(req.verdict, 8);
+	done = true;
+out:
+	assert_true(done || tenon_last_error()->code < 0);
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_hook_unregister(&hook));
+	assert_ok(tenon_hook_unregister(&log_hook));
+	return done;
+}
+
+static void check_each_allocation(bool (*life)(struct tenon_runtime *rt))
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
 	int64_t n;
 	size_t before;
 
-	(void)state;
 	/* Thread record, probes and the like are made once. */
-	assert_true(whole_life(rt));
+	assert_true(life(rt));
 	assert_int_equal(tn_epoch_drain(), 0);
 	before = heap_bytes(rt);
 	for (n = 1; n < 10000; n++) {
 		bool done;
 
 		tn_store_relaxed(&rt->rt.mem.fail_after, n);
-		done = whole_life(rt);
+		done = life(rt);
 		tn_store_relaxed(&rt->rt.mem.fail_after, 0);
 		assert_int_equal(tn_epoch_drain(), 0);
 		assert_int_equal(tn_epoch_drain(), 0);
@@ -107,8 +149,20 @@ static void life_of_a_plugin_survives_each_allocation_failing(void **state)
 			break;
 	}
 	assert_in_range(n, 30, 9999);
-	assert_true(whole_life(rt));
+	assert_true(life(rt));
 	assert_ok(tenon_runtime_free(rt));
+}
+
+static void life_of_raw_bytecode_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(whole_life);
+}
+
+static void life_of_a_file_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(life_of_a_file);
 }
 
 /* ---- The host's own allocator ---- */
@@ -176,7 +230,8 @@ static void runtime_new_survives_each_allocation_failing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(life_of_a_plugin_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_raw_bytecode_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_a_file_survives_each_allocation_failing),
 		cmocka_unit_test(runtime_gives_all_back_to_the_hosts_allocator),
 		cmocka_unit_test(runtime_new_survives_each_allocation_failing),
 	};
