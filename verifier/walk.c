@@ -272,7 +272,8 @@ static int meet(struct tn_vf *vf, bool *covered)
 		/* Where rounds are walked one by one, what differs within a round is still joined.
 		 */
 		seen->joins += seen->joins < JOIN_ROUNDS;
-		err = merge_with_kept(vf, list, how, TN_NONE, apart ? SAME_ROUND : ANY_STATE);
+		err = merge_with_kept(vf, list, how, vf->structure->sites[vf->s.insn].loop,
+				      apart ? SAME_ROUND : ANY_STATE);
 	}
 	if (!err)
 		err = keep(vf, list, back);
