@@ -70,8 +70,14 @@ static bool same_value(const struct tn_reg *a, const struct tn_reg *b)
 	return a->id && a->id == b->id && a->scale == b->scale && a->delta == b->delta;
 }
 
-static void scalar_op(struct tn_reg *dst, const struct tn_reg *src, unsigned op, bool is_signed,
-		      bool half)
+/* Unsigned results that are at most the left operand. */
+static bool shrinks(unsigned op, bool is_signed)
+{
+	return op == TN_AND || op == TN_RSH || ((op == TN_DIV || op == TN_MOD) && !is_signed);
+}
+
+static void scalar_op(struct tn_vf *vf, struct tn_reg *dst, const struct tn_reg *src, unsigned op,
+		      bool is_signed, bool half)
 {
 	struct tn_reg out, a = *dst;
 
@@ -86,6 +92,8 @@ static void scalar_op(struct tn_reg *dst, const struct tn_reg *src, unsigned op,
 		tie_result(&out, src, &a.v, op, half);
 	if (tn_scalar_is_const(&out.v, NULL))
 		out.id = 0;
+	else if (a.id && !out.id && src != dst && shrinks(op, is_signed))
+		tn_learn_shrunk(vf, &out, &a);
 	*dst = out;
 }
 
@@ -282,7 +290,10 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 		tn_reg_make_id(&vf->senv, src);
 		*dst = *src;
 	} else {
-		tn_reg_set_scalar(dst, tn_scalar_zext(&src->v, 32, TN_W64));
+		struct tn_reg a = *src;
+
+		tn_reg_set_scalar(dst, tn_scalar_zext(&a.v, 32, TN_W64));
+		tn_learn_shrunk(vf, dst, &a);
 	}
 	return 0;
 }
@@ -334,6 +345,6 @@ int tn_do_alu(struct tn_vf *vf)
 	}
 	if (tn_reg_is_pointer(dst) || tn_reg_is_pointer(src))
 		return pointer_op(vf, dst, src, op, half);
-	scalar_op(dst, src, op, insn->off == 1, half);
+	scalar_op(vf, dst, src, op, insn->off == 1, half);
 	return 0;
 }

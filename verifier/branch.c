@@ -261,10 +261,12 @@ static bool plain_order(const struct operands *o)
 }
 
 /* x + k <= y, and y stands in a relation to a region: then so does x. */
-static void learn_order(struct tn_vf *vf, const struct order *r)
+static bool learn_order(struct tn_vf *vf, const struct order *r)
 {
-	if (!r->y->id || tn_scalar_is_const(&r->x->v, NULL))
-		return;
+	uint64_t c;
+
+	if (!r->y->id)
+		return true;
 	for (uint32_t g = 0; g < vf->nr_regions; g++) {
 		uint64_t unit = vf->regions[g].unit;
 
@@ -275,11 +277,19 @@ static void learn_order(struct tn_vf *vf, const struct order *r)
 			    r->y->v.umax > (uint64_t)TN_OFFSET_MAX / mult ||
 			    !tn_region_slack_tied(vf->regions, &vf->s, g, r->y, mult, &ky))
 				continue;
-			tn_reg_make_id(&vf->senv, r->x);
-			tn_region_learn(vf->regions, &vf->s, g, r->x, mult,
-					ky + r->k * (int64_t)mult);
+			ky += r->k * (int64_t)mult;
+			if (!tn_scalar_is_const(&r->x->v, &c)) {
+				tn_reg_make_id(&vf->senv, r->x);
+				tn_region_learn(vf->regions, &vf->s, g, r->x, mult, ky);
+			} else if ((int64_t)(c * mult) + ky > 0) {
+				if (!tn_region_learn_min(vf->regions, &vf->s, g,
+							 c * mult + (uint64_t)ky) ||
+				    !spread_length(vf, g))
+					return false;
+			}
 		}
 	}
+	return true;
 }
 
 /* x != y where y is a region's length (moved), and x <= y was known: x + 1 <= y. */
@@ -321,10 +331,29 @@ static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
 		return true;
 	nr = orders(o, taken, r);
 	for (uint32_t i = 0; i < nr; i++)
-		learn_order(vf, &r[i]);
+		if (!learn_order(vf, &r[i]))
+			return false;
 	if ((o->op == TN_JNE) == taken && (o->op == TN_JNE || o->op == TN_JEQ))
 		return learn_unequal(vf, o->a, o->b) && learn_unequal(vf, o->b, o->a);
 	return true;
+}
+
+void tn_learn_shrunk(struct tn_vf *vf, struct tn_reg *out, const struct tn_reg *a)
+{
+	for (uint32_t g = 0; g < vf->nr_regions; g++) {
+		uint64_t unit = vf->regions[g].unit;
+
+		for (uint64_t mult = 1; mult <= unit; mult = mult < unit ? unit : unit + 1) {
+			int64_t k;
+
+			if (vf->regions[g].kind == TN_FIELD_MEM ||
+			    a->v.umax > (uint64_t)TN_OFFSET_MAX / mult ||
+			    !tn_region_slack_tied(vf->regions, &vf->s, g, a, mult, &k))
+				continue;
+			tn_reg_make_id(&vf->senv, out);
+			tn_region_learn(vf->regions, &vf->s, g, out, mult, k);
+		}
+	}
 }
 
 /* ---- Pointers ---- */

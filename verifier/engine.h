@@ -118,6 +118,9 @@ bool tn_branch_assume(struct tn_vf *vf, bool taken);
 /* The scalar in *r was refined: carry it to all that are tied to it. false: impossible. */
 bool tn_spread_scalar(struct tn_vf *vf, const struct tn_reg *r);
 
+/* out is a number made from a that is never larger than a: what bounds a by a region bounds it. */
+void tn_learn_shrunk(struct tn_vf *vf, struct tn_reg *out, const struct tn_reg *a);
+
 /* memory.c */
 int tn_do_load(struct tn_vf *vf);
 int tn_do_store(struct tn_vf *vf);

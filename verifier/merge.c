@@ -383,8 +383,10 @@ static uint32_t merge_id(struct merge *m, const struct tn_reg *a, const struct t
 	if (!as_expr(a, *scale, &ia, &da) || !as_expr(b, *scale, &ib, &db))
 		return 0;
 	*delta = (int64_t)da;
-	if ((ia && ia < m->env->fixed_ids) || (ib && ib < m->env->fixed_ids))
-		return ia == ib && da == db ? ia : 0;
+	/* A length moved differently on the two sides is no longer that length, but still a number.
+	 */
+	if (ia == ib && da == db && ia && ia < m->env->fixed_ids)
+		return ia;
 	for (uint32_t i = 0; i < m->nr_ids; i++)
 		if (m->ids[i].a == ia && m->ids[i].b == ib && m->ids[i].scale == *scale &&
 		    m->ids[i].diff == db - da)
@@ -422,7 +424,8 @@ static bool may_relate(const struct merge *m, const struct tn_reg *a, const stru
 		return false;
 	if (a->kind != TN_REG_SCALAR)
 		return a->kind == TN_REG_REGION && a->region == r;
-	if (has_fact(m->old, a->id, r) || has_fact(m->s, b->id, r))
+	if (has_fact(m->old, a->id, r) || has_fact(m->s, b->id, r) ||
+	    a->id == m->env->regions[r].len_id || b->id == m->env->regions[r].len_id)
 		return true;
 	return m->how == TN_MERGE_WIDEN && tn_scalar_is_const(&a->v, &ca) &&
 	       tn_scalar_is_const(&b->v, &cb);
