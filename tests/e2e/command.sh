@@ -51,6 +51,8 @@ expect "run in JSON" 0 '"retval": 77' "$tenon" prog run "$same" --program xdp_ta
 printf '\5\0\0\0\0\0\0\0' >"$work/ctx"
 expect "run on a context's bytes" 0 'Return value: 0' "$tenon" prog run \
 	"$build/examples/hello/hello_plugin.bpf.o" --ctx-size 8 --ctx-in "$work/ctx"
+expect "run: a context that only a host can make" 2 "'http_request' holds pointers" \
+	"$tenon" prog run "$http/sample.bpf.o" --host "$http/httpd.tenon"
 expect "run: several programs" 2 'name one with --program' "$tenon" prog run "$same"
 
 expect "disasm" 0 'call bpf_map_lookup_elem#1' "$tenon" prog disasm "$same" --program xdp_count
