@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* tenon prog disasm: instructions in kernel syntax, or the native code that they became. */
 #include "cli.h"
+#include "native.h"
 
 static void print_line(void *user, const char *line)
 {
-	(void)user;
-	puts(line);
+	const struct cli *cli = user;
+
+	if (cli->jited)
+		native_print_line(line);
+	else
+		puts(line);
 }
 
 int cmd_prog_disasm(struct cli *cli)
@@ -27,7 +32,7 @@ int cmd_prog_disasm(struct cli *cli)
 		if (!cli_selected(cli, prog))
 			continue;
 		printf("%s: SEC(\"%s\")\n", tenon_program_name(prog), tenon_program_section(prog));
-		if (tenon_program_disasm(prog, flags, print_line, NULL))
+		if (tenon_program_disasm(prog, flags, print_line, cli))
 			status = cli_fail(tenon_program_name(prog));
 	}
 	tenon_object_close(obj);

@@ -33,7 +33,8 @@ static int prepare_input(struct cli *cli, const struct tenon_program_info *info,
 	size_t size;
 
 	if (info->ctx_pointers && !info->packet) {
-		fprintf(stderr, "error: context '%s' holds pointers that only its host can fill in\n",
+		fprintf(stderr,
+			"error: context '%s' holds pointers that only its host can fill in\n",
 			info->ctx);
 		return -1;
 	}
