@@ -137,7 +137,6 @@ int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
 /* ---- Spreading what was learnt ---- */
 
 struct spread {
-	struct tn_vf *vf;
 	struct tn_reg from;
 	bool impossible;
 };
@@ -174,7 +173,7 @@ static void spread_one(void *user, struct tn_reg *r)
 
 bool tn_spread_scalar(struct tn_vf *vf, const struct tn_reg *r)
 {
-	struct spread s = { vf, *r, false };
+	struct spread s = { *r, false };
 
 	if (!r->id)
 		return true;

@@ -86,8 +86,6 @@ struct tn_vf {
 	struct tn_log_buf log;
 };
 
-#define TN_MAY_ALIGN(x, n) (((x) & ((n)-1)) == 0)
-
 static inline struct tn_reg *tn_vf_reg(struct tn_vf *vf, uint32_t r)
 {
 	return &tn_state_top(&vf->s)->r[r];

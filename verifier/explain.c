@@ -11,9 +11,9 @@
 
 static const struct {
 	int code;
-	const char *name, *words;
+	const char *name;
 } codes[] = {
-#define TN_VERR(name, number, words) { number, #name, words },
+#define TN_VERR(name, number, words) { number, #name },
 #include "verifier/errors.def"
 #undef TN_VERR
 };
@@ -23,14 +23,6 @@ const char *tn_verr_name(int code)
 	for (size_t i = 0; i < TN_ARRAY_SIZE(codes); i++)
 		if (codes[i].code == code)
 			return codes[i].name;
-	return NULL;
-}
-
-const char *tn_verr_words(int code)
-{
-	for (size_t i = 0; i < TN_ARRAY_SIZE(codes); i++)
-		if (codes[i].code == code)
-			return codes[i].words;
 	return NULL;
 }
 

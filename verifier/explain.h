@@ -18,7 +18,6 @@ enum tn_verr {
 
 /* "E_NULL"; NULL for a number that is no code. */
 const char *tn_verr_name(int code);
-const char *tn_verr_words(int code);
 
 #define TN_DIAG_BYTES	 512
 #define TN_DIAG_ADVICE	 256

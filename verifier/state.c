@@ -300,8 +300,3 @@ void tn_state_clean(const struct tn_state_env *env, struct tn_state *s)
 				memset(&f->slots[j], 0, sizeof(f->slots[j]));
 	}
 }
-
-uint32_t tn_packed_insn(const struct tn_packed *p)
-{
-	return p->insn;
-}

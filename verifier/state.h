@@ -205,7 +205,6 @@ void tn_state_clean(const struct tn_state_env *env, struct tn_state *s);
 struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state *s);
 void tn_packed_free(struct tn_state_env *env, struct tn_packed *p);
 void tn_state_unpack(const struct tn_packed *p, struct tn_state *s);
-uint32_t tn_packed_insn(const struct tn_packed *p);
 
 /* ---- merge.c ---- */
 

@@ -278,70 +278,117 @@ static void gen_index(struct gen *g)
 		patch_here(g, skip);
 }
 
-/* Context `test`: buf and len, or begin and end. */
-static void gen_region(struct gen *g)
+static void jump_reg(struct gen *g, uint32_t narrow, uint8_t often, uint8_t seldom, uint32_t a,
+		     uint32_t b)
 {
-	uint32_t r = number(g), size = 1u << below(g, 3), at = g->nr, at2 = UINT32_MAX;
-	uint32_t around = UINT32_MAX;
+	uint8_t op = chance(g, 80) ? often : seldom;
+
+	emit(g, (uint8_t)((chance(g, narrow) ? TN_JMP32 : TN_JMP) | op | TN_X), a, b, 0, 0);
+}
+
+/* Context `test`: buf and len, an index checked against it. */
+static void gen_sized(struct gen *g)
+{
+	uint32_t r = number(g), size = 1u << below(g, 3), at, at2 = UINT32_MAX, around = UINT32_MAX;
 	int32_t off = (int32_t)below(g, 3);
 
-	if (!g->packet && chance(g, 50)) {
-		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 8, 0);
-		emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
-		if (chance(g, 30)) {
-			/* A path without the check, all else known alike. */
-			emit(g, TN_JMP | TN_JEQ | TN_K, TN_R5, 0, 0, 0);
-			g->v[g->nr - 1].off = 2;
-			emit(g, TN_ALU64 | TN_AND | TN_K, r, 0, 0, 15);
-			around = branch(g);
-		}
-		if (chance(g, 40))
-			add_imm(g, TN_R5, jitter(g, -(int32_t)size));
-		if (chance(g, 50)) {
-			mov(g, TN_R1, r);
-			add_imm(g, TN_R1, jitter(g, off + (int32_t)size));
-			at = g->nr;
-			emit(g,
-			     (uint8_t)((chance(g, 80) ? TN_JMP : TN_JMP32) |
-				       (chance(g, 80) ? TN_JGT : TN_JGE) | TN_X),
-			     TN_R1, TN_R5, 0, 0);
-			if (chance(g, 70)) {
-				at2 = g->nr;
-				emit(g, TN_JMP | TN_JGT | TN_K, r, 0, 0, constant(g));
-			}
-		} else {
-			at = g->nr;
-			emit(g,
-			     (uint8_t)((chance(g, 80) ? TN_JMP : TN_JMP32) |
-				       (chance(g, 70) ? TN_JGE : TN_JSGE) | TN_X),
-			     r, TN_R5, 0, 0);
-			if (chance(g, 60)) {
-				off = 0;
-				size = 1;
-			}
-		}
-		if (around != UINT32_MAX)
-			patch_here(g, around);
-		emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
-	} else {
-		emit(g, TN_LDX | TN_MEM | (g->packet ? TN_W : TN_DW), TN_R4, TN_R6,
-		     g->packet ? 0 : 40, 0);
-		emit(g, TN_LDX | TN_MEM | (g->packet ? TN_W : TN_DW), TN_R5, TN_R6,
-		     g->packet ? 4 : 48, 0);
-		if (chance(g, 60)) {
-			emit(g, TN_ALU64 | TN_AND | TN_K, r, 0, 0, 31);
-			emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
-		}
-		mov(g, TN_R1, TN_R4);
+	emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 8, 0);
+	emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
+	if (chance(g, 30)) {
+		/* A path without the check, all else known alike. */
+		emit(g, TN_JMP | TN_JEQ | TN_K, TN_R5, 0, 2, 0);
+		emit(g, TN_ALU64 | TN_AND | TN_K, r, 0, 0, 15);
+		around = branch(g);
+	}
+	if (chance(g, 40))
+		add_imm(g, TN_R5, jitter(g, -(int32_t)size));
+	if (chance(g, 50)) {
+		mov(g, TN_R1, r);
 		add_imm(g, TN_R1, jitter(g, off + (int32_t)size));
 		at = g->nr;
-		emit(g, (uint8_t)(TN_JMP | (chance(g, 70) ? TN_JGT : TN_JGE) | TN_X), TN_R1, TN_R5,
-		     0, 0);
+		jump_reg(g, 20, TN_JGT, TN_JGE, TN_R1, TN_R5);
+		at2 = g->nr;
+		emit(g, TN_JMP | TN_JGT | TN_K, r, 0, 0, constant(g));
+	} else {
+		at = g->nr;
+		jump_reg(g, 20, TN_JGE, TN_JSGE, r, TN_R5);
+		if (chance(g, 60)) {
+			off = 0;
+			size = 1;
+		}
 	}
+	if (around != UINT32_MAX)
+		patch_here(g, around);
+	emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
 	touch(g, off, size);
 	patch_here(g, at);
 	if (at2 != UINT32_MAX)
 		patch_here(g, at2);
+}
+
+/* All bytes of buf, one after the other, upwards or downwards. */
+static void gen_sized_loop(struct gen *g)
+{
+	uint32_t r = caller_saved_number(g), head, end, skip;
+	bool down = chance(g, 40);
+
+	emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 8, 0);
+	emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
+	skip = g->nr;
+	emit(g, TN_JMP | TN_JEQ | TN_K, TN_R5, 0, 0, 0);
+	if (down)
+		mov(g, r, TN_R5);
+	else
+		emit(g, TN_ALU64 | TN_MOV | TN_K, r, 0, 0, (int32_t)below(g, 2));
+	head = g->nr;
+	if (down)
+		add_imm(g, r, chance(g, 90) ? -1 : -2);
+	mov(g, TN_R1, TN_R4);
+	emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R1, r, 0, 0);
+	emit(g, TN_LDX | TN_MEM | TN_B, TN_R2, TN_R1, chance(g, 90) ? 0 : 1, 0);
+	if (chance(g, 30))
+		gen_alu(g);
+	if (!down)
+		add_imm(g, r, chance(g, 90) ? 1 : 2);
+	end = g->nr;
+	if (down)
+		emit(g, TN_JMP | (chance(g, 80) ? TN_JNE : TN_JSGT) | TN_K, r, 0, 0, 0);
+	else
+		jump_reg(g, 20, chance(g, 50) ? TN_JNE : TN_JLT, TN_JLE, r, TN_R5);
+	if (end < g->nr)
+		g->v[end].off = (int16_t)((int32_t)head - (int32_t)end - 1);
+	patch_here(g, skip);
+}
+
+/* begin and end, or the packet. */
+static void gen_ends(struct gen *g)
+{
+	uint32_t r = number(g), size = 1u << below(g, 3), at;
+	uint8_t load = TN_LDX | TN_MEM | (g->packet ? TN_W : TN_DW);
+	int32_t off = (int32_t)below(g, 3);
+
+	emit(g, load, TN_R4, TN_R6, g->packet ? 0 : 40, 0);
+	emit(g, load, TN_R5, TN_R6, g->packet ? 4 : 48, 0);
+	if (chance(g, 60)) {
+		emit(g, TN_ALU64 | TN_AND | TN_K, r, 0, 0, 31);
+		emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, r, 0, 0);
+	}
+	mov(g, TN_R1, TN_R4);
+	add_imm(g, TN_R1, jitter(g, off + (int32_t)size));
+	at = g->nr;
+	jump_reg(g, 0, TN_JGT, TN_JGE, TN_R1, TN_R5);
+	touch(g, off, size);
+	patch_here(g, at);
+}
+
+static void gen_region(struct gen *g)
+{
+	if (g->packet || chance(g, 40))
+		gen_ends(g);
+	else if (chance(g, 65))
+		gen_sized(g);
+	else
+		gen_sized_loop(g);
 }
 
 static void gen_spill(struct gen *g)
