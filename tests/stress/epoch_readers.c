@@ -163,6 +163,9 @@ static void *recycler(void *arg)
 		spares[next]->stamp = tn_epoch_stamp();
 		next = (next + 1) % SPARES;
 	}
+	/* Readers may still be in the ones retired last. */
+	if (tn_epoch_synchronize())
+		tn_store_relaxed(&wrong, 2);
 	for (int i = 0; i < SPARES; i++)
 		free(spares[i]);
 	return arg;
