@@ -2,12 +2,18 @@
 /*
  * Consumers of ring buffer maps: one epoll descriptor over the maps' eventfds. A ring buffer object
  * is used by one thread at a time.
+ *
+ * fork(2): an epoll descriptor is shared with the parent and goes on watching the parent's
+ * eventfds, so the child makes one of its own, under the same number. The child's eventfds are new
+ * by then (maps/ringbuf.c), also under their old numbers.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/fork.h"
 #include "base/vec.h"
 #include "host-api/map_handle.h"
 #include "maps/ringbuf.h"
@@ -20,8 +26,9 @@ struct ring {
 
 struct tenon_ring_buffer {
 	struct tenon_runtime *rt;
-	int epoll_fd;
-	TN_VEC(struct ring) rings;
+	int epoll_fd;		   /* -1: none could be made */
+	TN_VEC(struct ring) rings; /* changed under rt.lock, so that a child finds it whole */
+	struct tn_fork_ops fork;
 };
 
 static int watch(struct tenon_ring_buffer *rb, struct tn_map *map)
@@ -31,9 +38,49 @@ static int watch(struct tenon_ring_buffer *rb, struct tn_map *map)
 
 	if (fd < 0)
 		return tn_err(fd, "map '%s': no eventfd: %s", map->name, strerror(-fd));
-	ev.data.u32 = rb->rings.nr;
 	if (epoll_ctl(rb->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
 		return tn_err(-errno, "map '%s': epoll: %s", map->name, strerror(errno));
+	return 0;
+}
+
+/* The only thread of the child; the old number is free to be had again. */
+static void renew_in_child(struct tn_fork_ops *ops)
+{
+	struct tenon_ring_buffer *rb = TN_CONTAINER_OF(ops, struct tenon_ring_buffer, fork);
+	int number = rb->epoll_fd, fd;
+	uint32_t i;
+
+	if (number < 0)
+		return;
+	close(number);
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	rb->epoll_fd = fd < 0 ? -1 : number;
+	if (fd >= 0 && fd != number) {
+		if (dup3(fd, number, O_CLOEXEC) < 0)
+			rb->epoll_fd = -1;
+		close(fd);
+	}
+	for (i = 0; i < rb->rings.nr && rb->epoll_fd >= 0; i++) {
+		if (!watch(rb, rb->rings.v[i].map))
+			continue;
+		close(number);
+		rb->epoll_fd = -1;
+	}
+}
+
+/* Under rt.lock. */
+static int add_ring(struct tenon_ring_buffer *rb, const struct ring *ring)
+{
+	int rc = tn_vec_reserve(&rb->rt->rt, (void **)&rb->rings.v, &rb->rings.cap,
+				rb->rings.nr + 1, sizeof(rb->rings.v[0]));
+
+	if (rc)
+		return tn_err_nomem("ring buffer");
+	rc = watch(rb, ring->map);
+	if (rc)
+		return rc;
+	rb->rings.v[rb->rings.nr++] = *ring;
+	tn_map_get(ring->map);
 	return 0;
 }
 
@@ -41,7 +88,7 @@ int tenon_ring_buffer_add(struct tenon_ring_buffer *rb, struct tenon_map *handle
 			  tenon_sample_fn fn, void *user)
 {
 	struct tn_map *map = handle ? tn_map_of(handle) : NULL;
-	struct ring *ring;
+	struct ring ring = { map, fn, user };
 	int rc;
 
 	if (!rb || !fn)
@@ -50,16 +97,10 @@ int tenon_ring_buffer_add(struct tenon_ring_buffer *rb, struct tenon_map *handle
 		return tn_err(-EINVAL,
 			      "tenon_ring_buffer_add: not a loaded ring buffer map of this "
 			      "runtime");
-	rc = tn_vec_reserve(&rb->rt->rt, (void **)&rb->rings.v, &rb->rings.cap, rb->rings.nr + 1,
-			    sizeof(rb->rings.v[0]));
-	if (rc)
-		return tn_err_nomem("ring buffer");
-	rc = watch(rb, map);
-	if (rc)
-		return rc;
-	ring = tn_vec_push(&rb->rt->rt, &rb->rings);
-	*ring = (struct ring){ tn_map_get(map), fn, user };
-	return 0;
+	tn_lock(rb->rt);
+	rc = add_ring(rb, &ring);
+	tn_unlock(rb->rt);
+	return rc;
 }
 
 struct tenon_ring_buffer *tenon_ring_buffer_new(struct tenon_map *handle, tenon_sample_fn fn,
@@ -80,6 +121,9 @@ struct tenon_ring_buffer *tenon_ring_buffer_new(struct tenon_map *handle, tenon_
 	tn_lock(rt);
 	rt->nr_ring_buffers++;
 	tn_unlock(rt);
+	rb->epoll_fd = -1;
+	rb->fork.child = renew_in_child;
+	tn_fork_register(&rb->fork);
 	rb->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (rb->epoll_fd < 0)
 		rc = tn_err(-errno, "ring buffer: epoll: %s", strerror(errno));
@@ -129,7 +173,11 @@ int tenon_ring_buffer_poll(struct tenon_ring_buffer *rb, int timeout_ms)
 
 int tenon_ring_buffer_fd(const struct tenon_ring_buffer *rb)
 {
-	return rb ? rb->epoll_fd : tn_err(-EINVAL, "tenon_ring_buffer_fd: NULL");
+	if (!rb)
+		return tn_err(-EINVAL, "tenon_ring_buffer_fd: NULL");
+	if (rb->epoll_fd < 0)
+		return tn_err(-EBADF, "ring buffer: this forked child could make no epoll");
+	return rb->epoll_fd;
 }
 
 void tenon_ring_buffer_free(struct tenon_ring_buffer *rb)
@@ -140,6 +188,7 @@ void tenon_ring_buffer_free(struct tenon_ring_buffer *rb)
 	if (!rb)
 		return;
 	rt = rb->rt;
+	tn_fork_unregister(&rb->fork);
 	for (i = 0; i < rb->rings.nr; i++)
 		tn_map_put(rb->rings.v[i].map);
 	tn_vec_free(&rt->rt, &rb->rings);

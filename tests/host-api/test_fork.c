@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a forked child does with programs, maps and links stays in the child. */
 #include <linux/bpf.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -176,6 +177,94 @@ static void fork_while_threads_fire_and_attach_leaves_a_working_child(void **sta
 	assert_true(fire() > 0);
 }
 
+/* ---- Ring buffers ---- */
+
+#define EMIT                      \
+	"r1 = 7\n"                \
+	"*(u64 *)(r10 -8) = r1\n" \
+	"r1 = map[0] ll\n"        \
+	"r2 = r10\nr2 += -8\n"    \
+	"r3 = 8\nr4 = 0\n"        \
+	"call 130\n"              \
+	"exit\n"
+
+static struct tenon_ring_buffer *rb;
+static int sync_fds[2];
+
+static int take_sample(void *user, void *data, size_t size)
+{
+	(void)user, (void)data;
+	return size == 8 ? 0 : -1;
+}
+
+static bool is_readable(void)
+{
+	struct pollfd pfd = { .fd = tenon_ring_buffer_fd(rb), .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+/* The parent fires once, and only once, before it closes its end of the pipe. */
+static int child_has_wakeups_of_its_own(void)
+{
+	char c;
+
+	if (tenon_ring_buffer_poll(rb, 0) || is_readable())
+		return 1;
+	close(sync_fds[1]);
+	if (read(sync_fds[0], &c, 1) != 0 || is_readable())
+		return 2;
+	fire();
+	if (!is_readable() || tenon_ring_buffer_poll(rb, -1) != 1 || is_readable())
+		return 3;
+	tenon_ring_buffer_free(rb);
+	return 0;
+}
+
+static int child_frees_the_consumer(void)
+{
+	int number = tenon_ring_buffer_fd(rb);
+
+	tenon_ring_buffer_free(rb);
+	return close(number) ? 0 : 1;
+}
+
+static void ring_buffer_wakes_the_process_that_produced(void **state)
+{
+	struct tenon_map *ring = tenon_map_new(rt, BPF_MAP_TYPE_RINGBUF, "r", 0, 0, 4096, NULL);
+	struct tenon_object *emitter = open_text(rt, "h", 0, &ring, 1, EMIT, NULL);
+	int status, number;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(emitter);
+	assert_ok(tenon_object_load(emitter));
+	assert_ok(tenon_object_attach(emitter));
+	rb = tenon_ring_buffer_new(ring, take_sample, NULL);
+	assert_non_null(rb);
+	number = tenon_ring_buffer_fd(rb);
+	assert_int_equal(tenon_ring_buffer_poll(rb, 0), 0);
+	assert_int_equal(pipe(sync_fds), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(child_has_wakeups_of_its_own());
+	fire();
+	close(sync_fds[0]);
+	close(sync_fds[1]);
+	assert_true(is_readable());
+	assert_int_equal(tenon_ring_buffer_poll(rb, -1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	/* The child fired too, and freed its consumer. */
+	assert_false(is_readable());
+	assert_int_equal(tenon_ring_buffer_fd(rb), number);
+	assert_int_equal(in_child(child_frees_the_consumer), 0);
+	fire();
+	assert_true(is_readable());
+	assert_int_equal(tenon_ring_buffer_poll(rb, -1), 1);
+	tenon_ring_buffer_free(rb);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -183,6 +272,7 @@ int main(void)
 		TEST(child_runs_changes_and_detaches_unseen_by_the_parent),
 		TEST(child_cannot_change_the_parents_code),
 		TEST(fork_while_threads_fire_and_attach_leaves_a_working_child),
+		TEST(ring_buffer_wakes_the_process_that_produced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
