@@ -298,6 +298,36 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 	return 0;
 }
 
+/*
+ * `r <<= c; r >>= c` (or s>>=) one after the other: how code for -mcpu=v1 and v2 cuts or
+ * sign-extends a number. A number that this does not change stays tied, and a shorter one stays
+ * below what it was. The pair counts only where nothing can come in between: the second is no first
+ * of its block.
+ */
+static bool ends_shift_pair(const struct tn_vf *vf, const struct tn_insn *insn)
+{
+	uint32_t at = vf->s.insn;
+
+	return vf->shifted_at != TN_NONE && vf->shifted_at + 1 == at &&
+	       !(vf->structure->sites[at].flags & TN_SITE_BLOCK) && insn[-1].dst == insn->dst &&
+	       insn[-1].imm == insn->imm && insn->imm > 0 && insn->imm < 64;
+}
+
+static void do_shift_pair(struct tn_vf *vf, struct tn_reg *dst, bool is_signed, unsigned bits)
+{
+	const struct tn_reg *a = &vf->shifted;
+	uint64_t same = ((uint64_t)1 << (is_signed ? bits - 1 : bits)) - 1;
+
+	if (a->v.umax <= same) {
+		*dst = *a;
+	} else if (is_signed) {
+		tn_reg_set_scalar(dst, tn_scalar_sext(&a->v, bits, false, TN_W64));
+	} else {
+		tn_reg_set_scalar(dst, tn_scalar_zext(&a->v, bits, TN_W64));
+		tn_learn_shrunk(vf, dst, a);
+	}
+}
+
 static int do_end(struct tn_vf *vf, const struct tn_insn *insn)
 {
 	struct tn_reg *dst = tn_vf_reg(vf, insn->dst);
@@ -333,6 +363,16 @@ int tn_do_alu(struct tn_vf *vf)
 		if (!err)
 			tn_reg_set_scalar(dst, tn_scalar_neg(half, &dst->v, TN_W64));
 		return err;
+	}
+	if (!half && !TN_SRC(insn->code) && dst->kind == TN_REG_SCALAR) {
+		if (op == TN_LSH) {
+			tn_reg_make_id(&vf->senv, dst);
+			vf->shifted = *dst;
+			vf->shifted_at = vf->s.insn;
+		} else if ((op == TN_RSH || op == TN_ARSH) && ends_shift_pair(vf, insn)) {
+			do_shift_pair(vf, dst, op == TN_ARSH, 64 - (unsigned)insn->imm);
+			return 0;
+		}
 	}
 	if (TN_SRC(insn->code)) {
 		err = tn_need_init(vf, insn->src);

@@ -77,6 +77,8 @@ struct tn_vf {
 	struct tn_saved_list *saved; /* per instruction */
 	TN_VEC(struct tn_pending) pending;
 	struct tn_trail_arena *trails;
+	struct tn_reg shifted; /* what the left shift at shifted_at was given, see alu.c */
+	uint32_t shifted_at;
 	struct tn_counters *counters;
 	uint32_t *frame_bytes; /* per subprogram */
 	uint64_t steps, nr_states, pruned;

@@ -313,7 +313,7 @@ int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_v
 	vf->env = env;
 	vf->ctx = prog->ctx_type ? prog->ctx_type : &no_ctx;
 	vf->ctx_identity = is_identity(vf->ctx);
-	vf->prev = TN_NONE;
+	vf->prev = vf->shifted_at = TN_NONE;
 	err = run(vf);
 	vf->accepted = !err;
 	verdict->steps = vf->steps;

@@ -423,6 +423,7 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 {
 	int err;
 
+	vf->shifted_at = TN_NONE;
 	vf->prev = vf->s.insn;
 	vf->ended = vf->back_arrival = false;
 	switch (how) {

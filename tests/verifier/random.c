@@ -147,6 +147,13 @@ static void gen_alu(struct gen *g)
 		int32_t bits = cls == TN_ALU ? 8 << below(g, 2) : 8 << below(g, 3);
 
 		emit(g, cls | TN_MOV | TN_X, dst, number(g), bits, 0);
+	} else if (pick == 3) {
+		static const uint8_t by[] = { 32, 32, 56, 48, 1, 63 };
+		int32_t left = by[below(g, TN_ARRAY_SIZE(by))];
+
+		emit(g, TN_ALU64 | TN_LSH | TN_K, dst, 0, 0, left);
+		emit(g, TN_ALU64 | (chance(g, 60) ? TN_RSH : TN_ARSH) | TN_K, dst, 0, 0,
+		     chance(g, 90) ? left : 16);
 	} else if (chance(g, 45)) {
 		int32_t off = (op == TN_DIV || op == TN_MOD) && chance(g, 40);
 
