@@ -138,6 +138,21 @@ static bool is_covered(struct tn_vf *vf, const struct tn_saved_list *list)
 	return false;
 }
 
+/* What is not compared any more need not be kept; what was pruned by it stays walked. */
+static void drop_oldest(struct tn_vf *vf, struct tn_saved_list *list)
+{
+	struct tn_saved **p = &list->first, *s;
+
+	while ((*p)->next)
+		p = &(*p)->next;
+	s = *p;
+	*p = NULL;
+	list->nr--;
+	list->nr_back -= s->back;
+	tn_packed_free(&vf->senv, s->state);
+	tn_free(vf->rt, s);
+}
+
 static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 {
 	struct tn_saved *s = tn_new(vf->rt, struct tn_saved);
@@ -155,6 +170,8 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	list->nr++;
 	list->nr_back += back;
 	vf->nr_states++;
+	if (list->nr > 2 * COMPARE_STATES)
+		drop_oldest(vf, list);
 	return 0;
 }
 
