@@ -252,8 +252,9 @@ int tn_stack_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg, uint64_t mi
 		if (!surely && (i >= f->nr_slots || f->slots[i].b[byte_of(off)] == TN_BYTE_UNINIT))
 			zero_at_entry(vf, f->subprog, i);
 	}
+	/* An address that may still stand there afterwards must not be read as a number. */
 	if (fixed)
-		clobber(f, lo, lo + (int64_t)min, true, false);
+		clobber(f, lo, lo + (int64_t)min, arg->fully, false);
 	clobber(f, fixed ? lo + (int64_t)min : lo, hi, false, false);
 	return 0;
 }
