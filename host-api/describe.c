@@ -10,7 +10,9 @@
  *   field NAME OFFSET SIZE region ACCESS END-OFFSET
  *   field NAME OFFSET SIZE mem ACCESS BYTES
  *   field NAME OFFSET SIZE handle ACCESS TYPE
- *   hook NAME CTX RULE FUEL FALLBACK [RET-MIN RET-MAX]   RULE: all, until-set, last
+ *   hook NAME CTX RULE FUEL FALLBACK [RET-MIN RET-MAX] [early-end RESULT DETACH-AFTER]
+ *                                                   RULE: all, until-set, last
+ *                                                   RESULT: fallback, last-good
  *   helper NAME NUMBER FLAGS SIGNATURE              FLAGS: names joined by ',', or -
  *
  * ACCESS is r, rw or -, with a '?' behind it where the pointer may be NULL. Contexts come before
@@ -32,10 +34,11 @@
 
 #define MAX_FILE_BYTES ((size_t)4 << 20)
 #define MAX_NAME_BYTES 128u
-#define MAX_WORDS      10u
+#define MAX_WORDS      12u
 #define FORMAT_VERSION "1"
 
 static const char *const rule_words[] = { "all", "until-set", "last" };
+static const char *const early_end_words[] = { "fallback", "last-good" };
 static const char *const kind_words[] = { "scalar", "sized", "region", "mem", "handle" };
 static const struct {
 	const char *word;
@@ -145,6 +148,8 @@ static void add_hook(struct text *t, const struct tn_hook *hook)
 	    hook->fallback);
 	if (hook->ret_checked)
 		add(t, " %" PRId64 " %" PRId64, hook->ret_min, hook->ret_max);
+	if (hook->early_end || hook->detach_after)
+		add(t, " early-end %s %u", early_end_words[hook->early_end], hook->detach_after);
 	add(t, "\n");
 }
 
@@ -497,6 +502,22 @@ static int add_described_hook(struct reader *r, const struct tenon_hook_desc *de
 	return rc;
 }
 
+/* The end of a hook's line, which may be absent; taken off. */
+static int read_early_end(struct reader *r, struct tenon_hook_desc *desc)
+{
+	uint32_t idx = r->nr - 3, result = 0;
+	int rc;
+
+	if (r->nr < 9 || strcmp(r->words[idx], "early-end"))
+		return 0;
+	rc = read_word(r, idx + 1, early_end_words, TN_ARRAY_SIZE(early_end_words), &result);
+	if (!rc)
+		rc = read_u32(r, idx + 2, &desc->detach_after);
+	desc->early_end = (enum tenon_early_end)result;
+	r->nr = idx;
+	return rc;
+}
+
 static int on_hook(struct reader *r)
 {
 	struct tenon_hook_desc desc = { .sz = sizeof(desc) };
@@ -504,6 +525,8 @@ static int on_hook(struct reader *r)
 	uint32_t rule = 0;
 	int rc = finish_ctx(r);
 
+	if (!rc)
+		rc = read_early_end(r, &desc);
 	if (!rc && r->nr != 8)
 		rc = expect_words(r, 6);
 	if (!rc)

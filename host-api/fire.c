@@ -27,12 +27,6 @@ static TN_COLD bool is_recursion(const struct tn_exec *outer, const struct tn_pr
 	return false;
 }
 
-static TN_COLD void count_abort(struct tenon_program *program, struct tn_exec *ex)
-{
-	tn_add_relaxed(&program->aborted, 1);
-	tn_store_relaxed(&program->last_reason, ex->abort == TN_ABORT_HOST ? ex->abort_reason : 0);
-}
-
 static TN_NOINLINE uint64_t run_counted(tn_native_fn fn, struct tenon_program *program, void *ctx,
 					struct tn_exec *ex)
 {
@@ -55,16 +49,24 @@ static TN_ALWAYS_INLINE int64_t share_of(const struct tn_chain_entry *e, int64_t
 	return tn_likely(fuel >= e->cost) ? fuel : left / (int64_t)(behind + 1);
 }
 
-/* One program of a chain. False: it did not decide (skipped, or ended early). */
-static TN_ALWAYS_INLINE bool run_entry(const struct tn_chain *chain, uint32_t idx, void *ctx,
-				       struct tn_exec *ex, int64_t *left, uint64_t *ret)
+/* Firings on several threads share the line, so it is written only where the result is new. */
+static void remember(struct tenon_link *link, uint64_t ret)
+{
+	if (tn_load_relaxed(&link->last_good) != ret)
+		tn_store_relaxed(&link->last_good, ret);
+}
+
+/* One program of a chain, and what it counts as. `whole`: the firing began with all its fuel. */
+static TN_ALWAYS_INLINE uint64_t run_entry(const struct tn_chain *chain, uint32_t idx, void *ctx,
+					   struct tn_exec *ex, int64_t *left, bool whole)
 {
 	const struct tn_chain_entry *e = &chain->entries[idx];
 	int64_t kept;
+	uint64_t ret;
 
 	if (tn_unlikely(ex->outer != NULL) && is_recursion(ex->outer, e->prog)) {
 		tn_add_relaxed(&e->program->recursion, 1);
-		return false;
+		return chain->fallback;
 	}
 	ex->fuel = share_of(e, *left, chain->nr - 1 - idx);
 	kept = *left - ex->fuel;
@@ -73,31 +75,33 @@ static TN_ALWAYS_INLINE bool run_entry(const struct tn_chain *chain, uint32_t id
 	ex->first = e->prog;
 	ex->cookie = e->cookie;
 	ex->tail_calls = 0;
-	if (tn_unlikely(ex->fuel < 0))
+	if (tn_unlikely(ex->fuel < 0)) {
+		*left = kept;
 		ex->abort = TN_ABORT_FUEL;
-	else if (tn_unlikely(chain->stats))
-		*ret = run_counted(e->fn, e->program, ctx, ex);
+		return tn_ended_early(chain, e, ex, false);
+	}
+	if (tn_unlikely(chain->stats))
+		ret = run_counted(e->fn, e->program, ctx, ex);
 	else
-		*ret = e->fn(ctx, ex);
+		ret = e->fn(ctx, ex);
 	*left = kept + TN_MAX(ex->fuel, 0);
-	if (tn_likely(!ex->abort))
-		return true;
-	count_abort(e->program, ex);
-	ex->abort = TN_ABORT_NONE;
-	return false;
+	if (tn_unlikely(ex->abort))
+		return tn_ended_early(chain, e, ex, whole);
+	if (chain->early_end == TENON_EARLY_END_LAST_GOOD)
+		remember(e->link, ret);
+	return ret;
 }
 
 static TN_ALWAYS_INLINE uint64_t run_chain(const struct tn_chain *chain, void *ctx,
 					   struct tn_exec *ex, int64_t *left)
 {
+	bool whole = *left == chain->fuel;
 	uint64_t result = chain->fallback;
 	uint32_t i;
 
 	for (i = 0; i < chain->nr; i++) {
-		uint64_t ret;
+		uint64_t ret = run_entry(chain, i, ctx, ex, left, whole);
 
-		if (!run_entry(chain, i, ctx, ex, left, &ret))
-			ret = chain->fallback;
 		if (chain->rule == TENON_CHAIN_ALL)
 			continue;
 		result = ret;
@@ -174,10 +178,8 @@ static TN_ALWAYS_INLINE uint64_t fire_one(const struct tn_chain *chain, struct t
 	t->exec = &ex;
 	ret = chain->entries[0].fn(ctx, &ex);
 	t->exec = NULL;
-	if (tn_unlikely(ex.abort)) {
-		count_abort(chain->entries[0].program, &ex);
-		return chain->fallback;
-	}
+	if (tn_unlikely(ex.abort))
+		ret = tn_ended_early(chain, &chain->entries[0], &ex, true);
 	return (ret & chain->keep) | chain->instead;
 }
 
@@ -200,9 +202,7 @@ static TN_ALWAYS_INLINE uint64_t run_plain_entry(const struct tn_chain *chain,
 	*left = e->reserve + TN_MAX(ex->fuel, 0);
 	if (tn_likely(!ex->abort))
 		return ret;
-	count_abort(e->program, ex);
-	ex->abort = TN_ABORT_NONE;
-	return chain->fallback;
+	return tn_ended_early(chain, e, ex, true);
 }
 
 /* Several programs, not nested, a slot of its own, nothing counted, every proved cost within an
@@ -339,7 +339,7 @@ static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exe
 	out->abort = ex->abort;
 	out->abort_reason = ex->abort_reason;
 	if (ex->abort) {
-		count_abort(run->program, ex);
+		tn_count_early_end(run->program, ex);
 		out->ret = 0;
 	}
 }

@@ -68,7 +68,7 @@ static uint8_t choose_path(const struct tn_chain *chain, int64_t share)
 	bool leaves = true;
 	uint32_t i;
 
-	if (chain->stats)
+	if (chain->stats || chain->early_end == TENON_EARLY_END_LAST_GOOD)
 		return TN_PATH_ANY;
 	for (i = 0; i < chain->nr; i++) {
 		leaves = leaves && chain->entries[i].leaf;
@@ -115,7 +115,7 @@ static void fill_template(struct tn_chain *chain)
 /* The chain for the hook as its links stand. `chain` has room. */
 static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 {
-	const struct tenon_link *link;
+	struct tenon_link *link;
 	int64_t share, reserve = 0;
 	uint32_t i;
 
@@ -128,6 +128,8 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	chain->last_slot = hook->rt->rt.max_slots - 1;
 	chain->rule = (uint8_t)hook->rule;
 	chain->stats = hook->rt->stats;
+	chain->early_end = (uint8_t)hook->early_end;
+	chain->detach_after = hook->detach_after;
 	chain->nr = 0;
 	for (link = hook->links; link; link = link->next) {
 		struct tenon_program *program = link_program(link);
@@ -138,6 +140,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 			.fn = prog->entry,
 			.prog = prog,
 			.program = program,
+			.link = link,
 			.cookie = link->cookie,
 			.cost = tn_fuel(cost),
 			.leaf = program->leaf,
@@ -207,6 +210,7 @@ void tn_hooks_publish(struct tenon_runtime *rt)
 			tn_program_put(link->program);
 			link->program = link->next_program;
 			link->next_program = NULL;
+			tn_store_relaxed(&link->early_ends, 0);
 		}
 	}
 }
@@ -231,6 +235,7 @@ int tn_hook_insert_link(struct tn_hook *hook, struct tenon_link *link)
 	link->next = *at;
 	*at = link;
 	link->hook = hook;
+	tn_store_relaxed(&link->last_good, hook->fallback);
 	return 0;
 }
 
@@ -309,6 +314,9 @@ static int check_desc(const struct tenon_hook_desc *desc)
 	if (desc->chain > TENON_CHAIN_LAST)
 		return tn_err(-EINVAL, "hook '%s': unknown chain rule %d", desc->name,
 			      (int)desc->chain);
+	if (desc->early_end > TENON_EARLY_END_LAST_GOOD)
+		return tn_err(-EINVAL, "hook '%s': unknown early_end %d", desc->name,
+			      (int)desc->early_end);
 	if (desc->ret_checked && desc->ret_min > desc->ret_max)
 		return tn_err(-EINVAL, "hook '%s': ret_min %lld is above ret_max %lld", desc->name,
 			      (long long)desc->ret_min, (long long)desc->ret_max);
@@ -354,6 +362,8 @@ int tn_hook_register(struct tenon_runtime *rt, struct tenon_hook *pub,
 	hook->ret_min = desc->ret_min;
 	hook->ret_max = desc->ret_max;
 	hook->fallback = desc->fallback;
+	hook->early_end = desc->early_end;
+	hook->detach_after = desc->detach_after;
 	hook->name = tn_strdup(&rt->rt, desc->name);
 	rc = hook->name ? tn_ctx_type_register(rt, desc->ctx, &hook->ctx) : tn_err_nomem("hook");
 	if (!rc)

@@ -17,6 +17,7 @@ struct tn_chain_entry {
 	tn_native_fn fn;
 	const struct tn_prog *prog;
 	struct tenon_program *program; /* counters */
+	struct tenon_link *link;       /* valid while inside an epoch section */
 	uint64_t cookie;
 	int64_t cost;	 /* charged at entry: the proved instruction count */
 	int64_t reserve; /* kept back for the programs behind this one */
@@ -47,6 +48,8 @@ struct tn_chain {
 	uint32_t nr;
 	uint8_t rule; /* enum tenon_chain */
 	bool stats;
+	uint8_t early_end; /* enum tenon_early_end */
+	uint32_t detach_after;
 	uint8_t path; /* enum tn_chain_path */
 
 	/* ---- writers ---- */
@@ -67,6 +70,11 @@ struct tenon_link {
 	struct tenon_link *next;       /* of the hook: by priority, then attach order */
 	struct tenon_object *owner;    /* object that closes it; NULL: the caller */
 	struct tenon_link *next_owned; /* of the owner */
+
+	/* ---- by firings ---- */
+	_Atomic uint64_t last_good; /* where the hook wants it; the fallback at first */
+	_Atomic uint32_t early_ends;
+	struct tn_deferred deferred;
 };
 
 struct tn_hook {
@@ -81,6 +89,8 @@ struct tn_hook {
 	bool owned; /* `pub` is ours: it came from a description */
 	int64_t ret_min, ret_max;
 	uint64_t fallback;
+	enum tenon_early_end early_end;
+	uint32_t detach_after;
 	struct tenon_link *links;
 	/* Chains for detaching, which may not fail: with n links, one each of room 0 .. n - 1, the
 	 * largest first. */
@@ -122,7 +132,15 @@ static inline int64_t tn_fuel(uint64_t fuel)
 /* link.c. Under rt.lock: may the program run at the hook? 0, -EINVAL with words. */
 int tn_link_check(const struct tenon_program *program, const struct tn_hook *hook);
 struct tenon_link *tn_link_new(struct tenon_program *program, const struct tenon_attach_opts *opts);
-/* Under rt.lock: take it out of its owner's list and free it. It must be off its hook. */
+/* Under rt.lock: take it out of its owner's list and free it, after an epoch. It must be off its
+ * hook. */
 void tn_link_free(struct tenon_link *link);
+
+/* early.c. The entry's program ended early: count it, and give what it counts as. `fair`: it had
+ * the fuel that the hook promises. Inside an epoch section. */
+uint64_t tn_ended_early(const struct tn_chain *chain, const struct tn_chain_entry *e,
+			struct tn_exec *ex, bool fair) TN_COLD;
+/* The part that single runs share: the program's own counters. */
+void tn_count_early_end(struct tenon_program *program, const struct tn_exec *ex);
 
 #endif

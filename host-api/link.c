@@ -67,6 +67,15 @@ struct tenon_link *tn_link_new(struct tenon_program *program, const struct tenon
 	return link;
 }
 
+static void link_reclaim(struct tn_deferred *d)
+{
+	struct tenon_link *link = TN_CONTAINER_OF(d, struct tenon_link, deferred);
+	struct tenon_runtime *rt = link->rt;
+
+	tn_free(&rt->rt, link);
+	tn_sub_acq_rel(&rt->nr_pending, 1);
+}
+
 void tn_link_free(struct tenon_link *link)
 {
 	struct tenon_link **at;
@@ -77,7 +86,9 @@ void tn_link_free(struct tenon_link *link)
 		*at = link->next_owned;
 	}
 	tn_program_put(link->program);
-	tn_free(&link->rt->rt, link);
+	/* Firings under way may still count on it. */
+	tn_add_relaxed(&link->rt->nr_pending, 1);
+	tn_epoch_defer(&link->deferred, link_reclaim);
 }
 
 static void log_link(const struct tenon_link *link, const char *what)
@@ -170,7 +181,7 @@ int tenon_link_update(struct tenon_link *link, struct tenon_program *program)
 			      program->prog->name);
 	tn_lock(link->rt);
 	if (!link->hook)
-		rc = tn_err(-ENOENT, "link: its hook is unregistered");
+		rc = tn_err(-ENOENT, "link: it was detached, or its hook unregistered");
 	else
 		rc = tn_link_check(program, link->hook);
 	if (!rc) {

@@ -36,7 +36,7 @@ struct tenon_runtime {
 	uint32_t nr_ring_buffers;
 	uint32_t nr_programs; /* in open objects */
 
-	/* Programs and chains that wait for an epoch before they are freed. */
+	/* Programs, links and chains that wait for an epoch before they are freed. */
 	_Atomic uint32_t nr_pending;
 };
 

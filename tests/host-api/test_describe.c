@@ -64,7 +64,9 @@ static struct tenon_runtime *full_host(void)
 					.ret_checked = true,
 					.ret_min = -1,
 					.ret_max = 1,
-					.fallback = UINT64_MAX };
+					.fallback = UINT64_MAX,
+					.early_end = TENON_EARLY_END_LAST_GOOD,
+					.detach_after = 5 };
 	struct tenon_helper_opts opts = { .sz = sizeof(opts),
 					  .flags = TENON_MAY_ABORT | TENON_PURE,
 					  .id = 7000 };
@@ -72,7 +74,9 @@ static struct tenon_runtime *full_host(void)
 	memset(&hook, 0, sizeof(hook));
 	memset(&packets, 0, sizeof(packets));
 	assert_ok(tenon_hook_register(rt, &hook, &desc));
-	desc = (struct tenon_hook_desc){ .sz = sizeof(desc), .name = "rx", .ctx = tenon_ctx_xdp() };
+	desc = (struct tenon_hook_desc){
+		.sz = sizeof(desc), .name = "rx", .ctx = tenon_ctx_xdp(), .detach_after = UINT32_MAX
+	};
 	assert_ok(tenon_hook_register(rt, &packets, &desc));
 	assert_ok(tenon_runtime_add_helper(rt, "peek", "u32(?handle:connection)", TENON_FN(peek),
 					   &opts));
@@ -114,6 +118,8 @@ static void description_read_back_describes_the_same(void **state)
 	assert_true(read_file(path, first, sizeof(first)) > 100);
 	read_file(copy, second, sizeof(second));
 	assert_string_equal(first, second);
+	assert_non_null(strstr(first, " -1 1 early-end last-good 5\n"));
+	assert_non_null(strstr(first, " early-end fallback 4294967295\n"));
 	assert_int_equal(tenon_runtime_add_description(other, path), -EEXIST);
 	assert_words(":11:");
 	assert_ok(tenon_runtime_free(rt));
@@ -163,7 +169,13 @@ static void description_names_the_line_that_is_wrong(void **state)
 		{ "tenon-host 1\nhelper f 0 - i32(\n", "column" },
 		{ "tenon-host 1\nhelper f 0 odd i32()\n", ":2: unknown helper flag" },
 		{ "tenon-host 1\nhelper f 0 -\n", ":2: 'helper' takes 5" },
-		{ "tenon-host 1\n1 2 3 4 5 6 7 8 9 10 11\n", ":2: more than" },
+		{ "tenon-host 1\n1 2 3 4 5 6 7 8 9 10 11 12 13\n", ":2: more than" },
+		{ "tenon-host 1\nhook h xdp_md all 0 0 early-end worst 1\n", ":2: unknown word" },
+		{ "tenon-host 1\nhook h xdp_md all 0 0 early-end fallback x\n", ":2: 'x' is not" },
+		{ "tenon-host 1\nhook h xdp_md all 0 0 1 early-end fallback 2\n",
+		  ":2: 'hook' takes 6 words, here are 7" },
+		{ "tenon-host 1\nhook h xdp_md all 0 0 late-end fallback 2\n",
+		  ":2: 'hook' takes 6 words, here are 9" },
 	};
 	size_t i;
 
