@@ -244,10 +244,17 @@ BODY(trace_vprintk)
 BODY(format_text)
 {
 	uint64_t args[MAX_FORMAT_ARGS];
+	uint32_t size = (uint32_t)r2;
 	int err = copy_args(args, r4, r5);
+	size_t used = 0;
 
 	if (!err)
-		err = tn_format(ptr(r1), (uint32_t)r2, ptr(r3), args, (uint32_t)(r5 / 8));
+		err = tn_format(ptr(r1), size, ptr(r3), args, (uint32_t)(r5 / 8));
+	/* The verifier takes the whole buffer as written: nothing that stood there may be left. */
+	if (err >= 0 && size)
+		used = strnlen(ptr(r1), size);
+	if (size)
+		memset((char *)ptr(r1) + used, 0, size - used);
 	return from_int(err);
 }
 

@@ -206,6 +206,20 @@ static void printk_refuses_bad_formats_and_arguments(void **state)
 		-EINVAL);
 }
 
+/* The verifier takes the whole buffer as written. */
+static void snprintf_clears_what_it_does_not_write(void **state)
+{
+	struct tn_exec ex = { .rt = *state };
+	static const char zeroes[8];
+	char out[8] = "zzzzzzz";
+
+	assert_int_equal(call(&ex, TN_HELPER_snprintf, P(out), 8, P("a"), 0, 0), 2);
+	assert_memory_equal(out, "a\0\0\0\0\0\0", 8);
+	memset(out, 'z', sizeof(out));
+	assert_true((int64_t)call(&ex, TN_HELPER_snprintf, P(out), 8, P("%q"), 0, 0) < 0);
+	assert_memory_equal(out, zeroes, 8);
+}
+
 static void snprintf_returns_the_length_that_it_needs(void **state)
 {
 	struct tn_exec ex = { .rt = *state };
@@ -274,6 +288,7 @@ int main(void)
 		TEST(prandom_of_a_forked_child_is_its_own),
 		TEST(printk_hands_finished_lines_over),
 		TEST(printk_refuses_bad_formats_and_arguments),
+		TEST(snprintf_clears_what_it_does_not_write),
 		TEST(snprintf_returns_the_length_that_it_needs),
 		TEST(strncmp_compares_up_to_the_size),
 		TEST(csum_diff_gives_what_the_kernel_gives),
