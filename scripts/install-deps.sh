@@ -6,7 +6,7 @@ set -euo pipefail
 
 what=${1:-all}
 build=(gcc libc6-dev binutils cmake ninja-build pkg-config libelf-dev libffi-dev linux-libc-dev clang-14)
-test=(libjson-c-dev libcapstone-dev libcmocka-dev libbpf-dev libmicrohttpd-dev curl spin python3 procps git
+test=(g++ libjson-c-dev libcapstone-dev libcmocka-dev libbpf-dev libmicrohttpd-dev curl spin python3 procps git
 	libclang-rt-14-dev llvm-14 clang-format-14)
 optional=(clang-19 libclang-rt-19-dev) # a second compiler for plugins, where the release has it
 case $what in
