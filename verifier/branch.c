@@ -482,10 +482,27 @@ static bool not_end(struct tn_vf *vf, struct tn_reg *x, const struct tn_reg *y)
 	return below_end(vf, x, k + 1);
 }
 
+/* Surely offsets from one address. Two values of a map or two handles of a type are not: what names
+ * them says of what kind they are, not which one. A reference held twice is one object. */
 static bool same_base(const struct tn_reg *a, const struct tn_reg *b)
 {
-	return a->kind == b->kind && a->kind != TN_REG_VALUE && a->region == b->region &&
-	       a->frame == b->frame && a->ref == b->ref && a->obj == b->obj && a->size == b->size;
+	if (a->kind != b->kind || a->region != b->region || a->frame != b->frame ||
+	    a->ref != b->ref || a->obj != b->obj || a->size != b->size || a->low != b->low)
+		return false;
+	switch ((enum tn_reg_kind)a->kind) {
+	case TN_REG_STACK:
+	case TN_REG_CTX:
+	case TN_REG_MAP:
+	case TN_REG_REGION:
+	case TN_REG_END:
+	case TN_REG_FUNC:
+		return true;
+	case TN_REG_RECORD:
+	case TN_REG_HANDLE:
+		return a->ref != 0;
+	default:
+		return false;
+	}
 }
 
 static bool assume_pointers(struct tn_vf *vf, struct operands *o, bool taken)
