@@ -422,7 +422,8 @@ static int touch_atomic(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t 
 	if (r->kind == TN_REG_STACK) {
 		if (read)
 			err = tn_stack_load(vf, r, regno, off, size, &old);
-		if (!err && read && tn_reg_is_pointer(&old))
+		/* What is left of an invalid address is none of the pointer kinds, nor a number. */
+		if (!err && read && old.kind != TN_REG_SCALAR)
 			err = tn_reject(vf, E_LEAK, (int)regno,
 					"an atomic operation on an address in the stack");
 		return !err && write ? tn_stack_store(vf, r, regno, off, size, &any) : err;
