@@ -379,13 +379,16 @@ static void forget_region(void *user, struct tn_reg *r)
 {
 	struct tn_vf *vf = user;
 
-	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END)
+	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END ||
+	    (r->kind == TN_REG_HANDLE && !r->ref))
 		tn_reg_uninit(r);
 	else if (r->id && r->id < vf->senv.fixed_ids)
 		r->id = 0;
 }
 
-/* What the context points to may have moved: pointers into it are gone, and what was known. */
+/* What the context points to may have moved or be freed: pointers into it are gone, and what was
+ * known. So are handles, of which nobody can tell whether they came from there, unless the program
+ * holds a reference. */
 static void invalidate_regions(struct tn_vf *vf)
 {
 	tn_state_each_reg(&vf->s, forget_region, vf);
@@ -523,9 +526,9 @@ static int call_by_sig(struct tn_vf *vf, struct callee *c)
 	if (err)
 		return err;
 	clobber(vf);
-	*tn_vf_reg(vf, TN_R0) = out;
 	if (c->sig->flags & TN_SIG_INVALIDATES_CTX)
 		invalidate_regions(vf);
+	*tn_vf_reg(vf, TN_R0) = out;
 	vf->s.insn++;
 	return 0;
 }
