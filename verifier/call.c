@@ -136,8 +136,9 @@ static int check_str(struct tn_vf *vf, struct callee *c, uint32_t i)
 	const struct tn_map *map = r->obj;
 	uint64_t at;
 
+	/* Of a map of several values it is not known which one. */
 	if (r->kind != TN_REG_VALUE || r->nullable || !map->const_for_programs || !map->values ||
-	    !tn_scalar_is_const(&r->v, &at))
+	    map->type != TN_MAP_ARRAY || map->max_entries != 1 || !tn_scalar_is_const(&r->v, &at))
 		return refuse_arg(vf, c, i, "a string in constant read-only data");
 	if (at >= map->value_size || !memchr(map->values + at, 0, map->value_size - at))
 		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),

@@ -295,7 +295,7 @@ static bool load_constant(const struct tn_reg *r, int64_t off, uint32_t size, ui
 	uint64_t at;
 
 	if (r->kind != TN_REG_VALUE || !map->const_for_programs || !map->values ||
-	    map->max_entries != 1 || !tn_scalar_is_const(&r->v, &at))
+	    map->type != TN_MAP_ARRAY || map->max_entries != 1 || !tn_scalar_is_const(&r->v, &at))
 		return false;
 	*value = 0;
 	memcpy(value, map->values + at + off, size);

@@ -78,18 +78,23 @@ static bool bad(const struct tn_case *c, const char *what, const char *value)
 	return false;
 }
 
-/* Fill a data map and make it constant, as the loader does with .rodata. */
+/* Fill a data map and make it constant, as the loader does with .rodata: hex digits of one value
+ * after the other. */
 static bool fill_const(struct tn_case *c, struct tn_map *map, const char *hex)
 {
-	unsigned char value[256] = { 0 };
-	uint32_t key = 0;
+	for (uint32_t key = 0; key < map->max_entries && (!key || *hex); key++) {
+		unsigned char value[256] = { 0 };
 
-	for (size_t i = 0; i < sizeof(value) && hex[0] && hex[1]; i++, hex += 2) {
-		char byte[3] = { hex[0], hex[1], 0 };
+		for (size_t i = 0; i < map->value_size && i < sizeof(value) && hex[0] && hex[1];
+		     i++, hex += 2) {
+			char byte[3] = { hex[0], hex[1], 0 };
 
-		value[i] = (unsigned char)strtoul(byte, NULL, 16);
+			value[i] = (unsigned char)strtoul(byte, NULL, 16);
+		}
+		if (tn_map_host_update(map, &key, value, 0))
+			return bad(c, "cannot fill", map->name);
 	}
-	if (tn_map_host_update(map, &key, value, 0) || tn_map_freeze(map) || tn_map_make_const(map))
+	if (tn_map_freeze(map) || tn_map_make_const(map))
 		return bad(c, "cannot make constant", map->name);
 	return true;
 }
