@@ -15,14 +15,14 @@
  * publishes it, then removes the old one; in between both are there and readers find either.
  * Per-slot maps change values in place, as the kernel does, numbered by the lock word.
  *
- * A removed element keeps its bytes: it waits in a ring of nr_spares cells, and its slot is empty
- * for reuse when as many others were removed after it. Programs that still hold a pointer to it
- * read the old value until then, and some live value of this map afterwards; element memory never
- * becomes anything else. That is at least as long as the kernel's preallocated maps wait, needs no
- * look at epochs, and a full map accepts delete and insert for ever: live and waiting elements
- * together fill at most two thirds of the slots. Where nothing is empty near the home group,
- * because one key is updated again and again, a slot is reused as soon as 64 others were removed
- * after it: old copies of one key shall not push it far from home.
+ * A removed element keeps its value: its slot waits, and is free for reuse when nr_spares others
+ * were removed after it, which its ticket, stored over its key, tells. Programs that still hold a
+ * pointer to it read the old value until then, and some live value of this map afterwards; element
+ * memory never becomes anything else. That is at least as long as the kernel's preallocated maps
+ * wait, needs no look at epochs and no list, and a full map accepts delete and insert for ever:
+ * there are more slots than live and waiting elements, tickets being unique. Where nothing is free
+ * near the home group, because one key is updated again and again, a slot is reused as soon as
+ * min_age others were removed after it: old copies of one key shall not push it far from home.
  */
 #include "maps/hash_core.h"
 
@@ -173,42 +173,106 @@ tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map)
 
 /* ---- Writing: inside a writer section ---- */
 
-/* Find the key under its home group's lock: nobody else moves it. */
-static struct tn_hash_place find_locked(const struct tn_hash *h, const void *key, uint64_t hash)
+/* Bit i: slot i of the group is empty, or has waited its full time as far as its control byte
+ * tells. The codes come again, so that one in eight of those that have is overlooked. */
+static TN_ALWAYS_INLINE uint32_t match_aged(const struct tn_hash *h, uint32_t group)
+{
+	uint8_t now = (uint8_t)(tn_load_relaxed(&h->ticket) >> h->wait_shift);
+
+	return tn_group_aged(&h->groups[group], now, h->wait_age);
+}
+
+/* A look at the home group, where nearly all keys are, before it is locked: memory is on its way
+ * when it is needed, and the lock is held for less. */
+struct guess {
+	struct tn_hash_place at;
+	bool hit;
+	uint32_t seq;  /* of the group */
+	uint32_t slot; /* that may be free, TN_HASH_NOWHERE: none */
+};
+
+static TN_ALWAYS_INLINE void guess_slot(const struct tn_hash *h, uint32_t home, struct guess *guess)
+{
+	uint32_t match = match_aged(h, home);
+
+	guess->slot = TN_HASH_NOWHERE;
+	if (tn_unlikely(!match))
+		return;
+	guess->slot = home * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
+	__builtin_prefetch(tn_hash_elem(h, guess->slot), 1);
+}
+
+static TN_ALWAYS_INLINE void guess_place(const struct tn_hash *h, const void *key, size_t key_size,
+					 uint64_t hash, struct guess *guess)
+{
+	uint32_t passed;
+
+	guess->at = (struct tn_hash_place){ .group = tn_hash_home(h, hash) };
+	guess->hit = read_group(h, guess->at.group, key, key_size, hash, &guess->at.index,
+				&guess->seq, &passed) == TN_HASH_HIT;
+}
+
+static TN_ALWAYS_INLINE void take_guess(const struct tn_hash *h, const void *key, uint64_t hash,
+					bool slot_too, struct guess *guess)
+{
+	if (slot_too)
+		guess_slot(h, tn_hash_home(h, hash), guess);
+	switch (h->map.key_size) {
+	case 4:
+		guess_place(h, key, 4, hash, guess);
+		break;
+	case 8:
+		guess_place(h, key, 8, hash, guess);
+		break;
+	default:
+		guess_place(h, key, h->map.key_size, hash, guess);
+	}
+}
+
+/* Find the key under its home group's lock: nobody else moves it. Where no slot of the group went
+ * live or away since the guess, it holds. */
+static TN_ALWAYS_INLINE struct tn_hash_place find_locked(const struct tn_hash *h, const void *key,
+							 uint64_t hash, const struct guess *guess)
 {
 	struct tn_hash_place at;
 	uint32_t seq;
 
+	if (tn_likely(guess->hit) &&
+	    tn_likely(tn_load_relaxed(&h->groups[guess->at.group].seq) == guess->seq))
+		return guess->at;
 	for (uint32_t tries = 0;
 	     search(h, key, h->map.key_size, hash, true, &at, &seq) == TN_HASH_CHANGED; tries++)
 		tn_group_relax(tries);
 	return at;
 }
 
-/* Count an element in the first `depth` groups of its path, before it is published... */
-static void raise_passed(const struct tn_hash *h, uint64_t hash, uint32_t depth)
+/* Count an element in the groups of its path from the depth `from` to before `to`, before it is
+ * published beyond them... */
+static void raise_passed(const struct tn_hash *h, uint64_t hash, uint32_t from, uint32_t to)
 {
 	uint32_t home = tn_hash_home(h, hash), group = home;
 
-	for (; depth; depth--, group = tn_hash_next(h, home, group)) {
+	for (uint32_t depth = 0; depth < to; depth++, group = tn_hash_next(h, home, group)) {
 		_Atomic uint8_t *count = &h->groups[group].passed[tn_hash_class(hash)];
 		uint8_t old = tn_load_relaxed(count);
 
-		while (old != UINT8_MAX && !tn_cas_acq_rel(count, &old, (uint8_t)(old + 1)))
+		while (depth >= from && old != UINT8_MAX &&
+		       !tn_cas_acq_rel(count, &old, (uint8_t)(old + 1)))
 			;
 	}
 }
 
 /* ... and out of them, after it is gone. */
-static void lower_passed(const struct tn_hash *h, uint64_t hash, uint32_t depth)
+static void lower_passed(const struct tn_hash *h, uint64_t hash, uint32_t from, uint32_t to)
 {
 	uint32_t home = tn_hash_home(h, hash), group = home;
 
-	for (; depth; depth--, group = tn_hash_next(h, home, group)) {
+	for (uint32_t depth = 0; depth < to; depth++, group = tn_hash_next(h, home, group)) {
 		_Atomic uint8_t *count = &h->groups[group].passed[tn_hash_class(hash)];
 		uint8_t old = tn_load_relaxed(count);
 
-		while (old != UINT8_MAX && !tn_cas_acq_rel(count, &old, (uint8_t)(old - 1)))
+		while (depth >= from && old != UINT8_MAX &&
+		       !tn_cas_acq_rel(count, &old, (uint8_t)(old - 1)))
 			;
 	}
 }
@@ -218,149 +282,138 @@ static void set_ctrl(const struct tn_hash *h, uint32_t index, uint8_t ctrl)
 	TN_WORD_STORE(tn_hash_ctrl_at(h, index), ctrl);
 }
 
-/* An element that was removed; its slot is to be queued once the locks are free. */
-struct removed {
-	uint32_t index; /* TN_HASH_NOWHERE: none */
-	uint64_t ticket;
-};
-
-static void draw_ticket(struct tn_hash *h, uint32_t index, struct removed *removed)
-{
-	*removed = (struct removed){ index, tn_add_relaxed(&h->ticket, 1) };
-}
-
-/* Under no lock: readers see no difference, and inserters take the slot when they see it. Where the
- * slot was reused early, another code or a live byte stands there, and stays. */
-static void end_wait(const struct tn_hash *h, uint32_t index, uint64_t ticket)
-{
-	uint8_t ctrl = tn_hash_wait_ctrl(ticket);
-
-	tn_cas_acq_rel(tn_hash_ctrl_at(h, index), &ctrl, TN_HASH_EMPTY);
-}
-
-/* Queue the slot of a removed element and empty the one that waited longest. */
-static void retire(struct tn_hash *h, const struct removed *removed)
-{
-	_Atomic uint64_t *cell = &h->waiting[removed->ticket % h->nr_spares];
-	uint64_t old = tn_load_relaxed(cell);
-
-	do {
-		/* A whole turn of the ring went by since the ticket was drawn: this is older. */
-		if (old && (int32_t)((uint32_t)(old >> 32) - (uint32_t)removed->ticket) > 0) {
-			end_wait(h, removed->index, removed->ticket);
-			return;
-		}
-	} while (!tn_cas_acq_rel(cell, &old, removed->ticket << 32 | (removed->index + 1)));
-	if (old)
-		end_wait(h, (uint32_t)old - 1, old >> 32);
-}
-
-/* How many groups are searched for an empty slot before one that waits may be taken. */
+/* How many groups are searched for a slot that waited its full time before a younger one is taken.
+ */
 #define NEAR_GROUPS 3u
 
-/* Bit i: slot i of the group waits, and at least TN_HASH_MIN_SPARES others were removed after it.
- * The code gives the age modulo 127, so some older ones are overlooked. */
-static uint32_t match_aged(const struct tn_hash *h, const struct tn_hash_group *g)
+/* A free slot of a group, TN_HASH_NOWHERE: none. Near: among those that are likely old enough. */
+static TN_ALWAYS_INLINE uint32_t free_slot_in(const struct tn_hash *h, uint32_t group, bool near)
 {
-	uint32_t now = (uint32_t)tn_load_relaxed(&h->ticket) % TN_HASH_WAIT_CODES, match = 0;
+	uint32_t match, index, age = near ? h->nr_spares : h->min_age;
 
-	for (uint32_t i = 0; i < TN_HASH_GROUP_SLOTS; i++) {
-		uint32_t code = (uint32_t)tn_load_relaxed(&g->ctrl[i]) - TN_HASH_WAITING;
-		uint32_t age = (now + TN_HASH_WAIT_CODES - 1 - code) % TN_HASH_WAIT_CODES;
-
-		if (code < TN_HASH_WAIT_CODES && age >= TN_HASH_MIN_SPARES)
-			match |= 1u << i;
+	if (near)
+		match = match_aged(h, group);
+	else
+		match = ~tn_group_live(&h->groups[group]) & ((1u << TN_HASH_GROUP_SLOTS) - 1);
+	for (; match; match &= match - 1) {
+		index = group * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
+		if (tn_likely(tn_hash_is_free(h, index, age)))
+			return index;
 	}
-	return match;
-}
-
-static uint32_t match_free(const struct tn_hash *h, uint32_t group, bool aged)
-{
-	const struct tn_hash_group *g = &h->groups[group];
-	uint32_t match = tn_group_match(g, TN_HASH_EMPTY);
-
-	return match || !aged ? match : match_aged(h, g);
+	return TN_HASH_NOWHERE;
 }
 
 enum lock_result { LOCK_DONE, LOCK_NONE_FREE, LOCK_TAKEN };
 
 /* The first free slot in the first `nr` groups of the path; its group is then locked (the home
  * group and `held` were before). */
-static enum lock_result lock_free_slot(struct tn_hash *h, uint32_t home, uint32_t held, uint32_t nr,
-				       bool aged, struct tn_hash_place *at)
+static TN_ALWAYS_INLINE enum lock_result lock_free_slot(struct tn_hash *h, uint32_t home,
+							uint32_t held, uint32_t nr, bool near,
+							struct tn_hash_place *at)
 {
-	uint32_t match;
-
 	*at = (struct tn_hash_place){ .group = home };
 	for (; at->depth < nr; at->depth++) {
-		/* Looked at before the lock, to keep off the locks of full groups. */
-		if (match_free(h, at->group, aged)) {
-			if (!tn_group_lock_further(h, at->group, home, held))
-				return LOCK_TAKEN;
-			match = match_free(h, at->group, aged);
-			if (match) {
-				at->index = at->group * TN_HASH_GROUP_SLOTS +
-					    (uint32_t)__builtin_ctz(match);
+		at->index = free_slot_in(h, at->group, near);
+		if (at->index != TN_HASH_NOWHERE) {
+			if (tn_likely(at->group == home || at->group == held))
 				return LOCK_DONE;
-			}
-			tn_group_unlock_further(h, at->group, home, held);
+			/* Looked at before the lock, to keep off the locks of full groups. */
+			if (!tn_group_trylock(&h->groups[at->group]))
+				return LOCK_TAKEN;
+			at->index = free_slot_in(h, at->group, near);
+			if (at->index != TN_HASH_NOWHERE)
+				return LOCK_DONE;
+			tn_group_unlock(&h->groups[at->group]);
 		}
 		at->group = tn_hash_next(h, home, at->group);
 	}
 	return LOCK_NONE_FREE;
 }
 
-/* A slot for a new element on the path, its group locked. False: start over, nothing more is locked
- * than was before; others hold locks, or slots are on their way to the ring. */
-static bool lock_slot(struct tn_hash *h, uint64_t hash, uint32_t held, struct tn_hash_place *at)
+static TN_NOINLINE enum lock_result lock_other_slot(struct tn_hash *h, uint32_t home, uint32_t held,
+						    struct tn_hash_place *at)
 {
-	uint32_t home = tn_hash_home(h, hash);
 	enum lock_result result;
 
-	result = lock_free_slot(h, home, held, TN_MIN(NEAR_GROUPS, h->nr_groups), false, at);
-	if (tn_unlikely(result == LOCK_NONE_FREE))
-		result = lock_free_slot(h, home, held, h->nr_groups, true, at);
-	return result == LOCK_DONE;
+	result = lock_free_slot(h, home, held, TN_MIN(NEAR_GROUPS, h->nr_groups), true, at);
+	if (result == LOCK_NONE_FREE)
+		result = lock_free_slot(h, home, held, h->nr_groups, false, at);
+	return result;
 }
 
+/* A slot for a new element on the path, its group locked. False: start over, nothing more is locked
+ * than was before; others hold locks. */
+static TN_ALWAYS_INLINE bool lock_slot(struct tn_hash *h, uint64_t hash, uint32_t held,
+				       const struct guess *guess, struct tn_hash_place *at)
+{
+	uint32_t home = tn_hash_home(h, hash);
+
+	if (tn_likely(guess->slot != TN_HASH_NOWHERE) &&
+	    tn_likely(tn_hash_is_free(h, guess->slot, h->nr_spares))) {
+		*at = (struct tn_hash_place){ .group = home, .index = guess->slot };
+		return true;
+	}
+	return lock_other_slot(h, home, held, at) == LOCK_DONE;
+}
+
+/* The group's number is odd meanwhile: readers that found the element live and read a ticket where
+ * they expect a key start over. */
+static TN_ALWAYS_INLINE void set_waiting(struct tn_hash *h, uint32_t index, uint64_t ticket)
+{
+	set_ctrl(h, index, tn_hash_wait_ctrl(h, ticket));
+	TN_WORD_STORE(tn_hash_ticket_at(h, index), ticket);
+}
+
+static void set_one_live(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
+{
+	struct tn_hash_group *g = &h->groups[at->group];
+
+	tn_seq_begin_write(&g->seq);
+	set_ctrl(h, at->index, tn_hash_ctrl(hash));
+	tn_seq_end_write(&g->seq);
+}
+
+static void set_one_waiting(struct tn_hash *h, const struct tn_hash_place *at, uint64_t ticket)
+{
+	struct tn_hash_group *g = &h->groups[at->group];
+
+	tn_seq_begin_write(&g->seq);
+	set_waiting(h, at->index, ticket);
+	tn_seq_end_write(&g->seq);
+}
+
+/* In all of these, the groups of the places are locked. */
 static void publish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
 {
-	struct tn_hash_group *g = &h->groups[at->group];
-
-	raise_passed(h, hash, at->depth);
-	tn_seq_begin_write(&g->seq);
-	set_ctrl(h, at->index, tn_hash_ctrl(hash));
-	tn_seq_end_write(&g->seq);
+	raise_passed(h, hash, 0, at->depth);
+	set_one_live(h, at, hash);
 }
 
-/* Both groups are locked. */
-static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash,
-		      const struct removed *removed)
+static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
 {
-	struct tn_hash_group *g = &h->groups[at->group];
-
-	tn_seq_begin_write(&g->seq);
-	set_ctrl(h, at->index, tn_hash_wait_ctrl(removed->ticket));
-	tn_seq_end_write(&g->seq);
-	lower_passed(h, hash, at->depth);
+	set_one_waiting(h, at, tn_add_relaxed(&h->ticket, 1));
+	lower_passed(h, hash, 0, at->depth);
 }
 
-/* The new copy before the old one; in one group, both with one change of its number. */
+/* The new copy before the old one; in one group, both with one change of its number. Groups that
+ * both passed count on: there is one of them beyond at every moment. */
 static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
-			    const struct tn_hash_place *old, uint64_t hash,
-			    const struct removed *removed)
+			    const struct tn_hash_place *old, uint64_t hash)
 {
 	struct tn_hash_group *g = &h->groups[at->group];
+	uint64_t ticket = tn_add_relaxed(&h->ticket, 1);
 
-	if (at->group != old->group) {
-		publish(h, at, hash);
-		unpublish(h, old, hash, removed);
+	if (tn_likely(at->group == old->group)) {
+		tn_seq_begin_write(&g->seq);
+		set_ctrl(h, at->index, tn_hash_ctrl(hash));
+		set_waiting(h, old->index, ticket);
+		tn_seq_end_write(&g->seq);
 		return;
 	}
-	tn_seq_begin_write(&g->seq);
-	set_ctrl(h, at->index, tn_hash_ctrl(hash));
-	set_ctrl(h, old->index, tn_hash_wait_ctrl(removed->ticket));
-	tn_seq_end_write(&g->seq);
+	raise_passed(h, hash, old->depth, at->depth);
+	set_one_live(h, at, hash);
+	set_one_waiting(h, old, ticket);
+	lower_passed(h, hash, at->depth, old->depth);
 }
 
 static bool reserve_count(struct tn_hash *h)
@@ -402,8 +455,8 @@ static void write_slot_values(const struct tn_hash *h, uint32_t index,
 
 /* Fill an empty slot. Readers that still compare the key of the element that was here find the
  * group's number changed. */
-static void write_elem(const struct tn_hash *h, uint32_t index, const void *key,
-		       const struct tn_hash_source *from)
+static TN_ALWAYS_INLINE void write_elem(const struct tn_hash *h, uint32_t index, const void *key,
+					const struct tn_hash_source *from)
 {
 	unsigned char *elem = tn_hash_elem(h, index);
 
@@ -433,14 +486,14 @@ static void change_slot_values(struct tn_hash *h, const struct tn_hash_place *at
 enum { RESTART = 1 };
 
 static int insert_locked(struct tn_hash *h, const void *key, uint64_t hash,
-			 const struct tn_hash_source *from)
+			 const struct tn_hash_source *from, const struct guess *guess)
 {
 	uint32_t home = tn_hash_home(h, hash);
 	struct tn_hash_place at;
 
 	if (!reserve_count(h))
 		return -E2BIG;
-	if (!lock_slot(h, hash, home, &at)) {
+	if (!lock_slot(h, hash, home, guess, &at)) {
 		unreserve_count(h);
 		return RESTART;
 	}
@@ -452,7 +505,7 @@ static int insert_locked(struct tn_hash *h, const void *key, uint64_t hash,
 
 static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 			  const struct tn_hash_place *old, const struct tn_hash_source *from,
-			  struct removed *removed)
+			  const struct guess *guess)
 {
 	uint32_t home = tn_hash_home(h, hash);
 	struct tn_hash_place at;
@@ -464,52 +517,51 @@ static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 		tn_group_unlock_further(h, old->group, home, home);
 		return 0;
 	}
-	if (!lock_slot(h, hash, old->group, &at)) {
+	if (!lock_slot(h, hash, old->group, guess, &at)) {
 		tn_group_unlock_further(h, old->group, home, home);
 		return RESTART;
 	}
 	write_elem(h, at.index, key, from);
-	draw_ticket(h, old->index, removed);
-	publish_instead(h, &at, old, hash, removed);
+	publish_instead(h, &at, old, hash);
 	tn_group_unlock_further(h, at.group, home, old->group);
 	tn_group_unlock_further(h, old->group, home, home);
 	return 0;
 }
 
 static int update_locked(struct tn_hash *h, const void *key, uint64_t hash,
-			 const struct tn_hash_source *from, uint64_t flags, struct removed *removed)
+			 const struct tn_hash_source *from, uint64_t flags,
+			 const struct guess *guess)
 {
-	struct tn_hash_place old = find_locked(h, key, hash);
+	struct tn_hash_place old = find_locked(h, key, hash, guess);
 
 	if (old.index == TN_HASH_NOWHERE)
-		return flags == TN_MAP_EXIST ? -ENOENT : insert_locked(h, key, hash, from);
+		return flags == TN_MAP_EXIST ? -ENOENT : insert_locked(h, key, hash, from, guess);
 	if (flags == TN_MAP_NOEXIST)
 		return -EEXIST;
-	return replace_locked(h, key, hash, &old, from, removed);
+	return replace_locked(h, key, hash, &old, from, guess);
 }
 
 int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_source *from,
 		   uint64_t flags)
 {
+	struct guess guessed;
 	struct tn_thread *t = tn_thread_self();
 	uint64_t hash = tn_hash_of(h, key);
 	struct tn_hash_group *home = &h->groups[tn_hash_home(h, hash)];
-	struct removed removed = { .index = TN_HASH_NOWHERE };
 	int err;
 
 	if (flags > TN_MAP_EXIST)
 		return -EINVAL;
 	tn_writer_enter(t);
 	for (uint32_t tries = 0;; tries++) {
+		take_guess(h, key, hash, true, &guessed);
 		tn_group_lock(home);
-		err = update_locked(h, key, hash, from, flags, &removed);
+		err = update_locked(h, key, hash, from, flags, &guessed);
 		tn_group_unlock(home);
 		if (err != RESTART)
 			break;
 		tn_group_relax(tries);
 	}
-	if (removed.index != TN_HASH_NOWHERE)
-		retire(h, &removed);
 	tn_writer_leave(t);
 	return err;
 }
@@ -529,10 +581,10 @@ void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value)
 }
 
 static int remove_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value,
-			 struct removed *removed)
+			 const struct guess *guess)
 {
 	uint32_t home = tn_hash_home(h, hash);
-	struct tn_hash_place at = find_locked(h, key, hash);
+	struct tn_hash_place at = find_locked(h, key, hash, guess);
 
 	if (at.index == TN_HASH_NOWHERE)
 		return -ENOENT;
@@ -540,8 +592,7 @@ static int remove_locked(struct tn_hash *h, const void *key, uint64_t hash, void
 		return RESTART;
 	if (value)
 		tn_hash_copy_out(h, at.index, value);
-	draw_ticket(h, at.index, removed);
-	unpublish(h, &at, hash, removed);
+	unpublish(h, &at, hash);
 	tn_group_unlock_further(h, at.group, home, home);
 	unreserve_count(h);
 	return 0;
@@ -549,23 +600,22 @@ static int remove_locked(struct tn_hash *h, const void *key, uint64_t hash, void
 
 int tn_hash_remove(struct tn_hash *h, const void *key, void *value)
 {
+	struct guess guessed;
 	struct tn_thread *t = tn_thread_self();
 	uint64_t hash = tn_hash_of(h, key);
 	struct tn_hash_group *home = &h->groups[tn_hash_home(h, hash)];
-	struct removed removed = { .index = TN_HASH_NOWHERE };
 	int err;
 
 	tn_writer_enter(t);
 	for (uint32_t tries = 0;; tries++) {
+		take_guess(h, key, hash, false, &guessed);
 		tn_group_lock(home);
-		err = remove_locked(h, key, hash, value, &removed);
+		err = remove_locked(h, key, hash, value, &guessed);
 		tn_group_unlock(home);
 		if (err != RESTART)
 			break;
 		tn_group_relax(tries);
 	}
-	if (removed.index != TN_HASH_NOWHERE)
-		retire(h, &removed);
 	tn_writer_leave(t);
 	return err;
 }
@@ -578,7 +628,7 @@ int tn_hash_lookup_locked(struct tn_hash *h, const void *key, uint64_t hash, voi
 
 	tn_writer_enter(t);
 	tn_group_lock(home);
-	at = find_locked(h, key, hash);
+	at = find_locked(h, key, hash, &(struct guess){ .hit = false });
 	if (at.index != TN_HASH_NOWHERE)
 		tn_hash_copy_out(h, at.index, value);
 	tn_group_unlock(home);

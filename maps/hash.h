@@ -23,16 +23,24 @@
 #include "maps/map.h"
 
 #define TN_HASH_GROUP_SLOTS 16u
-#define TN_HASH_MIN_SPARES  64u
 #define TN_HASH_CLASSES	    8u
 
+/* A removed element is reused only when nr_spares others were removed after it: an eighth of
+ * max_entries and at least 64, or as many as fit into 256 KiB where that are fewer, but 4. Only
+ * where nothing else is free near its home, because one key is updated again and again, is it
+ * reused earlier, yet not before min_age others were removed. */
+#define TN_HASH_MIN_SPARES   64u
+#define TN_HASH_LEAST_SPARES 4u
+#define TN_HASH_SPARE_BYTES  (256u << 10)
+
 /* ctrl bytes. Zeroed pages are an empty table. Only live ones have the top bit set. */
-#define TN_HASH_EMPTY 0x00u
-/* 0x01 to 0x7f: removed, but a program may still hold a pointer (see hash.c): 1 + the ticket of the
- * removal modulo 127, by which its age can be told. */
-#define TN_HASH_WAITING	   0x01u
-#define TN_HASH_WAIT_CODES 127u
-#define TN_HASH_LIVE	   0x80u /* | the low 7 bits of the key's hash */
+#define TN_HASH_EMPTY 0x00u /* never used */
+/* 0x01 to 0x7e: removed, but a program may still hold a pointer (see hash.c): the low bits of the
+ * removal's ticket, in units of 1 << wait_shift. The whole ticket stands in the element, in place
+ * of the first 8 bytes of the key. */
+#define TN_HASH_WAITING 0x01u
+#define TN_HASH_NO_SLOT 0x7fu /* has no element: fills the last groups up */
+#define TN_HASH_LIVE	0x80u /* | the low 7 bits of the key's hash */
 
 /* 32 bytes, so that a group never crosses a cache line. */
 struct TN_ALIGNED(32) tn_hash_group {
@@ -61,17 +69,16 @@ struct tn_hash {
 	uint32_t nr_groups;   /* prime */
 	uint32_t elem_stride; /* bytes; the key is at 0, padded with zeros to 8 */
 	uint32_t value_off;   /* of the value in the element; per-slot maps: unused */
-	uint32_t nr_spares;   /* cells of `waiting` */
-	uint64_t seed[2];     /* seed[1] is odd */
+	uint32_t nr_slots;    /* with an element: the first ones */
+	uint32_t nr_spares;   /* see TN_HASH_MIN_SPARES */
+	uint32_t min_age;
+	uint8_t wait_shift; /* of tickets in control bytes */
+	uint8_t wait_age;   /* nr_spares as a difference of control bytes, at most 16 */
+	uint64_t seed[2];   /* seed[1] is odd */
 	/* Per-slot maps: value of `slot` = slot_values + slot * map.slot_stride + index *
 	 * map.value_stride. NULL for others. */
 	unsigned char *slot_values;
-	size_t table_bytes,
-		slot_bytes; /* of the two mappings: groups + elems + waiting; slot_values */
-
-	/* The last nr_spares removed elements, a ring: low half slot index + 1, high half the low
-	 * half of its ticket; 0: none yet. */
-	_Atomic uint64_t *waiting;
+	size_t table_bytes, slot_bytes; /* of the two mappings: groups + elems; slot_values */
 
 	/* Written by every insert, delete and replace: kept a line away from what readers need. */
 	char pad[64];
@@ -80,10 +87,10 @@ struct tn_hash {
 };
 
 struct tn_hash_stats {
-	uint32_t live, waiting, empty;
-	uint32_t max_probe; /* groups that the worst key's search visits */
-	double mean_probe;  /* over all live keys */
-	double mean_miss;   /* the same for absent keys, over all home groups and classes */
+	uint32_t live, waiting, empty; /* empty: free for reuse, too */
+	uint32_t max_probe;	       /* groups that the worst key's search visits */
+	double mean_probe;	       /* over all live keys */
+	double mean_miss; /* the same for absent keys, over all home groups and classes */
 };
 
 /* Check every invariant that holds while nobody writes; false, and words in tn_err_last(), where

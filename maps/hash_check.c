@@ -49,22 +49,51 @@ static int check_elem(struct check *c, uint32_t index, uint8_t ctrl)
 	return 0;
 }
 
+/* A waiting element has a ticket that was drawn, of which its control byte tells. */
+static int check_waiting(struct check *c, uint32_t index, uint8_t ctrl)
+{
+	const struct tn_hash *h = c->h;
+	uint64_t ticket = tn_load_relaxed(tn_hash_ticket_at(h, index));
+
+	if (ticket >= tn_load_relaxed(&h->ticket) || ctrl != tn_hash_wait_ctrl(h, ticket))
+		return tn_map_err(&h->map, -EINVAL,
+				  "slot %u: control byte 0x%02x, but removed with ticket %llu",
+				  index, ctrl, (unsigned long long)ticket);
+	if (tn_hash_is_free(h, index, h->nr_spares))
+		c->stats.empty++;
+	else
+		c->stats.waiting++;
+	return 0;
+}
+
+static int check_slot(struct check *c, uint32_t index)
+{
+	uint8_t ctrl = tn_load_relaxed(tn_hash_ctrl_at(c->h, index));
+
+	if ((index >= c->h->nr_slots) != (ctrl == TN_HASH_NO_SLOT))
+		return tn_map_err(&c->h->map, -EINVAL, "slot %u of %u: control byte 0x%02x", index,
+				  c->h->nr_slots, ctrl);
+	if (ctrl == TN_HASH_NO_SLOT)
+		return 0;
+	if (ctrl & TN_HASH_LIVE)
+		return check_elem(c, index, ctrl);
+	if (ctrl != TN_HASH_EMPTY)
+		return check_waiting(c, index, ctrl);
+	c->stats.empty++;
+	return 0;
+}
+
+/* Tickets are unique, so no more than nr_spares slots wait. */
 static int check_slots(struct check *c)
 {
 	uint32_t nr = c->h->nr_groups * TN_HASH_GROUP_SLOTS;
 	int err = 0;
 
-	for (uint32_t i = 0; i < nr && !err; i++) {
-		uint8_t ctrl = tn_load_relaxed(
-			&c->h->groups[i / TN_HASH_GROUP_SLOTS].ctrl[i % TN_HASH_GROUP_SLOTS]);
-
-		if (ctrl & TN_HASH_LIVE)
-			err = check_elem(c, i, ctrl);
-		else if (ctrl == TN_HASH_EMPTY)
-			c->stats.empty++;
-		else
-			c->stats.waiting++;
-	}
+	for (uint32_t i = 0; i < nr && !err; i++)
+		err = check_slot(c, i);
+	if (!err && c->stats.waiting > c->h->nr_spares)
+		err = tn_map_err(&c->h->map, -EINVAL, "%u slots wait, expected at most %u",
+				 c->stats.waiting, c->h->nr_spares);
 	return err;
 }
 
@@ -109,24 +138,6 @@ static int check_groups(struct check *c)
 	return 0;
 }
 
-/* Every waiting slot is in the ring, by the ticket of its last removal. */
-static int check_waiting(const struct check *c)
-{
-	const struct tn_hash *h = c->h;
-	uint32_t found = 0;
-
-	for (uint32_t i = 0; i < h->nr_spares; i++) {
-		uint64_t cell = tn_load_relaxed(&h->waiting[i]);
-
-		found += cell && tn_hash_is_waiting(h, (uint32_t)cell - 1, cell >> 32);
-	}
-	/* A slot that was reused early may stand there twice. */
-	if (found < c->stats.waiting)
-		return tn_map_err(&h->map, -EINVAL, "%u slots wait, %u are in the ring",
-				  c->stats.waiting, found);
-	return 0;
-}
-
 bool tn_hash_is_valid(struct tn_map *map, struct tn_hash_stats *out)
 {
 	struct check c = { .h = (struct tn_hash *)(void *)map };
@@ -138,8 +149,6 @@ bool tn_hash_is_valid(struct tn_map *map, struct tn_hash_stats *out)
 	err = check_slots(&c);
 	if (!err)
 		err = check_groups(&c);
-	if (!err)
-		err = check_waiting(&c);
 	if (!err && (c.stats.live != map->ops->count(map) || c.stats.live > map->max_entries))
 		err = tn_map_err(map, -EINVAL, "%u live elements, counted %u of at most %u",
 				 c.stats.live, map->ops->count(map), map->max_entries);

@@ -41,6 +41,19 @@ static TN_ALWAYS_INLINE uint32_t tn_group_live(const struct tn_hash_group *g)
 	return (uint32_t)_mm_movemask_epi8(_mm_load_si128((const __m128i *)(const void *)g));
 }
 
+/* Slots that are empty, and waiting ones whose code, modulo 128, is `age` or more before `now`. */
+static TN_ALWAYS_INLINE uint32_t tn_group_aged(const struct tn_hash_group *g, uint8_t now,
+					       uint8_t age)
+{
+	__m128i bytes = _mm_load_si128((const __m128i *)(const void *)g);
+	__m128i empty = _mm_cmpeq_epi8(bytes, _mm_setzero_si128());
+	__m128i ages = _mm_and_si128(_mm_sub_epi8(_mm_set1_epi8((char)now), bytes),
+				     _mm_set1_epi8(0x7f));
+	__m128i aged = _mm_cmpgt_epi8(ages, _mm_set1_epi8((char)(age - 1)));
+
+	return (uint32_t)_mm_movemask_epi8(_mm_andnot_si128(bytes, _mm_or_si128(empty, aged)));
+}
+
 #else
 
 /* Gather the top bits of 8 bytes: the multiplier moves bit 8i + 7 to bit 56 + i, without carries.
@@ -74,6 +87,19 @@ static TN_ALWAYS_INLINE uint32_t tn_group_live(const struct tn_hash_group *g)
 {
 	return tn_group_top_bits(TN_WORD_LOAD(&g->ctrl_words[0])) |
 	       tn_group_top_bits(TN_WORD_LOAD(&g->ctrl_words[1])) << 8;
+}
+
+static inline uint32_t tn_group_aged(const struct tn_hash_group *g, uint8_t now, uint8_t age)
+{
+	uint32_t match = 0;
+
+	for (uint32_t i = 0; i < TN_HASH_GROUP_SLOTS; i++) {
+		uint8_t ctrl = TN_WORD_LOAD(&g->ctrl[i]);
+		bool aged = ctrl == TN_HASH_EMPTY || ((now - ctrl) & 0x7f) >= age;
+
+		match |= (uint32_t)(aged && !(ctrl & TN_HASH_LIVE)) << i;
+	}
+	return match;
 }
 
 #endif
@@ -233,10 +259,13 @@ static TN_ALWAYS_INLINE uint8_t tn_hash_ctrl(uint64_t hash)
 	return (uint8_t)(TN_HASH_LIVE | (hash & 0x7f));
 }
 
-/* The control byte of an element removed with this ticket, of which the low half is enough. */
-static TN_ALWAYS_INLINE uint8_t tn_hash_wait_ctrl(uint64_t ticket)
+/* The control byte of an element removed with this ticket. Two of 128 codes mean something else;
+ * their neighbours serve. */
+static TN_ALWAYS_INLINE uint8_t tn_hash_wait_ctrl(const struct tn_hash *h, uint64_t ticket)
 {
-	return (uint8_t)(TN_HASH_WAITING + (uint32_t)ticket % TN_HASH_WAIT_CODES);
+	uint32_t code = (uint32_t)(ticket >> h->wait_shift) & 0x7f;
+
+	return (uint8_t)(code == 0 ? TN_HASH_WAITING : code == TN_HASH_NO_SLOT ? code - 1 : code);
 }
 
 static TN_ALWAYS_INLINE _Atomic uint8_t *tn_hash_ctrl_at(const struct tn_hash *h, uint32_t index)
@@ -244,14 +273,29 @@ static TN_ALWAYS_INLINE _Atomic uint8_t *tn_hash_ctrl_at(const struct tn_hash *h
 	return &h->groups[index / TN_HASH_GROUP_SLOTS].ctrl[index % TN_HASH_GROUP_SLOTS];
 }
 
-static inline bool tn_hash_is_waiting(const struct tn_hash *h, uint32_t index, uint64_t ticket)
-{
-	return tn_load_relaxed(tn_hash_ctrl_at(h, index)) == tn_hash_wait_ctrl(ticket);
-}
-
 static TN_ALWAYS_INLINE unsigned char *tn_hash_elem(const struct tn_hash *h, uint32_t index)
 {
 	return h->elems + (size_t)index * h->elem_stride;
+}
+
+/* Where a removed element has its ticket. */
+static TN_ALWAYS_INLINE _Atomic uint64_t *tn_hash_ticket_at(const struct tn_hash *h, uint32_t index)
+{
+	return (_Atomic uint64_t *)(void *)tn_hash_elem(h, index);
+}
+
+/* Is the slot free for a new element: never used, or removed before `age` others were? Certain
+ * under the group's lock, else a guess. */
+static TN_ALWAYS_INLINE bool tn_hash_is_free(const struct tn_hash *h, uint32_t index, uint32_t age)
+{
+	uint8_t ctrl = tn_load_relaxed(tn_hash_ctrl_at(h, index));
+	uint64_t ticket;
+
+	if (tn_unlikely(ctrl >= TN_HASH_NO_SLOT))
+		return false;
+	/* Read in either case, as nobody can predict which it is. */
+	ticket = TN_WORD_LOAD(tn_hash_ticket_at(h, index));
+	return (ctrl == TN_HASH_EMPTY) | (tn_load_relaxed(&h->ticket) - ticket > age);
 }
 
 #endif

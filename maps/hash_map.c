@@ -257,13 +257,14 @@ static int check_percpu_hash(const struct tn_map *map)
 	return err;
 }
 
+/* 1 counts as one here: a single group is its own path. */
 static bool is_prime(uint32_t n)
 {
 	for (uint32_t d = 3; (uint64_t)d * d <= n; d += 2) {
 		if (n % d == 0)
 			return false;
 	}
-	return n % 2 != 0;
+	return n % 2 != 0 || n == 2;
 }
 
 static void draw_seed(struct tn_hash *h)
@@ -279,34 +280,71 @@ static void draw_seed(struct tn_hash *h)
 	h->seed[1] |= 1;
 }
 
-/* The sizes that follow from the attributes. Element indices fit 32 bits: max_entries does, and the
- * charge below fails long before the product does not. */
+/* Elements of this size and more are packed closer: copying them costs more than a longer search.
+ */
+#define LARGE_ELEM_BYTES 16384u
+
+/* The bytes that one element more costs. */
+static uint64_t elem_bytes(const struct tn_hash *h)
+{
+	uint64_t slots = h->map.type == TN_MAP_HASH ? 0 : h->map.rt->max_slots;
+
+	return h->elem_stride + slots * h->map.value_stride;
+}
+
+/* How long removed elements wait; see TN_HASH_MIN_SPARES. */
+static void size_waiting(struct tn_hash *h)
+{
+	uint64_t least = TN_HASH_SPARE_BYTES / elem_bytes(h);
+
+	least = TN_MAX(TN_MIN(least, TN_HASH_MIN_SPARES), TN_HASH_LEAST_SPARES);
+	h->nr_spares = (uint32_t)TN_MAX((uint64_t)h->map.max_entries / 8 + 1, least);
+	h->min_age = TN_MIN(h->nr_spares, TN_HASH_MIN_SPARES);
+	while (h->nr_spares >> h->wait_shift > 16)
+		h->wait_shift++;
+	h->wait_age = (uint8_t)(h->nr_spares >> h->wait_shift);
+}
+
+/* Groups, a prime number of them, and slots: as many as a load of two thirds asks for, of large
+ * elements one in eight more than are needed. Either way one at least is free. Indices fit 32 bits:
+ * max_entries does, and the charge fails long before the product does not. */
+static int size_slots(struct tn_hash *h)
+{
+	bool large = elem_bytes(h) >= LARGE_ELEM_BYTES;
+	uint64_t needed = (uint64_t)h->map.max_entries + h->nr_spares;
+	uint64_t slots = needed + (large ? needed / 8 : needed / 2) + 1;
+	uint64_t groups = (slots + TN_HASH_GROUP_SLOTS - 1) / TN_HASH_GROUP_SLOTS;
+
+	if (slots > UINT32_MAX - (1u << 16))
+		return tn_map_err(&h->map, -E2BIG, "max_entries %u is too large",
+				  h->map.max_entries);
+	while (!is_prime((uint32_t)groups))
+		groups++;
+	h->nr_groups = (uint32_t)groups;
+	h->nr_slots = (uint32_t)(large ? slots : groups * TN_HASH_GROUP_SLOTS);
+	return 0;
+}
+
+/* The sizes that follow from the attributes. */
 static int size_table(struct tn_hash *h)
 {
 	struct tn_map *map = &h->map;
-	uint64_t spares = TN_MAX((uint64_t)map->max_entries / 8 + 1, (uint64_t)TN_HASH_MIN_SPARES);
-	uint64_t slots = (map->max_entries + spares) * 3 / 2 + 1;
-	uint64_t groups = (slots / TN_HASH_GROUP_SLOTS + 1) | 1;
-	uint64_t bytes;
+	int err;
 
-	if (slots > UINT32_MAX - (1u << 16))
-		return tn_map_err(map, -E2BIG, "max_entries %u is too large", map->max_entries);
-	while (!is_prime((uint32_t)groups))
-		groups += 2;
-	h->nr_groups = (uint32_t)groups;
-	h->nr_spares = (uint32_t)spares;
 	h->value_off = TN_ROUND_UP(map->key_size, 8u);
 	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
 	h->elem_stride = h->value_off;
 	if (map->type == TN_MAP_HASH)
 		h->elem_stride += map->value_stride;
-	bytes = groups * TN_HASH_GROUP_SLOTS * h->elem_stride;
-	bytes += groups * sizeof(struct tn_hash_group) + spares * sizeof(*h->waiting);
-	h->table_bytes = (size_t)bytes;
+	size_waiting(h);
+	err = size_slots(h);
+	if (err)
+		return err;
+	h->table_bytes = (size_t)h->nr_groups * sizeof(struct tn_hash_group) +
+			 (size_t)h->nr_slots * h->elem_stride;
 	if (map->type == TN_MAP_HASH)
 		return 0;
-	map->slot_stride = TN_ROUND_UP((size_t)groups * TN_HASH_GROUP_SLOTS * map->value_stride,
-				       128);
+	map->slot_stride = TN_ROUND_UP((size_t)h->nr_slots * map->value_stride, 128);
 	if (__builtin_mul_overflow(map->slot_stride, map->rt->max_slots, &h->slot_bytes))
 		return tn_map_err(map, -E2BIG, "%u values of %u bytes a slot are too large",
 				  map->max_entries, map->value_size);
@@ -328,9 +366,8 @@ static int init_hash(struct tn_map *map)
 		return tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", h->table_bytes);
 	h->groups = (struct tn_hash_group *)(void *)table;
 	h->elems = (unsigned char *)(h->groups + h->nr_groups);
-	h->waiting = (_Atomic uint64_t *)(void *)(h->elems + (size_t)h->nr_groups *
-								     TN_HASH_GROUP_SLOTS *
-								     h->elem_stride);
+	for (uint32_t i = h->nr_slots; i < h->nr_groups * TN_HASH_GROUP_SLOTS; i++)
+		tn_store_relaxed(tn_hash_ctrl_at(h, i), TN_HASH_NO_SLOT);
 	draw_seed(h);
 	h->ops = *map->ops;
 	h->ops.lookup = tn_hash_lookup_for(map);

@@ -63,6 +63,63 @@ static void small_map_has_at_least_64_spares(void **state)
 	tn_map_put(map);
 }
 
+static void large_values_cost_few_spares(void **state)
+{
+	static const struct {
+		uint32_t value, max, spares, slots;
+	} rows[] = {
+		{ 1u << 20, 10, 4, 16 },  { 1u << 20, 1, 4, 6 },     { 1u << 20, 100, 13, 128 },
+		{ 32u << 10, 10, 7, 20 }, { 4u << 10, 10, 63, 112 }, { 1u << 10, 10, 64, 112 },
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < TN_ARRAY_SIZE(rows); i++) {
+		struct tn_map *map = new_map(TN_MAP_HASH, 8, rows[i].value, rows[i].max);
+		const struct tn_hash *h = (const struct tn_hash *)(const void *)map;
+
+		assert_int_equal(h->nr_spares, rows[i].spares);
+		assert_int_equal(h->nr_slots, rows[i].slots);
+		assert_in_range(map->charged, (size_t)h->nr_slots * rows[i].value,
+				(size_t)h->nr_slots * rows[i].value * 11 / 10);
+		tn_map_put(map);
+	}
+}
+
+/* With as few slots as there can be, and groups that end before their sixteenth. */
+static void full_map_of_large_values_takes_updates_for_ever(void **state)
+{
+	static const uint32_t sizes[] = { 1, 2, 10, 20, 60, 100 };
+	static unsigned char value[64 << 10];
+
+	(void)state;
+	for (uint32_t s = 0; s < TN_ARRAY_SIZE(sizes); s++) {
+		struct tn_map *map = new_map(TN_MAP_HASH, 8, sizeof(value), sizes[s]);
+		const struct tn_hash *h = (const struct tn_hash *)(const void *)map;
+		uint64_t *old[4] = { NULL };
+
+		for (uint64_t i = 0; i < sizes[s]; i++)
+			assert_int_equal(map->ops->update(map, &i, value, TN_MAP_ANY, 0), 0);
+		assert_in_range(h->nr_spares, 4, 16);
+		for (uint64_t i = 0; i < 2000; i++) {
+			uint64_t key = i, next = i + sizes[s];
+
+			if (old[i % 4])
+				assert_int_equal(*old[i % 4], i - 4);
+			old[i % 4] = get(map, key);
+			memcpy(old[i % 4], &i, sizeof(i));
+			assert_int_equal(del(map, key), 0);
+			assert_int_equal(map->ops->update(map, &next, value, TN_MAP_NOEXIST, 0), 0);
+		}
+		assert_hash_valid(map, NULL);
+		for (uint64_t i = 0; i < 2000; i++)
+			assert_int_equal(
+				map->ops->update(map, &(uint64_t){ 2000 }, value, TN_MAP_EXIST, 0),
+				0);
+		assert_hash_valid(map, NULL);
+		tn_map_put(map);
+	}
+}
+
 /* One key's old copies fill its home group; it stays near home all the same, and each copy waits.
  */
 static void key_that_is_updated_for_ever_stays_near_home(void **state)
@@ -398,6 +455,8 @@ int main(void)
 		TEST(update_leaves_the_old_copy_to_who_holds_it),
 		TEST(removed_element_waits_while_spares_last),
 		TEST(small_map_has_at_least_64_spares),
+		TEST(large_values_cost_few_spares),
+		TEST(full_map_of_large_values_takes_updates_for_ever),
 		TEST(key_that_is_updated_for_ever_stays_near_home),
 		TEST(full_map_takes_delete_and_insert_and_updates_for_ever),
 		TEST(keys_of_every_size_are_told_apart),

@@ -9,8 +9,9 @@
  * writer 2 inserts and deletes it. CROWDED: yet another element in group 1, so that B takes the last
  * empty slot of the table, past its home, and A waits until it is gone. SAME_GROUP: nothing but A in
  * group 0, so that it is replaced within the group. Removed elements are reused at once, harder than
- * the ring of waiting elements allows. All control bytes of live elements are equal, so that readers
- * compare every key.
+ * their tickets allow, and a ticket, which is stored over the first word of the key, is as bad as it
+ * can be: the same word of the other key. All control bytes of live elements are equal, so that
+ * readers compare every key.
  *
  * A reader searches twice: for A, which it must find, with a whole value that is not older than what
  * was complete when it began; or for B, which must be there or not as writer 2 left it, when that
@@ -35,6 +36,7 @@
  * RUN fail -DLOOK_FOR_A -DNO_PATH_RECHECK
  * RUN fail -DLOOK_FOR_A -DREMOVE_BEFORE_PUBLISH
  * RUN fail -DLOOK_FOR_A -DSAME_GROUP -DONE_NUMBER_FOR_TWO_BYTES
+ * RUN fail -DLOOK_FOR_A -DSAME_GROUP -DTICKET_BEFORE_NUMBER
  */
 
 #define SLOTS	4
@@ -138,6 +140,13 @@ inline lower(home, slot)
 	fi
 }
 
+/* Under an odd number of its group. */
+inline set_waiting(slot)
+{
+	ctrl[slot] = 0;
+	key0[slot] = A + B - key0[slot]
+}
+
 inline publish(home, slot)
 {
 	raise(home, slot);
@@ -149,7 +158,7 @@ inline publish(home, slot)
 inline unpublish(home, slot)
 {
 	seq[GROUP(slot)]++;
-	ctrl[slot] = 0;
+	set_waiting(slot);
 	seq[GROUP(slot)]++;
 	lower(home, slot)
 }
@@ -163,10 +172,16 @@ inline publish_instead(home, new, old)
 		ctrl[old] = 0;
 		ctrl[new] = 1;
 		seq[GROUP(new)] = seq[GROUP(new)] + 2
-#else
+#elif defined(TICKET_BEFORE_NUMBER)
+		key0[old] = B;
 		seq[GROUP(new)]++;
 		ctrl[new] = 1;
 		ctrl[old] = 0;
+		seq[GROUP(new)]++
+#else
+		seq[GROUP(new)]++;
+		ctrl[new] = 1;
+		set_waiting(old);
 		seq[GROUP(new)]++
 #endif
 	:: else ->
