@@ -17,7 +17,7 @@ struct callee {
 	uint32_t id;		   /* standard helper, 0: of the host */
 	const struct tn_map *map;  /* argument */
 	const struct tn_reg *size; /* CONST_SIZE argument */
-	uint32_t release;	   /* reference given up */
+	uint8_t releases;	   /* arguments that are given up: bit i is argument i */
 	uint32_t func;		   /* callback, TN_NONE */
 };
 
@@ -169,7 +169,7 @@ static int check_handle(struct tn_vf *vf, struct callee *c, uint32_t i, const st
 			return tn_reject(vf, E_REFERENCE, (int)(TN_R1 + i),
 					 "argument %u of %s is not a reference that was acquired",
 					 i + 1, c->name);
-		c->release = r->ref;
+		c->releases |= (uint8_t)(1u << i);
 	}
 	return 0;
 }
@@ -184,7 +184,7 @@ static int check_record(struct tn_vf *vf, struct callee *c, uint32_t i)
 		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
 				 "argument %u of %s may be NULL here: test the reservation first",
 				 i + 1, c->name);
-	c->release = r->ref;
+	c->releases |= (uint8_t)(1u << i);
 	return 0;
 }
 
@@ -494,6 +494,31 @@ static int do_tail_call(struct tn_vf *vf)
 
 /* ---- Calls ---- */
 
+/* What is given up is given once: the callee may free it before it looks at the other arguments. */
+static int release_arguments(struct tn_vf *vf, const struct callee *c)
+{
+	const struct tn_reg *args = tn_vf_reg(vf, TN_R1);
+	uint32_t refs[TN_SIG_MAX_ARGS];
+
+	for (uint32_t i = 0; i < c->sig->nr_args; i++) {
+		refs[i] = args[i].ref;
+		for (uint32_t j = 0; j < c->sig->nr_args; j++)
+			if (c->releases >> i & 1 && j != i && args[j].ref == refs[i])
+				return tn_reject(
+					vf, E_REFERENCE, (int)(TN_R1 + TN_MAX(i, j)),
+					"argument %u of %s is a reference that the same call "
+					"releases as argument %u",
+					j + 1, c->name, i + 1);
+	}
+	for (uint32_t i = 0; i < c->sig->nr_args; i++) {
+		int err = c->releases >> i & 1 ? tn_ref_release(vf, refs[i]) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int call_by_sig(struct tn_vf *vf, struct callee *c)
 {
 	struct tn_reg out;
@@ -518,11 +543,9 @@ static int call_by_sig(struct tn_vf *vf, struct callee *c)
 		note_abort(vf);
 	}
 	note_key(vf, c);
-	if (c->release) {
-		err = tn_ref_release(vf, c->release);
-		if (err)
-			return err;
-	}
+	err = release_arguments(vf, c);
+	if (err)
+		return err;
 	err = set_result(vf, c, &out);
 	if (err)
 		return err;
