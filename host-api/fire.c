@@ -92,23 +92,32 @@ static TN_ALWAYS_INLINE uint64_t run_entry(const struct tn_chain *chain, uint32_
 	return ret;
 }
 
+/* Results combine without asking for the rule: a chain ends early where a bit of `until` is set
+ * that tells the result from the fallback, and of the last result `keep` stays and `instead` is
+ * added. */
+static TN_ALWAYS_INLINE bool is_decided(const struct tn_chain *chain, uint64_t ret)
+{
+	return (ret ^ chain->fallback) & chain->until;
+}
+
+static TN_ALWAYS_INLINE uint64_t result_of(const struct tn_chain *chain, uint64_t ret)
+{
+	return (ret & chain->keep) | chain->instead;
+}
+
 static TN_ALWAYS_INLINE uint64_t run_chain(const struct tn_chain *chain, void *ctx,
 					   struct tn_exec *ex, int64_t *left)
 {
 	bool whole = *left == chain->fuel;
-	uint64_t result = chain->fallback;
+	uint64_t ret = chain->fallback;
 	uint32_t i;
 
 	for (i = 0; i < chain->nr; i++) {
-		uint64_t ret = run_entry(chain, i, ctx, ex, left, whole);
-
-		if (chain->rule == TENON_CHAIN_ALL)
-			continue;
-		result = ret;
-		if (chain->rule == TENON_CHAIN_UNTIL_SET && ret != chain->fallback)
+		ret = run_entry(chain, i, ctx, ex, left, whole);
+		if (is_decided(chain, ret))
 			break;
 	}
-	return result;
+	return result_of(chain, ret);
 }
 
 /* The members that compiled code and helpers read; the rest is written before it is read. */
@@ -144,8 +153,8 @@ static uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ct
 	return ret;
 }
 
-/* Everything but what fire_one() does: more programs, statistics, the shared slot, and firings
- * inside a helper, which draw on the fuel of the outer one. */
+/* Everything: statistics, the shared slot, and firings inside a helper, which draw on the fuel of
+ * the outer one. */
 static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
 {
 	struct tn_exec *outer = t->exec;
@@ -161,27 +170,36 @@ static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thr
 	return ret;
 }
 
-/* The common case: one program, not nested, a slot of its own, nothing counted. The same as fire()
- * does, without what cannot be; the exec comes from a template, in wide moves. */
-static TN_ALWAYS_INLINE uint64_t fire_one(const struct tn_chain *chain, struct tn_thread *t,
-					  void *ctx)
+/* A slot of its own, in the runtime used last: the common case. */
+static TN_ALWAYS_INLINE bool has_slot(const struct tn_chain *chain, const struct tn_thread *t)
 {
-	struct tn_exec ex;
-	uint64_t ret;
-
-	if (tn_unlikely(t->slot_rt_id != chain->rt_id || t->slot == chain->last_slot))
-		return fire_any(chain, t, ctx);
-	ex = chain->first;
-	ex.slot = t->slot;
-	ex.thread = t;
-	ex.ctx = ctx;
-	t->exec = &ex;
-	ret = chain->entries[0].fn(ctx, &ex);
-	t->exec = NULL;
-	if (tn_unlikely(ex.abort))
-		ret = tn_ended_early(chain, &chain->entries[0], &ex, true);
-	return (ret & chain->keep) | chain->instead;
+	return tn_likely(t->slot_rt_id == chain->rt_id && t->slot != chain->last_slot);
 }
+
+/* The exec comes from a template, in wide moves. */
+static TN_ALWAYS_INLINE void begin_first(struct tn_exec *ex, const struct tn_chain *chain,
+					 struct tn_thread *t, void *ctx)
+{
+	*ex = chain->first;
+	ex->slot = t->slot;
+	ex->thread = t;
+	ex->ctx = ctx;
+	t->exec = ex;
+}
+
+/* Walk `e` to `end`. A call site that calls the same function at every firing is predicted better
+ * than one that calls all of a chain in turn: so the first links have sites of their own. */
+#define RUN_LINK(ret, call)                       \
+	ret = (call);                             \
+	if (is_decided(chain, ret) || ++e == end) \
+	break
+#define FOR_EACH_LINK(ret, call)     \
+	for (;;) {                   \
+		RUN_LINK(ret, call); \
+		RUN_LINK(ret, call); \
+		RUN_LINK(ret, call); \
+		RUN_LINK(ret, call); \
+	}
 
 /* One entry of a plain chain. Leaves look at nothing but their context; what those before an entry
  * cost stands in its charge. */
@@ -205,58 +223,74 @@ static TN_ALWAYS_INLINE uint64_t run_plain_entry(const struct tn_chain *chain,
 	return tn_ended_early(chain, e, ex, true);
 }
 
-/* Several programs, not nested, a slot of its own, nothing counted, every proved cost within an
- * equal share of the fuel: then no entry can lack the fuel to begin. */
-static TN_NOINLINE uint64_t fire_plain(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
+/* The links behind the first, which gave `ret`. */
+static TN_NOINLINE uint64_t run_plain_rest(const struct tn_chain *chain, void *ctx,
+					   struct tn_exec *ex, uint64_t ret)
 {
 	const struct tn_chain_entry *e = chain->entries, *end = e + chain->nr;
-	int64_t left = chain->fuel;
-	uint64_t result = chain->fallback;
+	int64_t left = e->leaf ? chain->fuel : e->reserve + TN_MAX(ex->fuel, 0);
+
+	if (is_decided(chain, ret))
+		return ret;
+	e++;
+	FOR_EACH_LINK(ret, run_plain_entry(chain, e, ctx, ex, &left));
+	return ret;
+}
+
+/* Not nested, a slot of its own, nothing counted, every proved cost within an equal share of the
+ * fuel, so that no entry can lack the fuel to begin. The same as fire() does, without what cannot
+ * be; the exec comes from a template, in wide moves. */
+static TN_ALWAYS_INLINE uint64_t fire_plain(const struct tn_chain *chain, struct tn_thread *t,
+					    void *ctx)
+{
 	struct tn_exec ex;
+	uint64_t ret;
 
-	begin(&ex, &chain->rt->rt, t, ctx, chain->ctx_size);
-	if (tn_unlikely(ex.slot == chain->last_slot))
+	if (tn_unlikely(t->slot_rt_id != chain->rt_id || t->slot == chain->last_slot))
 		return fire_any(chain, t, ctx);
-	ex.outer = NULL;
+	ex = chain->first;
+	ex.slot = t->slot;
+	ex.thread = t;
+	ex.ctx = ctx;
 	t->exec = &ex;
-	for (; e < end; e++) {
-		uint64_t ret = run_plain_entry(chain, e, ctx, &ex, &left);
-
-		if (chain->rule == TENON_CHAIN_ALL)
-			continue;
-		result = ret;
-		if (chain->rule == TENON_CHAIN_UNTIL_SET && ret != chain->fallback)
-			break;
-	}
+	ret = chain->entries[0].fn(ctx, &ex);
+	if (tn_unlikely(ex.abort))
+		ret = tn_ended_early(chain, &chain->entries[0], &ex, true);
+	if (chain->path == TN_PATH_PLAIN)
+		ret = run_plain_rest(chain, ctx, &ex, ret);
 	t->exec = NULL;
-	return result;
+	return result_of(chain, ret);
+}
+
+static TN_NOINLINE uint64_t run_more_leaves(const struct tn_chain *chain, uint32_t from, void *ctx)
+{
+	const struct tn_chain_entry *e = chain->entries + from, *end = chain->entries + chain->nr;
+	struct tn_exec unused;
+	uint64_t ret;
+
+	FOR_EACH_LINK(ret, e->fn(ctx, &unused));
+	return ret;
 }
 
 /* Programs that call nothing and cannot end early: they need no state of the firing. */
-static TN_NOINLINE uint64_t fire_leaves(const struct tn_chain *chain, void *ctx)
+static TN_ALWAYS_INLINE uint64_t fire_leaves(const struct tn_chain *chain, void *ctx)
 {
-	const struct tn_chain_entry *e = chain->entries, *end = e + chain->nr;
-	uint64_t result = chain->fallback;
+	const struct tn_chain_entry *e = chain->entries;
 	struct tn_exec unused;
+	uint64_t ret = e[0].fn(ctx, &unused);
 
-	for (; e < end; e++) {
-		uint64_t ret = e->fn(ctx, &unused);
-
-		if (chain->rule == TENON_CHAIN_ALL)
-			continue;
-		result = ret;
-		if (chain->rule == TENON_CHAIN_UNTIL_SET && ret != chain->fallback)
-			break;
-	}
-	return result;
-}
-
-static TN_ALWAYS_INLINE uint64_t fire_leaf(const struct tn_chain *chain, void *ctx)
-{
-	struct tn_exec unused;
-	uint64_t ret = chain->entries[0].fn(ctx, &unused);
-
-	return (ret & chain->keep) | chain->instead;
+	if (chain->path == TN_PATH_LEAF || is_decided(chain, ret))
+		return result_of(chain, ret);
+	ret = e[1].fn(ctx, &unused);
+	if (is_decided(chain, ret) || chain->nr == 2)
+		return result_of(chain, ret);
+	ret = e[2].fn(ctx, &unused);
+	if (is_decided(chain, ret) || chain->nr == 3)
+		return result_of(chain, ret);
+	ret = e[3].fn(ctx, &unused);
+	if (!is_decided(chain, ret) && chain->nr > 4)
+		ret = run_more_leaves(chain, 4, ctx);
+	return result_of(chain, ret);
 }
 
 static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread *t, void *ctx)
@@ -273,7 +307,8 @@ static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread
 	return ret;
 }
 
-uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
+/* Aligned, since some nanoseconds hang on where its branches fall. */
+TN_ALIGNED(64) uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 {
 	struct tn_thread *t = tn_thread_tls;
 	const struct tn_chain *chain;
@@ -286,14 +321,10 @@ uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
 	if (tn_unlikely(!chain))
 		ret = __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
-	else if (tn_likely(chain->path == TN_PATH_LEAF))
-		ret = fire_leaf(chain, ctx);
-	else if (chain->path == TN_PATH_ONE)
-		ret = fire_one(chain, t, ctx);
-	else if (chain->path == TN_PATH_PLAIN)
-		ret = fire_plain(chain, t, ctx);
-	else if (chain->path == TN_PATH_LEAVES)
+	else if (tn_likely(chain->path >= TN_PATH_LEAF))
 		ret = fire_leaves(chain, ctx);
+	else if (chain->path != TN_PATH_ANY)
+		ret = fire_plain(chain, t, ctx);
 	else
 		ret = fire_any(chain, t, ctx);
 	/* What it is: said again so that leaving need not wait for the load of what entering and

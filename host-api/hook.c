@@ -103,7 +103,7 @@ static void fill_template(struct tn_chain *chain)
 	const struct tn_chain_entry *e = &chain->entries[0];
 
 	chain->first = (struct tn_exec){
-		.fuel = chain->fuel - e->cost,
+		.fuel = chain->fuel - e->charge,
 		.prog = e->prog,
 		.first = e->prog,
 		.ctx_size = chain->ctx_size,
@@ -121,6 +121,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 
 	chain->fallback = hook->fallback;
 	chain->keep = hook->rule == TENON_CHAIN_ALL ? 0 : UINT64_MAX;
+	chain->until = hook->rule == TENON_CHAIN_UNTIL_SET ? UINT64_MAX : 0;
 	chain->instead = hook->rule == TENON_CHAIN_ALL ? hook->fallback : 0;
 	chain->fuel = tn_fuel(tn_hook_budget(hook));
 	chain->ctx_size = hook->ctx->host_size;
@@ -152,10 +153,9 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 		reserve += fuel_need(&chain->entries[i], share);
 	}
 	chain->path = choose_path(chain, share);
-	if (chain->path == TN_PATH_ONE)
+	fill_charges(chain);
+	if (chain->path == TN_PATH_ONE || chain->path == TN_PATH_PLAIN)
 		fill_template(chain);
-	else if (chain->path == TN_PATH_PLAIN)
-		fill_charges(chain);
 }
 
 /* Pairs with the acquire in tenon_hook_run(): the entries are filled before. */

@@ -25,7 +25,7 @@ struct tn_chain_entry {
 	bool leaf;	 /* see tenon_program.leaf */
 };
 
-/* How fire.c walks the chain when the firing is not nested. */
+/* How fire.c walks the chain when the firing is not nested; those of leaves come last. */
 enum tn_chain_path {
 	TN_PATH_ANY = 0, /* everything is looked at */
 	TN_PATH_PLAIN,	 /* nothing is counted, and the fuel suffices to begin each entry */
@@ -39,9 +39,8 @@ struct tn_chain {
 	uint32_t rt_id;
 	uint32_t last_slot; /* the one that threads may share */
 	uint64_t fallback;
-	/* Of one program's result: what becomes of it without asking the rule. */
-	uint64_t keep, instead;
-	struct tn_exec first; /* how a firing of entries[0] alone begins */
+	uint64_t until, keep, instead; /* the rule as masks, see fire.c */
+	struct tn_exec first;	       /* how a plain firing begins, with entries[0] */
 	struct tenon_runtime *rt;
 	int64_t fuel;
 	uint64_t ctx_size;

@@ -119,6 +119,83 @@ static void chain_last_gives_the_last_result(void **state)
 	assert_int_equal(fire(0), 6);
 }
 
+/* Counts itself in `out`; returns its number where `in` is that, else 0. */
+static void plug_numbered(uint32_t number, bool leaf, int engine)
+{
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts), .engine = engine_at(engine) };
+	struct tenon_object *obj;
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "r6 = r1\n"
+		 "%s"
+		 "r2 = *(u32 *)(r6 +4)\n"
+		 "r2 += 1\n"
+		 "*(u32 *)(r6 +4) = r2\n"
+		 "r0 = *(u32 *)(r6 +0)\n"
+		 "if r0 == %u goto out\n"
+		 "r0 = 0\n"
+		 "out:\nexit\n",
+		 leaf ? "" : "call 174\n", number);
+	obj = open_text(rt, "h", 0, NULL, 0, text, &opts);
+	if (!obj || tenon_object_load(obj) || tenon_object_attach(obj))
+		fail_msg("%s", tenon_last_error()->msg);
+}
+
+static void check_lengths(bool (*is_leaf)(uint32_t number), int engine)
+{
+	enum { LENGTH = 10 };
+	uint32_t nr, decides;
+
+	add_hook(rt, &hook, "h", TENON_CHAIN_UNTIL_SET, 0);
+	for (nr = 1; nr <= LENGTH; nr++) {
+		plug_numbered(nr, is_leaf(nr), engine);
+		for (decides = 1; decides <= nr + 1; decides++) {
+			struct test_ctx ctx = { .in = decides };
+			uint64_t ret = tenon_hook_fire(&hook, &ctx);
+
+			assert_int_equal(ret, decides <= nr ? decides : 0);
+			assert_int_equal(ctx.out, decides <= nr ? decides : nr);
+		}
+	}
+	assert_ok(tenon_hook_unregister(&hook));
+}
+
+static bool is_always(uint32_t number)
+{
+	(void)number;
+	return true;
+}
+
+static bool is_never(uint32_t number)
+{
+	(void)number;
+	return false;
+}
+
+static bool is_odd(uint32_t number)
+{
+	return number % 2;
+}
+
+static bool is_even(uint32_t number)
+{
+	return number % 2 == 0;
+}
+
+static void chain_of_any_length_stops_where_it_is_decided(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		check_lengths(is_always, i);
+		check_lengths(is_never, i);
+		check_lengths(is_odd, i);
+		check_lengths(is_even, i);
+	}
+}
+
 static void chain_runs_lower_priority_values_first(void **state)
 {
 	struct tenon_attach_opts opts = { .sz = sizeof(opts), .priority = -1 };
@@ -398,6 +475,7 @@ int main(void)
 		TEST(chain_all_runs_all_and_gives_fallback),
 		TEST(chain_until_set_stops_at_first_decision),
 		TEST(chain_last_gives_the_last_result),
+		TEST(chain_of_any_length_stops_where_it_is_decided),
 		TEST(chain_runs_lower_priority_values_first),
 		TEST(program_reads_its_links_cookie),
 		TEST(program_out_of_fuel_counts_as_fallback),
