@@ -297,7 +297,7 @@ static void unknown_policy_is_refused(void **state)
 					.name = "h",
 					.ctx = &test_type,
 					.early_end = (enum tenon_early_end)2 };
-	struct tenon_hook other = { 0 };
+	static struct tenon_hook other;
 
 	(void)state;
 	assert_int_equal(tenon_hook_register(rt, &other, &desc), -EINVAL);
