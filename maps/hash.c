@@ -333,9 +333,11 @@ static TN_ALWAYS_INLINE enum lock_result lock_free_slot(struct tn_hash *h, uint3
 static TN_NOINLINE enum lock_result lock_other_slot(struct tn_hash *h, uint32_t home, uint32_t held,
 						    struct tn_hash_place *at)
 {
+	/* Where nothing is reused before its time, likely slots further on come first. */
+	uint32_t near = h->min_age < h->nr_spares ? NEAR_GROUPS : h->nr_groups;
 	enum lock_result result;
 
-	result = lock_free_slot(h, home, held, TN_MIN(NEAR_GROUPS, h->nr_groups), true, at);
+	result = lock_free_slot(h, home, held, TN_MIN(near, h->nr_groups), true, at);
 	if (result == LOCK_NONE_FREE)
 		result = lock_free_slot(h, home, held, h->nr_groups, false, at);
 	return result;

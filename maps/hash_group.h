@@ -27,13 +27,20 @@
 
 #if TN_HASH_SSE2
 
+/* _mm_set1_epi8() of what is no constant: gcc 12 stores the byte and loads four, which waits for
+ * the store to leave the core. */
+static TN_ALWAYS_INLINE __m128i tn_group_bytes_of(uint8_t byte)
+{
+	return _mm_set1_epi32((int)(byte * 0x01010101u));
+}
+
 /* The load may mix two states of the group; whoever uses it proves by `seq` that it did not, or
  * holds the lock. */
 static TN_ALWAYS_INLINE uint32_t tn_group_match(const struct tn_hash_group *g, uint8_t ctrl)
 {
 	__m128i bytes = _mm_load_si128((const __m128i *)(const void *)g);
 
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)ctrl)));
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, tn_group_bytes_of(ctrl)));
 }
 
 static TN_ALWAYS_INLINE uint32_t tn_group_live(const struct tn_hash_group *g)
@@ -47,9 +54,9 @@ static TN_ALWAYS_INLINE uint32_t tn_group_aged(const struct tn_hash_group *g, ui
 {
 	__m128i bytes = _mm_load_si128((const __m128i *)(const void *)g);
 	__m128i empty = _mm_cmpeq_epi8(bytes, _mm_setzero_si128());
-	__m128i ages = _mm_and_si128(_mm_sub_epi8(_mm_set1_epi8((char)now), bytes),
+	__m128i ages = _mm_and_si128(_mm_sub_epi8(tn_group_bytes_of(now), bytes),
 				     _mm_set1_epi8(0x7f));
-	__m128i aged = _mm_cmpgt_epi8(ages, _mm_set1_epi8((char)(age - 1)));
+	__m128i aged = _mm_cmpgt_epi8(ages, tn_group_bytes_of((uint8_t)(age - 1)));
 
 	return (uint32_t)_mm_movemask_epi8(_mm_andnot_si128(bytes, _mm_or_si128(empty, aged)));
 }
