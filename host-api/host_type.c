@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,32 @@ static struct tn_field *field_starting_at(struct tn_ctx_type *type, uint32_t off
 	return NULL;
 }
 
+/* The length or end member of `f`, which the host need not list. */
+static int add_end(struct tenon_runtime *rt, struct tn_ctx_type *type,
+		   const struct tenon_ctx_type *ctx, const struct tenon_field *f)
+{
+	char name[TN_ERR_NAME_BYTES];
+	struct tenon_field end = {
+		.name = f->end_name, .offset = f->end, .size = f->end_size, .access = TENON_R
+	};
+	int rc;
+
+	if (f->kind == TENON_FIELD_REGION && !end.size)
+		end.size = sizeof(void *);
+	if (!end.size)
+		return tn_err(-EINVAL,
+			      "context '%s': field '%s': list the member at offset %u, where it "
+			      "ends, as a field too, or give its end_size",
+			      ctx->name, f->name, f->end);
+	if (!end.name) {
+		/* No member of a C struct is called so. */
+		snprintf(name, sizeof(name), "%.*s.end", (int)sizeof(name) - 5, f->name);
+		end.name = name;
+	}
+	rc = check_field(ctx, &end);
+	return rc ? rc : add_field(rt, type, &end);
+}
+
 /* Find the length or end member of every SIZED and REGION, and take it from the plugin's hands:
  * a program that could change either would choose its own bounds. */
 static int pair_fields(struct tn_ctx_type *type, const uint32_t *ends)
@@ -167,11 +194,7 @@ static int pair_fields(struct tn_ctx_type *type, const uint32_t *ends)
 		if (f->kind != TN_FIELD_SIZED && f->kind != TN_FIELD_REGION)
 			continue;
 		peer = field_starting_at(type, ends[f->host_offset]);
-		if (!peer)
-			return tn_err(-EINVAL,
-				      "context '%s': field '%s': list the member at offset "
-				      "%u, where it ends, as a field too",
-				      type->name, f->name, ends[f->host_offset]);
+		tn_assert(peer);
 		if (peer->kind == TN_FIELD_REGION_END || peer->kind == TN_FIELD_SIZED_LEN)
 			return tn_err(-EINVAL, "context '%s': '%s' is the end of two fields",
 				      type->name, peer->name);
@@ -238,6 +261,14 @@ static int fill_type(struct tenon_runtime *rt, struct tn_ctx_type *type,
 			return rc;
 		ends[f.offset] = f.end;
 	}
+	for (i = 0; i < ctx->nr_fields; i++) {
+		rc = read_field(ctx, i, &f);
+		if (!rc && (f.kind == TENON_FIELD_SIZED || f.kind == TENON_FIELD_REGION) &&
+		    !field_starting_at(type, f.end))
+			rc = add_end(rt, type, ctx, &f);
+		if (rc)
+			return rc;
+	}
 	qsort(type->fields, type->nr_fields, sizeof(type->fields[0]), compare_fields);
 	rc = check_overlap(type);
 	return rc ? rc : pair_fields(type, ends);
@@ -254,7 +285,8 @@ static int make_ctx_type(struct tenon_runtime *rt, const struct tenon_ctx_type *
 	if (type) {
 		type->name = tn_strdup(&rt->rt, ctx->name);
 		type->size = type->host_size = (uint32_t)ctx->size;
-		type->fields = tn_alloc_array(&rt->rt, TN_MAX(ctx->nr_fields, 1u),
+		/* Each may bring its end along. */
+		type->fields = tn_alloc_array(&rt->rt, 2 * TN_MAX(ctx->nr_fields, 1u),
 					      sizeof(type->fields[0]));
 	}
 	if (!type || !ends || !type->name || !type->fields)

@@ -300,6 +300,94 @@ static void context_type_refuses_fields_that_do_not_fit(void **state)
 	assert_int_equal(register_fields(NULL, 0), 0);
 }
 
+struct sized {
+	const char *text;
+	uint32_t len;
+	const char *data, *data_end;
+};
+
+/* The members that bound a region, listed or not, make the same context. */
+static void ends_of_regions_need_not_be_listed(void **state)
+{
+	static const struct tenon_field brief[] = {
+		TENON_SIZED(struct sized, text, len, TENON_R),
+		TENON_REGION(struct sized, data, data_end, TENON_R),
+	};
+	static const struct tenon_field full[] = {
+		TENON_SIZED(struct sized, text, len, TENON_R),
+		TENON_SCALAR(struct sized, len, TENON_R),
+		TENON_REGION(struct sized, data, data_end, TENON_R),
+		TENON_SCALAR(struct sized, data_end, TENON_R),
+	};
+	static const struct tenon_ctx_type brief_type = TENON_CTX_TYPE(sized, brief);
+	static const struct tenon_ctx_type full_type_ = TENON_CTX_TYPE(sized, full);
+	struct tenon_hook_desc desc = {
+		.sz = sizeof(desc), .name = "a", .ctx = &brief_type, .chain = TENON_CHAIN_LAST
+	};
+	static const struct sized ctx = { .text = "abc", .len = 3 };
+	struct tenon_runtime *rt = new_runtime(NULL);
+	struct tenon_hook a = { 0 }, b = { 0 };
+	char text[4096];
+
+	(void)state;
+	assert_ok(tenon_hook_register(rt, &a, &desc));
+	desc.name = "b";
+	desc.ctx = &full_type_;
+	assert_ok(tenon_hook_register(rt, &b, &desc));
+	plug_text(rt, "b",
+		  "r0 = 0\n"
+		  "r2 = *(u32 *)(r1 +8)\n"
+		  "if r2 < 3 goto out\n"
+		  "r3 = *(u64 *)(r1 +0)\n"
+		  "r0 = *(u8 *)(r3 +2)\n"
+		  "out:\nexit\n");
+	assert_int_equal(tenon_hook_fire(&b, (void *)(uintptr_t)&ctx), 'c');
+	assert_ok(tenon_runtime_describe(rt, path));
+	read_file(path, text, sizeof(text));
+	assert_non_null(strstr(text, "field len 8 4 scalar r\n"));
+	assert_non_null(strstr(text, "field data_end 24 8 scalar r\n"));
+	assert_ok(tenon_runtime_free(rt));
+}
+
+static void ends_without_a_name_get_one(void **state)
+{
+	static const struct tenon_field nameless[] = {
+		{ .name = "p",
+		  .size = 8,
+		  .kind = TENON_FIELD_SIZED,
+		  .access = TENON_R,
+		  .end = 16,
+		  .end_size = 4 },
+		{ .name = "q",
+		  .offset = 8,
+		  .size = 8,
+		  .kind = TENON_FIELD_REGION,
+		  .access = 1,
+		  .end = 24 },
+	};
+	struct tenon_field bad = nameless[0];
+
+	(void)state;
+	assert_int_equal(register_fields(nameless, 2), 0);
+	bad.end_size = 3;
+	assert_int_equal(register_fields(&bad, 1), -EINVAL);
+	assert_words("'p.end' bounds 'p'");
+	bad.end = 30;
+	bad.end_size = 4;
+	assert_int_equal(register_fields(&bad, 1), -EINVAL);
+	assert_words("outside");
+	bad.end = 4;
+	assert_int_equal(register_fields(&bad, 1), -EINVAL);
+	assert_words("overlap");
+	bad.end = UINT32_MAX;
+	assert_int_equal(register_fields(&bad, 1), -EINVAL);
+	bad.end = 16;
+	bad.end_size = 0;
+	assert_int_equal(register_fields(&bad, 1), -EINVAL);
+	assert_words("list the member at offset 16");
+	assert_int_equal(register_fields(&nameless[0], 1), 0);
+}
+
 static void context_name_stands_for_one_layout(void **state)
 {
 	static const struct tenon_field other[] = {
@@ -328,6 +416,8 @@ int main(void)
 		cmocka_unit_test(description_takes_comments_and_odd_blanks),
 		cmocka_unit_test(hostile_description_does_no_harm),
 		cmocka_unit_test(context_type_refuses_fields_that_do_not_fit),
+		cmocka_unit_test(ends_of_regions_need_not_be_listed),
+		cmocka_unit_test(ends_without_a_name_get_one),
 		cmocka_unit_test(context_name_stands_for_one_layout),
 	};
 

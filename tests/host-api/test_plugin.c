@@ -164,7 +164,14 @@ static void moved_field_is_stale_and_named(void **state)
 
 	(void)state;
 	assert_int_equal(tenon_object_load(obj), -ESTALE);
-	assert_words("'verdict'");
+	assert_words(
+		"context 'request': the plugin has field 'verdict' as 4 bytes at offset 8, the "
+		"host as 4 bytes at offset 4");
+	assert_int_equal(tenon_last_error()->stage, TENON_STAGE_RESOLVE);
+	assert_string_equal(tenon_last_error()->program, "judge");
+	/* Nothing of it can be attached. */
+	assert_int_equal(tenon_object_attach(obj), -EINVAL);
+	assert_false(tenon_hook_armed(&hook));
 }
 
 static void reload_keeps_declared_maps_when_asked(void **state)
