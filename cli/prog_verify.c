@@ -4,12 +4,13 @@
 
 #include "cli.h"
 
-static void report_text(const struct tenon_program *prog, const struct tenon_report *r)
+static void report_text(const struct cli *cli, const struct tenon_program *prog,
+			const struct tenon_report *r)
 {
 	struct tenon_program_info info = { .sz = sizeof(info) };
 
 	tenon_program_info(prog, &info);
-	if (r->log && *r->log)
+	if (cli->log && r->log)
 		fputs(r->log, stdout);
 	if (r->code == 0)
 		printf("%s: accepted: %u instructions, %llu steps, %llu states\n",
@@ -67,7 +68,7 @@ int cmd_prog_verify(struct cli *cli)
 		if (all)
 			json_object_array_add(all, report_json(prog, &r));
 		else
-			report_text(prog, &r);
+			report_text(cli, prog, &r);
 	}
 	if (all)
 		cli_print_json(all);
