@@ -73,7 +73,7 @@ struct tn_hash {
 	uint32_t nr_spares;   /* see TN_HASH_MIN_SPARES */
 	uint32_t min_age;
 	uint8_t wait_shift; /* of tickets in control bytes */
-	uint8_t wait_age;   /* nr_spares as a difference of control bytes, at most 16 */
+	uint8_t wait_age;   /* nr_spares as a difference of control bytes, at most 17 */
 	uint64_t seed[2];   /* seed[1] is odd */
 	/* Per-slot maps: value of `slot` = slot_values + slot * map.slot_stride + index *
 	 * map.value_stride. NULL for others. */
