@@ -213,13 +213,18 @@ int bench_write_json(const char *path)
 	for (int i = 0; i < nr_rows; i++) {
 		const struct row *row = &rows[i];
 
-		if (row->c.hidden || row->rounds == 0)
+		if (row->c.hidden)
 			continue;
 		fprintf(f,
-			"%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"engine\": \"%s\", "
-			"\"unit\": \"%s\", \"min\": %.4f, \"median\": %.4f, \"rounds\": %u}",
-			first ? "" : ",", row->c.bench, row->c.name, row->c.engine, row->c.unit,
-			row->min, row->median, row->rounds);
+			"%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"engine\": \"%s\", \"unit\": \"%s\", ",
+			first ? "" : ",", row->c.bench, row->c.name, row->c.engine, row->c.unit);
+		if (row->rounds)
+			fprintf(f, "\"min\": %.4f, \"median\": %.4f, \"rounds\": %u}", row->min,
+				row->median, row->rounds);
+		else
+			fprintf(f,
+				"\"min\": null, \"median\": null, \"rounds\": 0, \"why\": \"%s\"}",
+				row->c.why);
 		first = false;
 	}
 	fprintf(f, "\n ]}\n");

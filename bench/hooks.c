@@ -93,26 +93,28 @@ static void attach(struct tenon_program *prog, const char *hook, int times)
 
 void bench_hooks(const char *dir)
 {
-	static struct tenon_hook off, one, four;
+	static struct tenon_hook off, one, four, helper;
 	struct tenon_runtime *rt = side_runtime();
 	struct tenon_hook_desc desc = { .sz = sizeof(desc), .ctx = &ctx_type };
-	static const char *const names[] = { "off", "one", "four" };
-	struct tenon_hook *hooks[] = { &off, &one, &four };
+	static const char *const names[] = { "off", "one", "four", "one, helper call" };
+	struct tenon_hook *hooks[] = { &off, &one, &four, &helper };
 	struct tenon_object *obj;
 	int loop;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		desc.name = names[i];
 		if (tenon_hook_register(rt, hooks[i], &desc))
 			side_die("hook");
 	}
 	obj = side_load(rt, dir, "hooks");
-	/* A program runs once at a time on a thread, so each link of a chain has its own. */
+	/* The empty program calls nothing and takes the shortest path; `one, helper call` makes the
+	 * whole record of a firing. */
 	attach(side_program(obj, "empty1"), "one", 1);
 	attach(side_program(obj, "empty1"), "four", 1);
 	attach(side_program(obj, "empty2"), "four", 1);
 	attach(side_program(obj, "empty3"), "four", 1);
 	attach(side_program(obj, "empty4"), "four", 1);
+	attach(side_program(obj, "asks_slot"), "one, helper call", 1);
 
 	loop = bench_add(&(struct bench_case){ .bench = "hooks",
 					       .name = "empty loop",
@@ -126,7 +128,7 @@ void bench_hooks(const char *dir)
 					.unit = "ns",
 					.run = run_native_call,
 					.base = loop });
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		bench_add(&(struct bench_case){ .bench = "hooks",
 						.name = names[i],
 						.engine = "jit",

@@ -23,4 +23,10 @@ SEC("hook/one") int empty4(struct bench_ctx *ctx)
 	return 0;
 }
 
+SEC("hook/one")
+int asks_slot(struct bench_ctx *ctx)
+{
+	return bpf_get_smp_processor_id() == 9999;
+}
+
 char _license[] SEC("license") = "MIT";
