@@ -298,14 +298,15 @@ static bool learn_unequal(struct tn_vf *vf, struct tn_reg *x, const struct tn_re
 
 	for (uint32_t g = 0; g < vf->nr_regions; g++) {
 		uint64_t unit = vf->regions[g].unit;
-		int64_t kx, ky = -y->delta;
+		int64_t kx, ky;
 
 		if (y->id != vf->regions[g].len_id || y->scale != 1 || !x->id ||
-		    ky > TN_OFFSET_MAX || ky < -TN_OFFSET_MAX ||
 		    vf->regions[g].kind == TN_FIELD_MEM ||
+		    x->v.umax > (uint64_t)TN_OFFSET_MAX / unit ||
+		    __builtin_mul_overflow(y->delta, -(int64_t)unit, &ky) ||
 		    !tn_region_slack_tied(vf->regions, &vf->s, g, x, unit, &kx))
 			continue;
-		if (kx != ky * (int64_t)unit)
+		if (kx != ky)
 			continue;
 		tn_region_learn(vf->regions, &vf->s, g, x, unit, kx + (int64_t)unit);
 		return tn_scalar_meet(&x->v, &below, TN_W64) && tn_spread_scalar(vf, x);

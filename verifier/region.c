@@ -105,8 +105,7 @@ bool tn_region_slack(const struct tn_region *regions, const struct tn_state *s, 
 	int64_t by_range;
 	bool found = tn_region_slack_tied(regions, s, region, r, mult, k);
 
-	if (r->v.umax > (uint64_t)TN_OFFSET_MAX || mult > UINT32_MAX ||
-	    r->v.umax * mult > (uint64_t)TN_OFFSET_MAX)
+	if (!mult || r->v.umax > (uint64_t)TN_OFFSET_MAX / mult)
 		return found;
 	by_range = (int64_t)tn_region_min_bytes(regions, s, region) - (int64_t)(r->v.umax * mult);
 	if (!found || by_range > *k)

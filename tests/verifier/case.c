@@ -13,20 +13,23 @@
 
 /* The context `test`: one field of each kind. */
 struct test_ctx {
-	uint32_t kind;	   /*  0 */
-	uint32_t out;	   /*  4 writable */
-	char *buf;	   /*  8 len bytes, writable */
-	uint32_t len;	   /* 16 */
-	uint32_t hidden;   /* 20 */
-	const char *name;  /* 24 may be NULL, name_len bytes, read-only */
-	uint64_t name_len; /* 32 */
-	char *begin, *end; /* 40, 48 */
-	void *fixed;	   /* 56 32 bytes, writable */
-	void *conn;	   /* 64 handle */
-	uint64_t *recs;	   /* 72 nr_recs of 8 bytes */
-	uint32_t nr_recs;  /* 80 */
-	uint32_t hidden2;  /* 84 */
-	int64_t wide;	   /* 88 writable */
+	uint32_t kind;	    /*  0 */
+	uint32_t out;	    /*  4 writable */
+	char *buf;	    /*  8 len bytes, writable */
+	uint32_t len;	    /* 16 */
+	uint32_t hidden;    /* 20 */
+	const char *name;   /* 24 may be NULL, name_len bytes, read-only */
+	uint64_t name_len;  /* 32 */
+	char *begin, *end;  /* 40, 48 */
+	void *fixed;	    /* 56 32 bytes, writable */
+	void *conn;	    /* 64 handle */
+	uint64_t *recs;	    /* 72 nr_recs of 8 bytes */
+	uint32_t nr_recs;   /* 80 */
+	uint32_t hidden2;   /* 84 */
+	int64_t wide;	    /* 88 writable */
+	char *blocks;	    /* 96 nr_blocks of 1 MiB */
+	uint32_t nr_blocks; /* 104 */
+	uint32_t hidden3;   /* 108 */
 };
 
 #define AT(f)                                                                                   \
@@ -50,6 +53,9 @@ static struct tn_field test_fields[] = {
 	{ AT(recs), .kind = TN_FIELD_SIZED, .access = TN_ACC_RW, .mem_size = 8, .peer = 11 },
 	{ AT(nr_recs), .kind = TN_FIELD_SIZED_LEN, .access = TN_ACC_R, .peer = 10 },
 	{ AT(wide), .kind = TN_FIELD_SCALAR, .access = TN_ACC_RW, .peer = -1 },
+	{ AT(blocks), .kind = TN_FIELD_SIZED, .access = TN_ACC_RW, .mem_size = 1 << 20,
+	  .peer = 14 },
+	{ AT(nr_blocks), .kind = TN_FIELD_SIZED_LEN, .access = TN_ACC_R, .peer = 13 },
 };
 
 const struct tn_ctx_type case_test_ctx = {

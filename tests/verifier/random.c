@@ -624,6 +624,8 @@ struct layout { /* as case_test_ctx */
 	uint64_t *recs;
 	uint32_t nr_recs, hidden2;
 	int64_t wide;
+	unsigned char *blocks;
+	uint32_t nr_blocks, hidden3;
 };
 
 static const uint32_t lens[] = { 0, 1, 2, 3, 4, 5, 7, 8, 16, 31, 63, 64 };
