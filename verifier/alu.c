@@ -182,6 +182,14 @@ static void set_length(struct tn_vf *vf, struct tn_reg *out, uint32_t region, in
 	out->delta = off;
 }
 
+/* Into one region, or into two of which one begins where the other ends. How far the host's other
+ * memory is away is nothing that a program may know. */
+static bool one_memory(const struct tn_vf *vf, const struct tn_reg *a, const struct tn_reg *b)
+{
+	return a->region == b->region || vf->regions[a->region].end == (int)b->region ||
+	       vf->regions[b->region].end == (int)a->region;
+}
+
 static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const struct tn_reg *src)
 {
 	struct tn_reg out;
@@ -205,8 +213,7 @@ static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const 
 			tn_reg_set_const(&out, (uint64_t)dst->delta - (uint64_t)src->delta);
 	} else if (!(dst->kind == TN_REG_VALUE && src->kind == TN_REG_VALUE &&
 		     dst->obj == src->obj) &&
-		   !((dst->kind == TN_REG_REGION || dst->kind == TN_REG_END) &&
-		     (src->kind == TN_REG_REGION || src->kind == TN_REG_END))) {
+		   !(is_region(dst) && is_region(src) && one_memory(vf, dst, src))) {
 		return tn_reject(vf, E_POINTER_MATH, (int)d,
 				 "subtraction of %s from %s: they point to different things",
 				 tn_reg_words(vf, src), tn_reg_words(vf, dst));
