@@ -422,6 +422,18 @@ int tn_ctx_type_check_btf(const struct tn_ctx_type *type, const struct tn_btf *b
 	return 0;
 }
 
+bool tn_ctx_has_pointers(const struct tn_ctx_type *type)
+{
+	uint32_t i;
+
+	for (i = 0; !type->is_packet && i < type->nr_fields; i++) {
+		if (type->fields[i].kind >= TN_FIELD_SIZED &&
+		    type->fields[i].kind <= TN_FIELD_HANDLE)
+			return true;
+	}
+	return false;
+}
+
 /* ---- Helpers ---- */
 
 static const struct tn_host_helper *find_helper(struct tenon_runtime *rt, const char *name,

@@ -40,6 +40,9 @@ int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *
  * the field's name. Members that the host does not show, and structs of other names, pass. */
 int tn_ctx_type_check_btf(const struct tn_ctx_type *type, const struct tn_btf *btf);
 
+/* Pointers that only a host can fill in; those to a packet's frame are not. */
+bool tn_ctx_has_pointers(const struct tn_ctx_type *type);
+
 /* tenon_runtime_add_helper() without its checks of pointers; `fn` NULL: known by description only.
  */
 int tn_host_helper_add(struct tenon_runtime *rt, const char *name, const char *sig, tenon_fn fn,

@@ -64,17 +64,6 @@ const char *tenon_object_license(const struct tenon_object *obj)
 
 /* ---- Programs ---- */
 
-static bool has_pointers(const struct tn_ctx_type *ctx)
-{
-	uint32_t i;
-
-	for (i = 0; ctx && !ctx->is_packet && i < ctx->nr_fields; i++) {
-		if (ctx->fields[i].kind >= TN_FIELD_SIZED && ctx->fields[i].kind <= TN_FIELD_HANDLE)
-			return true;
-	}
-	return false;
-}
-
 int tenon_program_info(const struct tenon_program *program, struct tenon_program_info *info)
 {
 	const struct tn_ctx_type *ctx;
@@ -99,7 +88,7 @@ int tenon_program_info(const struct tenon_program *program, struct tenon_program
 		.autoload = prog->autoload,
 		.loaded = program->ready,
 		.packet = ctx && ctx->is_packet,
-		.ctx_pointers = has_pointers(ctx),
+		.ctx_pointers = ctx && tn_ctx_has_pointers(ctx),
 		.builtin_ctx = section.kind == TN_SEC_KERNEL && section.ctx,
 	};
 	if (program->ready)

@@ -398,6 +398,8 @@ static void warn_interpreter(struct tenon_runtime *rt)
 static int compile_all(struct tenon_object *obj, struct tn_prog **progs, uint32_t nr)
 {
 	bool fall_back = obj->engine == TENON_ENGINE_AUTO;
+	/* A load that succeeds leaves no error behind. */
+	const struct tn_err_record before = *tn_err_last();
 	uint64_t start = tn_clock_ns();
 	uint32_t i;
 	int rc;
@@ -410,10 +412,13 @@ static int compile_all(struct tenon_object *obj, struct tn_prog **progs, uint32_
 	if (!rc && obj->rt->perf_map && tn_jit_perf_map(progs, nr))
 		tn_logf(&obj->rt->rt, TN_LOG_WARN, "perf does not see object '%s': %s", obj->name,
 			tn_err_last()->msg);
+	if (!rc)
+		*tn_err_last() = before;
 	for (i = 0; i < nr; i++)
 		((struct tenon_program *)progs[i]->host)->compile_ns = (tn_clock_ns() - start) / nr;
 	if (fall_back && (rc == -ENOTSUP || rc == -EACCES || rc == -EPERM)) {
 		warn_interpreter(obj->rt);
+		*tn_err_last() = before;
 		return 0;
 	}
 	return rc;

@@ -15,7 +15,7 @@
 #define MAX_FRAME (1u << 20)
 
 struct frame {
-	unsigned char *buf; /* owned */
+	unsigned char *buf; /* owned: the frame, or zeroes as the context */
 	void *ctx;	    /* the host's struct, in the caller's memory or `own` */
 	union {
 		struct tenon_xdp_md xdp;
@@ -77,6 +77,17 @@ static int make_frame(struct tn_rt *rt, const struct tn_prog *prog,
 	return 0;
 }
 
+/* The caller's, or zeroes in place of it. */
+static int make_ctx(struct tn_rt *rt, const struct tn_prog *prog,
+		    const struct tenon_test_run_opts *opts, struct frame *f)
+{
+	f->ctx = opts->ctx;
+	if (f->ctx)
+		return 0;
+	f->ctx = f->buf = tn_zalloc(rt, TN_MAX(prog->ctx_type->host_size, 1u));
+	return f->buf ? 0 : tn_err_nomem("context");
+}
+
 static int copy_out(const struct frame *f, struct tenon_test_run_opts *opts)
 {
 	const struct tenon_xdp_md *md = f->ctx;
@@ -118,9 +129,11 @@ static int check_ctx(const struct tenon_program *program, const struct tenon_tes
 	if (opts->data_in)
 		return tn_err(-EINVAL, "program '%s' has no packet context, so no data_in",
 			      prog->name);
-	if (!opts->ctx)
-		return tn_err(-EINVAL, "program '%s': its context of %u bytes is missing",
-			      prog->name, want);
+	if (!opts->ctx && tn_ctx_has_pointers(prog->ctx_type))
+		return tn_err(-EINVAL,
+			      "program '%s': its context '%s' holds pointers, so ctx may not be "
+			      "NULL",
+			      prog->name, prog->ctx_type->name);
 	return 0;
 }
 
@@ -148,15 +161,16 @@ static int test_run(struct tenon_program *program, struct tenon_test_run_opts *o
 
 	if (!rc)
 		rc = choose_engine(program, opts->engine, &run.entry);
-	if (!rc && is_packet(prog))
-		rc = make_frame(prog->rt, prog, opts, &frame);
+	if (!rc)
+		rc = is_packet(prog) ? make_frame(prog->rt, prog, opts, &frame)
+				     : make_ctx(prog->rt, prog, opts, &frame);
 	if (rc)
 		return rc;
-	run.ctx = is_packet(prog) ? frame.ctx : opts->ctx;
+	run.ctx = frame.ctx;
 	rc = tn_run(&run, TN_MAX(opts->repeat, 1u), &res);
 	if (!rc) {
 		set_results(opts, &res);
-		if (frame.buf)
+		if (opts->data_in)
 			rc = copy_out(&frame, opts);
 	}
 	tn_free(prog->rt, frame.buf);

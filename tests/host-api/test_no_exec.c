@@ -53,6 +53,9 @@ static int load_two(struct tenon_runtime *rt, struct tenon_hook *hook)
 		return 2;
 	if (nr_warnings != 1 || !strstr(warning, "interpreter"))
 		return 3;
+	/* All of it succeeded. */
+	if (tenon_last_error()->code)
+		return 5;
 	return tenon_runtime_free(rt) ? 4 : 0;
 }
 

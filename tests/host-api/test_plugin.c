@@ -344,6 +344,40 @@ static void raw_context_is_run_with_its_size(void **state)
 	assert_int_equal(opts.retval, 21);
 	opts.data_in = ctx;
 	assert_int_equal(tenon_program_test_run(first_program(obj), &opts), -EINVAL);
+	opts.data_in = NULL;
+	opts.ctx = NULL;
+	opts.ctx_size = 0;
+	assert_ok(tenon_program_test_run(first_program(obj), &opts));
+	assert_int_equal(opts.retval, 16);
+}
+
+struct pointing {
+	const char *text;
+	uint32_t len;
+};
+
+static void context_with_pointers_is_the_callers_to_give(void **state)
+{
+	static const struct tenon_field fields[] = {
+		TENON_SIZED(struct pointing, text, len, TENON_R),
+	};
+	static const struct tenon_ctx_type type = TENON_CTX_TYPE(pointing, fields);
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "p", .ctx = &type };
+	struct tenon_test_run_opts opts = { .sz = sizeof(opts) };
+	struct pointing ctx = { "abc", 3 };
+	struct tenon_hook pointing = { 0 };
+	struct tenon_object *obj;
+
+	(void)state;
+	assert_ok(tenon_hook_register(rt, &pointing, &desc));
+	obj = load_text(rt, "p", "r0 = *(u32 *)(r1 +8)\nexit\n");
+	assert_int_equal(tenon_program_test_run(first_program(obj), &opts), -EINVAL);
+	assert_words("holds pointers");
+	opts.ctx = &ctx;
+	opts.ctx_size = sizeof(ctx);
+	assert_ok(tenon_program_test_run(first_program(obj), &opts));
+	assert_int_equal(opts.retval, 3);
+	assert_ok(tenon_hook_unregister(&pointing));
 }
 
 static void run_without_memory_of_the_host_works(void **state)
@@ -375,6 +409,7 @@ int main(void)
 		TEST(socket_buffer_is_filled_from_the_frame),
 		TEST(packet_program_runs_at_a_packet_hook),
 		TEST(raw_context_is_run_with_its_size),
+		TEST(context_with_pointers_is_the_callers_to_give),
 		TEST(run_without_memory_of_the_host_works),
 	};
 
