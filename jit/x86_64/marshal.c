@@ -87,14 +87,18 @@ static void place_arguments(struct tn_codebuf *b, const struct tn_host_helper *h
 
 static void take_result(struct tn_codebuf *b, const struct tn_sig *sig)
 {
-	if (sig->ret == TN_RET_VOID || sig->ret_ctype == TN_C_VOID)
+	if (sig->ret == TN_RET_VOID || sig->ret_ctype == TN_C_VOID) {
 		tn_x86_mov_ri(b, RAX, 0);
-	else if (is_float(sig->ret_ctype))
+	} else if (is_float(sig->ret_ctype)) {
 		tn_x86_movq_rx(b, sig->ret_ctype == TN_C_F64, RAX, 0);
-	else if (sig->ret_ctype == TN_C_BOOL)
-		tn_x86_movzx_rr(b, 1, RAX, RAX); /* a callee returns 0 or 1 in al */
-	else
+	} else if (sig->ret_ctype == TN_C_BOOL) {
+		/* 0 or 1 in al. A callee that was declared bool by mistake must not get past what
+		 * was proved with that. */
+		tn_x86_movzx_rr(b, 1, RAX, RAX);
+		extend(b, TN_C_BOOL, RAX, RAX);
+	} else {
 		extend(b, sig->ret_ctype, RAX, RAX);
+	}
 }
 
 void tn_marshal_direct(struct tn_codebuf *b, const struct tn_host_helper *helper)

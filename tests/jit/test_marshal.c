@@ -208,6 +208,19 @@ static void marshal_makes_bool_0_or_1(void **state)
 	assert_int_equal(seen[1], 1);
 }
 
+static int not_0_or_1(int flags)
+{
+	return flags;
+}
+
+/* What the verifier takes as 0 or 1 must be, whatever a callee leaves in al. */
+static void marshal_makes_bool_of_a_mistaken_result(void **state)
+{
+	(void)state;
+	assert_int_equal(call("bool(i32)", FN(not_0_or_1), ARGS(0x88)), 1);
+	assert_int_equal(call("bool(i32)", FN(not_0_or_1), ARGS(0x100)), 0);
+}
+
 static void marshal_passes_64_bits_whole(void **state)
 {
 	(void)state;
@@ -304,6 +317,7 @@ int main(void)
 		T(marshal_extends_narrow_integers),
 		T(marshal_extends_32_bit_results),
 		T(marshal_makes_bool_0_or_1),
+		T(marshal_makes_bool_of_a_mistaken_result),
 		T(marshal_passes_64_bits_whole),
 		T(marshal_passes_floating_point_as_bits),
 		T(marshal_void_gives_zero),
