@@ -275,6 +275,23 @@ static int check_arg(struct tn_vf *vf, struct callee *c, uint32_t i)
 			 c->name);
 }
 
+/* Behind the `...` a callee gets whatever the other registers hold: numbers, and 0 where the
+ * program did not set one on some path. The host takes integers alone there. */
+static int check_variadic(struct tn_vf *vf, const struct callee *c)
+{
+	struct tn_insn_fact *fact = &vf->facts->insns[vf->s.insn];
+
+	for (uint32_t i = c->sig->nr_args; i < TN_SIG_MAX_ARGS; i++) {
+		const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+		if (r->kind == TN_REG_UNINIT)
+			fact->zero_regs |= (uint16_t)(1u << (TN_R1 + i));
+		else if (!c->id && r->kind != TN_REG_SCALAR)
+			return refuse_arg(vf, c, i, "a number");
+	}
+	return 0;
+}
+
 /* ---- Results ---- */
 
 static struct tn_scalar result_range(uint8_t ctype)
@@ -527,6 +544,8 @@ static int call_by_sig(struct tn_vf *vf, struct callee *c)
 	vf->seen[vf->s.insn].flags |= TN_SEEN_CALL;
 	for (uint32_t i = 0; i < c->sig->nr_args && !err; i++)
 		err = check_arg(vf, c, i);
+	if (!err && c->sig->flags & TN_SIG_VARIADIC)
+		err = check_variadic(vf, c);
 	if (err)
 		return err;
 	if (c->sig->flags & TN_SIG_CALLBACK)

@@ -33,7 +33,9 @@ struct tn_insn_fact {
 	 */
 	uint32_t fuel;
 	uint16_t flags;
-	uint16_t reserved;
+	/* Bit n: rn is cleared before this call. A variadic callee gets all five argument
+	 * registers, also those that the program did not set. */
+	uint16_t zero_regs;
 	uint64_t value;
 	struct tn_map *map; /* borrowed from the program */
 };

@@ -226,6 +226,13 @@ static uint64_t call_extern(const struct tn_prog *prog, uint32_t index, const ui
 	return helper ? helper->invoke(helper, r + 1, ex) : (uint64_t)-EINVAL;
 }
 
+/* What a variadic callee must not see. */
+static TN_COLD void clear_regs(uint64_t *r, uint32_t regs)
+{
+	for (; regs; regs &= regs - 1)
+		r[__builtin_ctz(regs)] = 0;
+}
+
 /* The abort flag is set: may the program end at this call? Compiled code looks at the flag only
  * after calls that may set it; where a helper sets it without having said so, nothing may end here,
  * since the verifier did not ask what is held. */
@@ -516,6 +523,8 @@ op_ld_ind_w:
 	NEXT();
 
 op_call_local:
+	if (prog->facts && tn_unlikely(prog->facts->insns[insn - insns].zero_regs))
+		clear_regs(r, prog->facts->insns[insn - insns].zero_regs);
 	if (insn->src == TN_CALL_LOCAL) {
 		uint32_t callee = (uint32_t)(insn - insns + 1) + IMM32;
 

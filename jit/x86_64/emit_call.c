@@ -46,6 +46,18 @@ static void tail_call(struct tn_emit *e)
 	tn_x86_mov_ri(e->b, RAX, TN_TAIL_CALL_MISS);
 }
 
+/* What a variadic callee must not see: registers that the program did not set. */
+static void clear_regs(struct tn_emit *e, uint32_t i)
+{
+	uint32_t regs = e->facts ? e->facts->insns[i].zero_regs : 0;
+
+	for (; regs; regs &= regs - 1) {
+		uint8_t r = tn_reg((uint8_t)__builtin_ctz(regs));
+
+		tn_x86_alu_rr(e->b, X86_XOR, false, r, r);
+	}
+}
+
 static void call_helper(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_helper *helper = tn_helper_by_id((uint32_t)e->prog->insns[i].imm);
@@ -95,6 +107,7 @@ int tn_emit_call(struct tn_emit *e, uint32_t i)
 	}
 	tn_lazy_flush_loads(e);
 	tn_lazy_settle(e, i);
+	clear_regs(e, i);
 	if (insn->src == TN_CALL_LOCAL)
 		call_local(e, i);
 	else if (insn->src == TN_CALL_EXTERN)

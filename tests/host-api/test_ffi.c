@@ -217,6 +217,16 @@ static void variadic_function_takes_the_rest(void **state)
 			 (uint64_t)-4);
 }
 
+/* Neither what an earlier call left in them nor what the host had there. */
+static void variadic_function_gets_0_where_nothing_was_set(void **state)
+{
+	(void)state;
+	add("sumv", "i64(u32, ...)", TENON_FN(sum_varargs), false, NULL);
+	assert_int_equal(run("r1 = 4\nr2 = 1\nr3 = 2\nr4 = 3\nr5 = 4\ncall 9000\nr6 = r0\n"
+			     "r1 = 4\nr2 = 5\ncall 9000\nr0 += r6\nexit\n"),
+			 15);
+}
+
 static uint32_t map_entries(struct tenon_map *map)
 {
 	struct tenon_map_info info = { .sz = sizeof(info) };
@@ -338,6 +348,7 @@ int main(void)
 		TEST(context_is_passed_unchanged),
 		TEST(struct_goes_by_value),
 		TEST(variadic_function_takes_the_rest),
+		TEST(variadic_function_gets_0_where_nothing_was_set),
 		TEST(map_argument_is_a_map_of_the_api),
 		TEST(helper_registration_names_what_is_wrong),
 		TEST(program_serves_as_a_c_function),
