@@ -170,23 +170,6 @@ static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thr
 	return ret;
 }
 
-/* A slot of its own, in the runtime used last: the common case. */
-static TN_ALWAYS_INLINE bool has_slot(const struct tn_chain *chain, const struct tn_thread *t)
-{
-	return tn_likely(t->slot_rt_id == chain->rt_id && t->slot != chain->last_slot);
-}
-
-/* The exec comes from a template, in wide moves. */
-static TN_ALWAYS_INLINE void begin_first(struct tn_exec *ex, const struct tn_chain *chain,
-					 struct tn_thread *t, void *ctx)
-{
-	*ex = chain->first;
-	ex->slot = t->slot;
-	ex->thread = t;
-	ex->ctx = ctx;
-	t->exec = ex;
-}
-
 /* Walk `e` to `end`. A call site that calls the same function at every firing is predicted better
  * than one that calls all of a chain in turn: so the first links have sites of their own. */
 #define RUN_LINK(ret, call)                       \

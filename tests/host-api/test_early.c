@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a hook makes of programs that end early: the result they count as, and when to detach. */
+#include <pthread.h>
+#include <sched.h>
+
 #include "host.h"
 
 #define FALLBACK 99
@@ -291,6 +294,43 @@ static void lack_of_fuel_in_the_firing_around_does_not_count(void **state)
 	assert_false(tenon_hook_armed(&hook));
 }
 
+/* ---- Threads ---- */
+
+static _Atomic int stopped;
+
+static void *fire_on(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stopped))
+		fire(TOO_MUCH);
+	return NULL;
+}
+
+static void early_ends_on_several_threads_detach_once(void **state)
+{
+	enum { ROUNDS = 100, THREADS = 3 };
+	struct tenon_object *obj;
+	pthread_t threads[THREADS];
+	int i;
+
+	(void)state;
+	add_early_hook(TENON_CHAIN_LAST, TENON_EARLY_END_LAST_GOOD, 2);
+	obj = load_engine(ECHO, 1);
+	atomic_store(&stopped, 0);
+	for (i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fire_on, NULL), 0);
+	for (i = 0; i < ROUNDS; i++) {
+		assert_ok(tenon_object_attach(obj));
+		while (tenon_hook_armed(&hook))
+			sched_yield();
+	}
+	atomic_store(&stopped, 1);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(warnings, ROUNDS);
+	assert_true(stats_of(first_program(obj)).aborted >= 2 * ROUNDS);
+}
+
 static void unknown_policy_is_refused(void **state)
 {
 	struct tenon_hook_desc desc = { .sz = sizeof(desc),
@@ -320,6 +360,7 @@ int main(void)
 		TEST(replaced_program_counts_anew),
 		TEST(abort_by_a_helper_counts_too),
 		TEST(lack_of_fuel_in_the_firing_around_does_not_count),
+		TEST(early_ends_on_several_threads_detach_once),
 		TEST(unknown_policy_is_refused),
 	};
 
