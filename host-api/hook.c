@@ -127,7 +127,6 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	chain->ctx_size = hook->ctx->host_size;
 	chain->rt_id = tn_rt_id(&hook->rt->rt);
 	chain->last_slot = hook->rt->rt.max_slots - 1;
-	chain->rule = (uint8_t)hook->rule;
 	chain->stats = hook->rt->stats;
 	chain->early_end = (uint8_t)hook->early_end;
 	chain->detach_after = hook->detach_after;

@@ -45,7 +45,6 @@ struct tn_chain {
 	int64_t fuel;
 	uint64_t ctx_size;
 	uint32_t nr;
-	uint8_t rule; /* enum tenon_chain */
 	bool stats;
 	uint8_t early_end; /* enum tenon_early_end */
 	uint32_t detach_after;
