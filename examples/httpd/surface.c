@@ -19,18 +19,14 @@ static const struct tenon_field accept_fields[] = {
 
 static const struct tenon_field request_fields[] = {
 	TENON_SIZED(struct http_request, method, method_len, TENON_R),
-	TENON_SCALAR(struct http_request, method_len, TENON_R),
 	TENON_SIZED(struct http_request, path, path_len, TENON_R),
-	TENON_SCALAR(struct http_request, path_len, TENON_R),
 	TENON_SIZED(struct http_request, headers, headers_len, TENON_R),
-	TENON_SCALAR(struct http_request, headers_len, TENON_R),
 	TENON_SCALAR(struct http_request, client, TENON_R),
 	TENON_SCALAR(struct http_request, client_port, TENON_R),
 };
 
 static const struct tenon_field response_fields[] = {
 	TENON_SIZED(struct http_response, path, path_len, TENON_R),
-	TENON_SCALAR(struct http_response, path_len, TENON_R),
 	TENON_SCALAR(struct http_response, status, TENON_R),
 	TENON_SCALAR(struct http_response, bytes, TENON_R),
 };
