@@ -24,7 +24,7 @@ add_executable(hello_static hello.c)
 target_link_libraries(hello_static PRIVATE tenon::tenon_static)
 tenon_add_plugin(plugin hello.bpf.c MCPU v2)
 CMAKE
-cmake -S "$prefix/app" -B "$prefix/app/build" -DCMAKE_PREFIX_PATH="$prefix/root" >/dev/null
+cmake -G Ninja -S "$prefix/app" -B "$prefix/app/build" -DCMAKE_PREFIX_PATH="$prefix/root" >/dev/null
 cmake --build "$prefix/app/build" >/dev/null
 for host in hello hello_static; do
 	"$prefix/app/build/$host" "$prefix/app/build/plugin.bpf.o" | grep -q 'visit 3: 6 stars'
