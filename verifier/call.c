@@ -11,6 +11,12 @@
 #define MAX_ROUNDS	((uint64_t)1 << 23)
 #define MAX_MEM_ARG	((uint64_t)1 << 29)
 
+/* Costs, in instructions: of a callee that enters the kernel, and how many bytes it moves in the
+ * time of one. A region of the host may be of any size; it counts as a packet's at most. */
+#define KERNEL_ENTRY_COST 64
+#define BYTES_PER_COST	  8
+#define REGION_COST_BYTES ((uint64_t)1 << 16)
+
 struct callee {
 	const char *name;
 	const struct tn_sig *sig;
@@ -385,6 +391,62 @@ static int set_result(struct tn_vf *vf, const struct callee *c, struct tn_reg *o
 	return c->sig->flags & TN_SIG_ACQUIRE ? tn_ref_acquire(vf, out) : 0;
 }
 
+/* ---- What it costs ---- */
+
+static bool enters_kernel(uint32_t id)
+{
+	switch (id) {
+	case TN_HELPER_trace_printk:
+	case TN_HELPER_trace_vprintk:
+	case TN_HELPER_get_current_pid_tgid:
+	case TN_HELPER_get_current_uid_gid:
+	case TN_HELPER_get_current_comm:
+	case TN_HELPER_ringbuf_output:
+	case TN_HELPER_ringbuf_submit:
+	case TN_HELPER_ringbuf_discard:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Bytes that the callee may move for its argument i. */
+static uint64_t moved_bytes(struct tn_vf *vf, const struct callee *c, uint32_t i)
+{
+	const struct tn_arg *arg = &c->sig->args[i];
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	switch ((enum tn_arg_kind)arg->kind) {
+	case TN_ARG_MAP_KEY:
+		return c->map->key_size;
+	case TN_ARG_MAP_VALUE:
+		return c->map->value_size;
+	case TN_ARG_MEM:
+	case TN_ARG_WMEM:
+		return r->kind == TN_REG_REGION ? TN_MIN(r[1].v.umax, REGION_COST_BYTES)
+						: r[1].v.umax;
+	case TN_ARG_STRUCT:
+		return arg->struct_size;
+	case TN_ARG_STR: /* checked: its NUL is there. Each character is looked at. */
+		return BYTES_PER_COST *
+		       strlen((const char *)((const struct tn_map *)r->obj)->values + r->v.umin);
+	default:
+		return 0;
+	}
+}
+
+/* Time is bounded in instructions: a call is as many as its work takes. */
+static void note_cost(struct tn_vf *vf, const struct callee *c)
+{
+	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < c->sig->nr_args; i++)
+		bytes += moved_bytes(vf, c, i);
+	seen->cost = TN_MAX(seen->cost, bytes / BYTES_PER_COST +
+						(enters_kernel(c->id) ? KERNEL_ENTRY_COST : 0));
+}
+
 /* ---- After effects ---- */
 
 static void clobber(struct tn_vf *vf)
@@ -548,6 +610,7 @@ static int call_by_sig(struct tn_vf *vf, struct callee *c)
 		err = check_variadic(vf, c);
 	if (err)
 		return err;
+	note_cost(vf, c);
 	if (c->sig->flags & TN_SIG_CALLBACK)
 		return do_callback(vf, c);
 	if (c->id == TN_HELPER_tail_call) {

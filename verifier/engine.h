@@ -27,6 +27,7 @@ struct tn_insn_seen {
 	const struct tn_map *map;
 	uint64_t key;
 	uint64_t rounds;   /* bpf_loop: largest count */
+	uint64_t cost;	   /* of the callee here at most, in instructions */
 	uint32_t callback; /* bpf_loop: subprogram, TN_NONE */
 	bool unroll;	   /* loop head: no widening in this attempt */
 	bool no_join;

@@ -368,29 +368,32 @@ static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32
 {
 	const struct tn_structure *s = vf->structure;
 	uint64_t *trips = tn_alloc_array(vf->rt, (size_t)s->nr_loops + 1, sizeof(*trips));
-	struct tn_charge_input in = {
-		.trips = trips, .callbacks = sites, .nr_callbacks = nr, .budget = vf->env->fuel
-	};
+	uint64_t *cost = tn_alloc_array(vf->rt, vf->prog->nr_insns, sizeof(*cost));
+	struct tn_charge_input in = { .trips = trips,
+				      .callbacks = sites,
+				      .nr_callbacks = nr,
+				      .budget = vf->env->fuel,
+				      .call_cost = cost };
 	struct tn_charges c;
-	int err;
+	int err = trips && cost ? 0 : -ENOMEM;
 
-	if (!trips)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->nr_loops; i++)
-		trips[i] = loop_trips(vf->counters, s, i);
 	memset(&c, 0, sizeof(c));
-	err = tn_structure_charge(s, &in, &c);
-	if (err) {
-		tn_free(vf->rt, trips);
+	for (uint32_t i = 0; !err && i < s->nr_loops; i++)
+		trips[i] = loop_trips(vf->counters, s, i);
+	for (uint32_t i = 0; !err && i < vf->prog->nr_insns; i++)
+		cost[i] = vf->seen[i].cost;
+	if (!err)
+		err = tn_structure_charge(s, &in, &c);
+	tn_free(vf->rt, trips);
+	tn_free(vf->rt, cost);
+	if (err)
 		return structure_failed(vf, err, E_STRUCTURE);
-	}
 	err = check_charges(vf, &c);
 	if (!err)
 		err = check_refs_at_charges(vf, &c);
 	if (!err)
 		take_charges(vf, &c);
 	tn_charges_free(vf->rt, &c);
-	tn_free(vf->rt, trips);
 	return err;
 }
 

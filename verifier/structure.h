@@ -156,6 +156,9 @@ struct tn_charge_input {
 	const struct tn_callback_site *callbacks;
 	uint32_t nr_callbacks;
 	uint64_t budget;
+	/* Per instruction: what the callee of a call there does for it, beyond the call itself;
+	 * NULL: nothing. */
+	const uint64_t *call_cost;
 };
 
 struct tn_charges {

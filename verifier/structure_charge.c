@@ -191,7 +191,7 @@ static void cost_blocks(struct charger *c, uint32_t p)
 			*cost = 0;
 		if (s->sites[i].flags & TN_SITE_LDDW_HIGH)
 			continue;
-		*cost = add_sat(*cost, 1);
+		*cost = add_sat(*cost, c->in->call_cost ? add_sat(1, c->in->call_cost[i]) : 1);
 		if (s->sites[i].callee != TN_NONE && !tn_insn_is_lddw(&s->prog->insns[i]))
 			*cost = add_sat(*cost, c->out->subprog_cost[s->sites[i].callee]);
 	}

@@ -3,10 +3,10 @@
  * What the verifier hands to the engines, per program and per instruction. Without a verifier
  * (tenon-conformance alone) a program has no facts: nothing is charged and nothing is assumed.
  *
- * Fuel: 1 unit is 1 instruction. A taken jump whose fact has fuel > 0 charges that much: engines do
- * `if ((ex->fuel -= fuel) < 0) abort`. The verifier puts charges on back edges (the longest path of
- * the loop's body, free inner loops and calls counted in full). Both engines charge at the same
- * edges, so that they agree.
+ * Fuel: 1 unit is 1 instruction, or what a call makes its callee do in that time: 8 bytes moved. A
+ * taken jump whose fact has fuel > 0 charges that much: engines do `if ((ex->fuel -= fuel) < 0)
+ * abort`. The verifier puts charges on back edges (the longest path of the loop's body, free inner
+ * loops and calls counted in full). Both engines charge at the same edges, so that they agree.
  */
 #ifndef TN_VM_FACTS_H
 #define TN_VM_FACTS_H
