@@ -262,7 +262,7 @@ static TN_ALWAYS_INLINE uint64_t fire_leaves(const struct tn_chain *chain, void 
 	struct tn_exec unused;
 	uint64_t ret = e[0].fn(ctx, &unused);
 
-	if (chain->path == TN_PATH_LEAF || is_decided(chain, ret))
+	if (is_decided(chain, ret))
 		return result_of(chain, ret);
 	ret = e[1].fn(ctx, &unused);
 	if (is_decided(chain, ret) || chain->nr == 2)
@@ -274,6 +274,32 @@ static TN_ALWAYS_INLINE uint64_t fire_leaves(const struct tn_chain *chain, void 
 	if (!is_decided(chain, ret) && chain->nr > 4)
 		ret = run_more_leaves(chain, 4, ctx);
 	return result_of(chain, ret);
+}
+
+/* The end of every firing from outside. The depth is what it is: said again so that leaving need
+ * not wait for the load of what entering and the call stored, a chain that would run through all
+ * firings of a loop. */
+static TN_ALWAYS_INLINE uint64_t end_firing(struct tn_thread *t, uint64_t ret)
+{
+	t->depth = 1;
+	tn_epoch_leave(t);
+	return ret;
+}
+
+/* What is attached is not a single leaf. A tail call of the function below, so that its registers
+ * need not be saved for the leaf alone. */
+static TN_ALIGNED(64) TN_NOINLINE uint64_t
+	run_several(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
+{
+	uint64_t ret;
+
+	if (tn_likely(chain->path == TN_PATH_LEAVES))
+		ret = fire_leaves(chain, ctx);
+	else if (chain->path != TN_PATH_ANY)
+		ret = fire_plain(chain, t, ctx);
+	else
+		ret = fire_any(chain, t, ctx);
+	return end_firing(t, ret);
 }
 
 static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread *t, void *ctx)
@@ -295,7 +321,6 @@ TN_ALIGNED(64) uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 {
 	struct tn_thread *t = tn_thread_tls;
 	const struct tn_chain *chain;
-	uint64_t ret;
 
 	if (tn_unlikely(!t || t->depth))
 		return run_nested(hook, t ? t : tn_thread_register(), ctx);
@@ -303,18 +328,11 @@ TN_ALIGNED(64) uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 	/* Pairs with the release in publish(): the entries are filled before. */
 	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
 	if (tn_unlikely(!chain))
-		ret = __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
-	else if (tn_likely(chain->path >= TN_PATH_LEAF))
-		ret = fire_leaves(chain, ctx);
-	else if (chain->path != TN_PATH_ANY)
-		ret = fire_plain(chain, t, ctx);
-	else
-		ret = fire_any(chain, t, ctx);
-	/* What it is: said again so that leaving need not wait for the load of what entering and
-	 * the call stored, a chain that would run through all firings of a loop. */
-	t->depth = 1;
-	tn_epoch_leave(t);
-	return ret;
+		return end_firing(t, __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED));
+	if (tn_unlikely(chain->path != TN_PATH_LEAF))
+		return run_several(chain, t, ctx);
+	/* A leaf has no use for an exec. */
+	return end_firing(t, result_of(chain, chain->entries[0].fn(ctx, NULL)));
 }
 
 /* One run outside any hook, inside an epoch section. */
