@@ -140,4 +140,7 @@ int tn_emit_ld_packet(struct tn_emit *e, uint32_t i);
 int tn_emit_prog(struct tn_emit *e);
 void tn_emit_free(struct tn_emit *e);
 
+/* emit_alu.c: the machine's form of TN_ADD, SUB, OR, AND, XOR. */
+enum tn_x86_alu tn_emit_alu_op(uint8_t op);
+
 #endif

@@ -8,7 +8,7 @@ static bool dies_upper(const struct tn_emit *e, uint32_t i, unsigned r)
 	return !(e->flow.live[i] & TN_LIVE_UPPER(r));
 }
 
-static enum tn_x86_alu plain_op(uint8_t op)
+enum tn_x86_alu tn_emit_alu_op(uint8_t op)
 {
 	switch (op) {
 	case TN_ADD:
@@ -34,7 +34,7 @@ static void emit_plain_imm(struct tn_emit *e, bool w, uint8_t op, uint8_t dst, i
 		op = op == TN_ADD ? TN_SUB : TN_ADD;
 		imm = -128;
 	}
-	tn_x86_alu_ri(e->b, plain_op(op), w, dst, imm);
+	tn_x86_alu_ri(e->b, tn_emit_alu_op(op), w, dst, imm);
 }
 
 static void emit_mul_imm(struct tn_emit *e, bool w, uint8_t dst, int32_t imm)
@@ -146,7 +146,7 @@ int tn_emit_alu(struct tn_emit *e, uint32_t i)
 		if (is_imm)
 			emit_plain_imm(e, w, op, dst, insn->imm);
 		else
-			tn_x86_alu_rr(e->b, plain_op(op), w, dst, src);
+			tn_x86_alu_rr(e->b, tn_emit_alu_op(op), w, dst, src);
 		tn_emit_flags_of(e, dst, w);
 		break;
 	case TN_MUL:

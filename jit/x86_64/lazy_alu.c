@@ -238,22 +238,6 @@ static bool join_loads(struct tn_emit *e, uint32_t i, const struct tn_insn *insn
 	return true;
 }
 
-static enum tn_x86_alu machine_op(uint8_t op)
-{
-	switch (op) {
-	case TN_ADD:
-		return X86_ADD;
-	case TN_SUB:
-		return X86_SUB;
-	case TN_OR:
-		return X86_OR;
-	case TN_AND:
-		return X86_AND;
-	default:
-		return X86_XOR;
-	}
-}
-
 /* The load of src becomes the operand. */
 static bool operate_on_memory(struct tn_emit *e, uint32_t i, const struct tn_insn *insn, bool w)
 {
@@ -271,7 +255,7 @@ static bool operate_on_memory(struct tn_emit *e, uint32_t i, const struct tn_ins
 		return false;
 	m = v->m;
 	tn_lazy_take(e, insn->src);
-	tn_x86_alu_rm(e->b, machine_op(TN_OP(insn->code)), w, dst, m);
+	tn_x86_alu_rm(e->b, tn_emit_alu_op(TN_OP(insn->code)), w, dst, m);
 	tn_emit_flags_of(e, dst, w);
 	return true;
 }

@@ -192,8 +192,10 @@ static void seal_names_the_reason_under_seccomp(void **state)
 	int result = in_child(code_under_seccomp, NULL);
 
 	(void)state;
-	if (result == 77)
+	if (result == 77) {
+		print_message("seccomp filters are refused here\n");
 		skip();
+	}
 	assert_int_equal(result, 0);
 }
 
@@ -215,8 +217,10 @@ static void probe_names_the_reason_under_seccomp(void **state)
 	int result = in_child(probe_under_seccomp, NULL);
 
 	(void)state;
-	if (result == 77)
+	if (result == 77) {
+		print_message("seccomp filters are refused here\n");
 		skip();
+	}
 	assert_int_equal(result, 0);
 }
 
@@ -236,8 +240,10 @@ static void patch_reports_refused_proc_self_mem(void **state)
 	make_code(&code);
 	result = in_child(patch_under_seccomp, &code);
 	tn_code_free(&rt, &code);
-	if (result == 77)
+	if (result == 77) {
+		print_message("seccomp filters are refused here\n");
 		skip();
+	}
 	assert_int_equal(result, 0);
 }
 
