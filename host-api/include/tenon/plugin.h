@@ -12,8 +12,7 @@
  * It is compiled by clang -target bpf -O2 -g. Names and numbers are the kernel's, so the same
  * source also builds against libbpf's headers. To use both, include <linux/bpf.h> (or vmlinux.h)
  * and <bpf/bpf_helpers.h> before this file: what they define is then left to them, and what they
- *are too old for is added. Packet headers come from <linux/if_ether.h>, <linux/ip.h> and so on, as
- * usual.
+ * are too old for is added. Packet headers come from <linux/if_ether.h>, <linux/ip.h> and so on.
  */
 #ifndef TENON_PLUGIN_H
 #define TENON_PLUGIN_H
