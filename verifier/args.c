@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* Are the arguments of a call what its signature asks for? */
+#include "verifier/callee.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HELPER_SNPRINTF 165
+#define MAX_MEM_ARG	((uint64_t)1 << 29)
+
+/* ---- Arguments ---- */
+
+int tn_refuse_arg(struct tn_vf *vf, const struct tn_callee *c, uint32_t i, const char *want)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	return tn_reject(vf, E_ARG, (int)(TN_R1 + i), "argument %u of %s must be %s, r%u is %s",
+			 i + 1, c->name, want, TN_R1 + i, tn_reg_words(vf, r));
+}
+
+bool tn_reg_is_null(const struct tn_reg *r)
+{
+	uint64_t c;
+
+	return r->kind == TN_REG_SCALAR && tn_scalar_is_const(&r->v, &c) && !c;
+}
+
+bool tn_reg_at_start(const struct tn_reg *r)
+{
+	uint64_t c;
+
+	return tn_scalar_is_const(&r->v, &c) && !c;
+}
+
+static int check_sized_mem(struct tn_vf *vf, struct tn_callee *c, uint32_t i,
+			   const struct tn_arg *arg)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i), *size = r + 1;
+	bool zero_ok = i + 1 < c->sig->nr_args && arg[1].kind == TN_ARG_SIZE_OR_ZERO;
+	struct tn_mem_arg mem = {
+		.reg = TN_R1 + i,
+		.size_reg = size,
+		.written = arg->kind == TN_ARG_WMEM,
+		.fully = c->id != 0,
+		.what = arg->kind == TN_ARG_WMEM ? "written by a call" : "read by a call",
+	};
+	int err = tn_need_scalar(vf, TN_R2 + i, "a size");
+
+	if (err)
+		return err;
+	if (size->v.umax > MAX_MEM_ARG && !(r->kind == TN_REG_REGION)) {
+		tn_reject(vf, E_ARG, (int)(TN_R2 + i),
+			  "the size given to %s in r%u is %s, which has no useful bound", c->name,
+			  TN_R2 + i, tn_scalar_words(vf, &size->v));
+		return tn_advise(vf, "bound it before the call: if (size > %s) ...", "N");
+	}
+	if (!zero_ok && !size->v.umin)
+		return tn_reject(vf, E_ARG, (int)(TN_R2 + i),
+				 "the size given to %s in r%u may be 0 (%s)", c->name, TN_R2 + i,
+				 tn_scalar_words(vf, &size->v));
+	if ((arg->nullable || zero_ok) && tn_reg_is_null(r) && !size->v.umax)
+		return 0;
+	return tn_check_mem_arg(vf, &mem);
+}
+
+static int check_fixed_mem(struct tn_vf *vf, uint32_t i, uint64_t size, const char *what)
+{
+	struct tn_mem_arg mem = { .reg = TN_R1 + i, .size = size, .what = what };
+
+	return tn_check_mem_arg(vf, &mem);
+}
+
+static bool is_map_update(uint32_t id)
+{
+	return id == TN_HELPER_map_update_elem || id == TN_HELPER_map_delete_elem;
+}
+
+static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const struct tn_arg *arg)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
+
+	if (r->kind != TN_REG_MAP)
+		return tn_refuse_arg(vf, c, i, "a map");
+	c->map = r->obj;
+	if (arg->map_types && (c->map->type > 31 || !(arg->map_types >> c->map->type & 1)))
+		return tn_reject(vf, E_MAP, (int)(TN_R1 + i), "%s on map '%s', which is of type %s",
+				 c->name, c->map->name,
+				 tn_map_type_words(c->map->type) ? tn_map_type_words(c->map->type)
+								 : "unknown");
+	if (is_map_update(c->id) &&
+	    (c->map->flags & TN_MAP_F_RDONLY_PROG || c->map->const_for_programs))
+		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on read-only map '%s'",
+				 c->name, c->map->name);
+	if (c->id == TN_HELPER_map_lookup_elem && c->map->flags & TN_MAP_F_WRONLY_PROG)
+		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on write-only map '%s'",
+				 c->name, c->map->name);
+	if (i == 0) {
+		seen->map_varies |= seen->map && seen->map != c->map;
+		seen->map = c->map;
+	}
+	return 0;
+}
+
+/* Conversions that read memory at an address given as a number. Into a log that is the host's
+ * business; into the program's own memory it would show it all of the host's. */
+static bool format_reads_memory(const char *s)
+{
+	for (; *s; s++) {
+		if (*s != '%')
+			continue;
+		s += 1 + strspn(s + 1, "-+ #0123456789.l");
+		if (*s == 's' || (*s == 'p' && (s[1] == 'i' || s[1] == 'I')))
+			return true;
+		if (!*s)
+			return false;
+	}
+	return false;
+}
+
+static int check_str(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	const struct tn_map *map = r->obj;
+	uint64_t at;
+
+	/* Of a map of several values it is not known which one. */
+	if (r->kind != TN_REG_VALUE || r->nullable || !map->const_for_programs || !map->values ||
+	    map->type != TN_MAP_ARRAY || map->max_entries != 1 || !tn_scalar_is_const(&r->v, &at))
+		return tn_refuse_arg(vf, c, i, "a string in constant read-only data");
+	if (at >= map->value_size || !memchr(map->values + at, 0, map->value_size - at))
+		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
+				 "argument %u of %s is a string without its NUL", i + 1, c->name);
+	if (c->id == HELPER_SNPRINTF && format_reads_memory((const char *)map->values + at))
+		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
+				 "the format given to %s reads memory at an address (%%s, %%pi4)",
+				 c->name);
+	return 0;
+}
+
+static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const struct tn_arg *arg)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	char want[TN_SIG_HANDLE_BYTES + 32];
+
+	if (arg->nullable && !arg->release && tn_reg_is_null(r))
+		return 0;
+	snprintf(want, sizeof(want), "a handle of type %s", arg->handle);
+	if (r->kind != TN_REG_HANDLE || !r->obj || strcmp(r->obj, arg->handle))
+		return tn_refuse_arg(vf, c, i, want);
+	if (r->nullable && !(arg->nullable && !arg->release))
+		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
+				 "argument %u of %s may be NULL here (r%u is %s)", i + 1, c->name,
+				 TN_R1 + i, tn_reg_words(vf, r));
+	if (arg->release) {
+		if (!r->ref)
+			return tn_reject(vf, E_REFERENCE, (int)(TN_R1 + i),
+					 "argument %u of %s is not a reference that was acquired",
+					 i + 1, c->name);
+		c->releases |= (uint8_t)(1u << i);
+	}
+	return 0;
+}
+
+static int check_record(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	if (r->kind != TN_REG_RECORD || !tn_reg_at_start(r))
+		return tn_refuse_arg(vf, c, i, "the start of a reserved record");
+	if (r->nullable)
+		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
+				 "argument %u of %s may be NULL here: test the reservation first",
+				 i + 1, c->name);
+	c->releases |= (uint8_t)(1u << i);
+	return 0;
+}
+
+static int check_const_size(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	uint64_t n;
+
+	if (r->kind != TN_REG_SCALAR || !tn_scalar_is_const(&r->v, &n))
+		return tn_refuse_arg(vf, c, i, "a constant size");
+	if (n > UINT32_MAX)
+		return tn_reject(vf, E_ARG, (int)(TN_R1 + i), "the size given to %s is too large",
+				 c->name);
+	c->size = r;
+	return 0;
+}
+
+static int check_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	if (r->kind != TN_REG_CTX || !tn_reg_at_start(r))
+		return tn_refuse_arg(vf, c, i, "the context, unmodified");
+	return 0;
+}
+
+/* A pointer that is only handed on to the callback. */
+static int check_callback_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	if (tn_reg_is_null(r))
+		return 0;
+	if (!tn_reg_is_pointer(r) || r->nullable || r->ref || r->low)
+		return tn_refuse_arg(vf, c, i, "a pointer to the stack or to a map's value, or 0");
+	return 0;
+}
+
+static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_arg *arg = &c->sig->args[i];
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	int err = tn_need_init(vf, TN_R1 + i);
+
+	if (err)
+		return err;
+	switch ((enum tn_arg_kind)arg->kind) {
+	case TN_ARG_NONE:
+	case TN_ARG_ANY:
+		return 0;
+	case TN_ARG_SCALAR:
+	case TN_ARG_SIZE: /* checked with the memory before it */
+	case TN_ARG_SIZE_OR_ZERO:
+		return r->kind == TN_REG_SCALAR ? 0 : tn_refuse_arg(vf, c, i, "a number");
+	case TN_ARG_CTX:
+		return check_ctx(vf, c, i);
+	case TN_ARG_MAP:
+		return check_map(vf, c, i, arg);
+	case TN_ARG_MAP_KEY:
+		return c->map ? check_fixed_mem(vf, i, c->map->key_size, "read as a key by a call")
+			      : tn_refuse_arg(vf, c, i, "a key after its map");
+	case TN_ARG_MAP_VALUE:
+		return c->map ? check_fixed_mem(vf, i, c->map->value_size,
+						"read as a value by a call")
+			      : tn_refuse_arg(vf, c, i, "a value after its map");
+	case TN_ARG_MEM:
+	case TN_ARG_WMEM:
+		return check_sized_mem(vf, c, i, arg);
+	case TN_ARG_CONST_SIZE:
+		return check_const_size(vf, c, i);
+	case TN_ARG_STR:
+		return check_str(vf, c, i);
+	case TN_ARG_FUNC:
+		if (r->kind != TN_REG_FUNC)
+			return tn_refuse_arg(vf, c, i, "a function of the program");
+		c->func = r->region;
+		return 0;
+	case TN_ARG_STACK_OR_NULL:
+		return check_callback_ctx(vf, c, i);
+	case TN_ARG_HANDLE:
+		return check_handle(vf, c, i, arg);
+	case TN_ARG_STRUCT:
+		return check_fixed_mem(vf, i, arg->struct_size, "read as a struct by a call");
+	case TN_ARG_RINGBUF_RECORD:
+		return check_record(vf, c, i);
+	}
+	return tn_reject(vf, E_UNSUPPORTED, -1, "argument %u of %s is of an unknown kind", i + 1,
+			 c->name);
+}
+
+/* Behind the `...` a callee gets whatever the other registers hold: numbers, and 0 where the
+ * program did not set one on some path. The host takes integers alone there. */
+static int check_variadic(struct tn_vf *vf, const struct tn_callee *c)
+{
+	struct tn_insn_fact *fact = &vf->facts->insns[vf->s.insn];
+
+	for (uint32_t i = c->sig->nr_args; i < TN_SIG_MAX_ARGS; i++) {
+		const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+		if (r->kind == TN_REG_UNINIT)
+			fact->zero_regs |= (uint16_t)(1u << (TN_R1 + i));
+		else if (!c->id && r->kind != TN_REG_SCALAR)
+			return tn_refuse_arg(vf, c, i, "a number");
+	}
+	return 0;
+}
+
+int tn_check_args(struct tn_vf *vf, struct tn_callee *c)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < c->sig->nr_args && !err; i++)
+		err = check_arg(vf, c, i);
+	if (!err && c->sig->flags & TN_SIG_VARIADIC)
+		err = check_variadic(vf, c);
+	return err;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One call of a helper or host function while it is checked. args.c fills in what the arguments
+ * are, result.c says what comes back and what the call costs, callback.c runs functions that are
+ * called back, call.c ties them together.
+ */
+#ifndef TN_VERIFIER_CALLEE_H
+#define TN_VERIFIER_CALLEE_H
+
+#include "verifier/engine.h"
+
+struct tn_callee {
+	const char *name;
+	const struct tn_sig *sig;
+	uint32_t id;		   /* standard helper, 0: of the host */
+	const struct tn_map *map;  /* argument */
+	const struct tn_reg *size; /* CONST_SIZE argument */
+	uint8_t releases;	   /* arguments that are given up: bit i is argument i */
+	uint32_t func;		   /* callback, TN_NONE */
+};
+
+/* args.c */
+int tn_check_args(struct tn_vf *vf, struct tn_callee *c);
+/* -EACCES: argument i is not what the callee wants. */
+int tn_refuse_arg(struct tn_vf *vf, const struct tn_callee *c, uint32_t i, const char *want);
+bool tn_reg_is_null(const struct tn_reg *r);
+/* A pointer to the very start of its memory. */
+bool tn_reg_at_start(const struct tn_reg *r);
+
+/* result.c */
+void tn_note_key(struct tn_vf *vf, const struct tn_callee *c);
+void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c);
+int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out);
+
+/* callback.c */
+int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c);
+
+/* call.c */
+void tn_call_clobber(struct tn_vf *vf);
+void tn_call_note_abort(struct tn_vf *vf);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* What a call gives back, and what it costs. */
+#include "verifier/callee.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Costs, in instructions: of a callee that enters the kernel, and how many bytes it moves in the
+ * time of one. A region of the host may be of any size; it counts as a packet's at most. */
+#define KERNEL_ENTRY_COST 64
+#define BYTES_PER_COST	  8
+#define REGION_COST_BYTES ((uint64_t)1 << 16)
+
+/* ---- Results ---- */
+
+static struct tn_scalar result_range(uint8_t ctype)
+{
+	switch ((enum tn_ctype)ctype) {
+	case TN_C_BOOL:
+		return tn_scalar_range(0, 1, TN_W64);
+	case TN_C_U8:
+		return tn_scalar_range(0, UINT8_MAX, TN_W64);
+	case TN_C_U16:
+		return tn_scalar_range(0, UINT16_MAX, TN_W64);
+	case TN_C_U32:
+	case TN_C_F32:
+		return tn_scalar_range(0, UINT32_MAX, TN_W64);
+	case TN_C_I8:
+		return tn_scalar_srange(INT8_MIN, INT8_MAX, TN_W64);
+	case TN_C_I16:
+		return tn_scalar_srange(INT16_MIN, INT16_MAX, TN_W64);
+	case TN_C_I32:
+		return tn_scalar_srange(INT32_MIN, INT32_MAX, TN_W64);
+	default:
+		return tn_scalar_unknown(TN_W64);
+	}
+}
+
+/* The key of this lookup, if it is 4 constant bytes. */
+static bool const_key(struct tn_vf *vf, const struct tn_callee *c, uint64_t *key)
+{
+	return c->map && c->map->key_size == 4 && tn_stack_const(vf, tn_vf_reg(vf, TN_R2), 4, key);
+}
+
+void tn_note_key(struct tn_vf *vf, const struct tn_callee *c)
+{
+	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
+	uint64_t key;
+
+	if (!const_key(vf, c, &key)) {
+		seen->key_varies = true;
+		return;
+	}
+	seen->key_varies |= seen->flags & TN_SEEN_KEY && seen->key != key;
+	seen->key = key;
+	seen->flags |= TN_SEEN_KEY;
+}
+
+static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
+{
+	uint64_t key;
+
+	return (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
+	       const_key(vf, c, &key) && key < c->map->max_entries;
+}
+
+int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out)
+{
+	uint64_t n;
+
+	tn_reg_set_const(out, 0);
+	out->nullable = c->sig->flags & TN_SIG_RET_NULLABLE;
+	switch ((enum tn_ret_kind)c->sig->ret) {
+	case TN_RET_VOID:
+		tn_reg_uninit(out);
+		return 0;
+	case TN_RET_SCALAR:
+		tn_reg_set_scalar(out, result_range(c->sig->ret_ctype));
+		return 0;
+	case TN_RET_NOTHING_RETURNS:
+		tn_reg_set_unknown(out);
+		return 0;
+	case TN_RET_MAP_VALUE:
+		if (!c->map)
+			return tn_reject(vf, E_MAP, -1, "%s without a map", c->name);
+		out->kind = TN_REG_VALUE;
+		out->obj = c->map;
+		out->nullable = !lookup_surely_hits(vf, c);
+		vf->seen[vf->s.insn].may_miss |= out->nullable;
+		break;
+	case TN_RET_RINGBUF_RECORD:
+		if (!c->size || !tn_scalar_is_const(&c->size->v, &n))
+			return tn_reject(vf, E_ARG, -1, "%s without a constant size", c->name);
+		out->kind = TN_REG_RECORD;
+		out->size = (uint32_t)n;
+		out->nullable = true;
+		break;
+	case TN_RET_HANDLE:
+		out->kind = TN_REG_HANDLE;
+		out->obj = c->sig->ret_handle;
+		break;
+	}
+	out->null_id = out->nullable ? vf->senv.next_id++ : 0;
+	return c->sig->flags & TN_SIG_ACQUIRE ? tn_ref_acquire(vf, out) : 0;
+}
+
+/* ---- What it costs ---- */
+
+static bool enters_kernel(uint32_t id)
+{
+	switch (id) {
+	case TN_HELPER_trace_printk:
+	case TN_HELPER_trace_vprintk:
+	case TN_HELPER_get_current_pid_tgid:
+	case TN_HELPER_get_current_uid_gid:
+	case TN_HELPER_get_current_comm:
+	case TN_HELPER_ringbuf_output:
+	case TN_HELPER_ringbuf_submit:
+	case TN_HELPER_ringbuf_discard:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Bytes that the callee may move for its argument i. */
+static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_t i)
+{
+	const struct tn_arg *arg = &c->sig->args[i];
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	switch ((enum tn_arg_kind)arg->kind) {
+	case TN_ARG_MAP_KEY:
+		return c->map->key_size;
+	case TN_ARG_MAP_VALUE:
+		return c->map->value_size;
+	case TN_ARG_MEM:
+	case TN_ARG_WMEM:
+		return r->kind == TN_REG_REGION ? TN_MIN(r[1].v.umax, REGION_COST_BYTES)
+						: r[1].v.umax;
+	case TN_ARG_STRUCT:
+		return arg->struct_size;
+	case TN_ARG_STR: /* checked: its NUL is there. Each character is looked at. */
+		return BYTES_PER_COST *
+		       strlen((const char *)((const struct tn_map *)r->obj)->values + r->v.umin);
+	default:
+		return 0;
+	}
+}
+
+/* Time is bounded in instructions: a call is as many as its work takes. */
+void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c)
+{
+	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < c->sig->nr_args; i++)
+		bytes += moved_bytes(vf, c, i);
+	seen->cost = TN_MAX(seen->cost, bytes / BYTES_PER_COST +
+						(enters_kernel(c->id) ? KERNEL_ENTRY_COST : 0));
+}
