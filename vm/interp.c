@@ -18,6 +18,7 @@
 #include "base/compiler.h"
 #include "vm/helpers.h"
 #include "vm/image.h"
+#include "vm/trace.h"
 
 #define DEFAULT_FRAME_BYTES 512
 
@@ -294,7 +295,11 @@ static void clear_frame(const struct tn_prog *prog, uint32_t subprog, unsigned c
 #define DST_ADDR  (DST + (uint64_t)insn->off)
 #define SRC_ADDR  (SRC + (uint64_t)insn->off)
 
-#define DISPATCH() goto *labels[insn->code]
+#define DISPATCH()                                                    \
+	do {                                                          \
+		TN_TRACE_STEP(prog, (uint32_t)(insn - insns), r, ex); \
+		goto *labels[insn->code];                             \
+	} while (0)
 #define NEXT()              \
 	do {                \
 		insn++;     \
@@ -373,11 +378,12 @@ enter:
 	stack_bytes = frame_bytes(prog, subprog);
 	/* A tail call reuses the frame where it is large enough: at most 33 times it is not. */
 	if (stack_bytes > have_bytes) {
-		stack = (unsigned char *)alloca(stack_bytes + 16);
+		stack = TN_TRACE_STACK(stack_bytes, alloca(stack_bytes + 16));
 		stack += -(uintptr_t)stack % 16;
 		have_bytes = stack_bytes;
 	}
 	r[TN_R10] = (uintptr_t)stack + stack_bytes;
+	TN_TRACE_ENTER(prog, subprog, r, stack_bytes);
 	if (stack_bytes)
 		clear_frame(prog, subprog, stack + stack_bytes);
 	DISPATCH();
