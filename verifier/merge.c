@@ -26,15 +26,18 @@ struct pair {
 struct pairs {
 	struct pair v[MAX_PAIRS];
 	uint32_t nr;
-	struct {
-		uint32_t a, b;
-	} nulls[MAX_PAIRS];
-	uint32_t nr_nulls;
+	struct names {
+		struct {
+			uint32_t a, b;
+		} v[MAX_PAIRS];
+		uint32_t nr;
+	} nulls, insts;
 };
 
 bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s)
 {
-	if (p->nr_frames != s->nr_frames || p->nr_refs != s->nr_refs)
+	if (p->nr_frames != s->nr_frames || p->nr_refs != s->nr_refs || p->locked != s->locked ||
+	    p->lock.obj != s->lock.obj)
 		return false;
 	for (uint32_t i = 0; i < p->nr_frames; i++)
 		if (p->frames[i].callsite != s->frames[i].callsite ||
@@ -73,12 +76,6 @@ static bool same_ref(const struct tn_ref *pr, const struct tn_ref *sr, uint32_t 
 		if (pr[i].id == p)
 			return sr[i].id == s;
 	return false;
-}
-
-static bool same_target(const struct tn_reg *a, const struct tn_reg *b)
-{
-	return a->kind == b->kind && a->low == b->low && a->frame == b->frame &&
-	       a->region == b->region && a->obj == b->obj && a->size == b->size;
 }
 
 /* The second state's value as (id, x * scale + delta) of the given scale: constants have id 0. */
@@ -133,40 +130,54 @@ static bool pair_ids(const struct tn_state_env *env, struct pairs *m, const stru
 	return true;
 }
 
-static bool pair_nulls(const struct tn_state_env *env, struct pairs *m, uint32_t p, uint32_t s)
+/* What p calls `p` is `s` in the other state, always. */
+static bool pair_names(struct names *n, uint32_t p, uint32_t s)
 {
 	if (!p)
 		return true;
-	if (p < env->fixed_ids && s != p && s != NOT_NULL)
+	for (uint32_t i = 0; i < n->nr; i++)
+		if (n->v[i].a == p)
+			return n->v[i].b == s && s != UNIQUE;
+	if (n->nr == MAX_PAIRS)
 		return false;
-	for (uint32_t i = 0; i < m->nr_nulls; i++)
-		if (m->nulls[i].a == p)
-			return m->nulls[i].b == s && s != UNIQUE;
-	if (m->nr_nulls == MAX_PAIRS)
-		return false;
-	m->nulls[m->nr_nulls].a = p;
-	m->nulls[m->nr_nulls++].b = s;
+	n->v[n->nr].a = p;
+	n->v[n->nr++].b = s;
 	return true;
+}
+
+static bool pair_nulls(const struct tn_state_env *env, struct pairs *m, uint32_t p, uint32_t s)
+{
+	if (p && p < env->fixed_ids && s != p && s != NOT_NULL)
+		return false;
+	return pair_names(&m->nulls, p, s);
+}
+
+/* All names but the id of the value. */
+static bool names_cover(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
+			const struct tn_state *s, const struct tn_reg *pr, const struct tn_reg *sr)
+{
+	uint32_t null_id;
+
+	if (!same_ref(p->refs, s->refs, p->nr_refs, pr->ref, sr->ref) ||
+	    !pair_names(&m->insts, pr->inst, sr->inst ? sr->inst : UNIQUE))
+		return false;
+	if (!pr->nullable)
+		return true;
+	null_id = !sr->nullable ? NOT_NULL : sr->null_id ? sr->null_id : UNIQUE;
+	return pair_nulls(env, m, pr->null_id, null_id);
 }
 
 static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
 			   const struct tn_packed *p, const struct tn_state *s,
 			   const struct tn_reg *pr, const struct tn_reg *sr)
 {
-	uint32_t null_id;
 	uint64_t c;
 
 	if (pr->nullable && sr->kind == TN_REG_SCALAR && tn_scalar_is_const(&sr->v, &c) && !c)
 		return !pr->ref && pair_nulls(env, m, pr->null_id, IS_NULL);
-	if (!same_target(pr, sr) || !same_ref(p->refs, s->refs, p->nr_refs, pr->ref, sr->ref) ||
-	    (sr->nullable && !pr->nullable) || !tn_scalar_subset(&sr->v, &pr->v))
-		return false;
-	if (pr->nullable) {
-		null_id = !sr->nullable ? NOT_NULL : sr->null_id ? sr->null_id : UNIQUE;
-		if (!pair_nulls(env, m, pr->null_id, null_id))
-			return false;
-	}
-	return pair_ids(env, m, pr, sr);
+	return tn_reg_same_what(pr, sr) && !(sr->nullable && !pr->nullable) &&
+	       tn_scalar_subset(&sr->v, &pr->v) && names_cover(env, m, p, s, pr, sr) &&
+	       pair_ids(env, m, pr, sr);
 }
 
 static bool reg_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
@@ -174,7 +185,7 @@ static bool reg_covers(const struct tn_state_env *env, struct pairs *m, const st
 {
 	if (pr->kind != TN_REG_SCALAR)
 		return pointer_covers(env, m, p, s, pr, sr);
-	return sr->kind == TN_REG_SCALAR && tn_scalar_subset(&sr->v, &pr->v) &&
+	return tn_reg_same_what(pr, sr) && tn_scalar_subset(&sr->v, &pr->v) &&
 	       pair_ids(env, m, pr, sr);
 }
 
@@ -330,14 +341,21 @@ static bool facts_cover(const struct tn_state_env *env, const struct pairs *m,
 	return true;
 }
 
+/* Equal names of the lock's object and of a pointer are what permits to unlock. */
+static bool lock_covers(struct pairs *m, const struct tn_packed *p, const struct tn_state *s)
+{
+	return !p->locked || (!p->lock.inst == !s->lock.inst &&
+			      pair_names(&m->insts, p->lock.inst, s->lock.inst));
+}
+
 bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
 		      const struct tn_state *s)
 {
 	struct pairs m;
 
-	m.nr = m.nr_nulls = 0;
-	return tn_packed_same_shape(p, s) && regs_cover(env, &m, p, s) && regions_cover(p, s) &&
-	       facts_cover(env, &m, p, s);
+	m.nr = m.nulls.nr = m.insts.nr = 0;
+	return tn_packed_same_shape(p, s) && lock_covers(&m, p, s) && regs_cover(env, &m, p, s) &&
+	       regions_cover(p, s) && facts_cover(env, &m, p, s);
 }
 
 /* ---- Merging ---- */
@@ -354,10 +372,12 @@ struct merge {
 		uint64_t scale, diff;
 	} ids[MAX_PAIRS];
 	uint32_t nr_ids;
-	struct {
-		uint32_t a, b, id;
-	} nulls[MAX_PAIRS];
-	uint32_t nr_nulls;
+	struct new_names {
+		struct {
+			uint32_t a, b, id;
+		} v[MAX_PAIRS];
+		uint32_t nr;
+	} nulls, insts;
 	struct tn_len_fact facts[TN_MAX_FACTS];
 	uint32_t nr_facts;
 };
@@ -456,20 +476,39 @@ static void merge_facts(struct merge *m, const struct tn_reg *a, const struct tn
 	}
 }
 
-static uint32_t merge_null(struct merge *m, uint32_t a, uint32_t b)
+static uint32_t merge_name(struct merge *m, struct new_names *n, uint32_t a, uint32_t b)
 {
 	if (!a || !b)
 		return 0;
-	if (a < m->env->fixed_ids || b < m->env->fixed_ids)
-		return a == b ? a : 0;
-	for (uint32_t i = 0; i < m->nr_nulls; i++)
-		if (m->nulls[i].a == a && m->nulls[i].b == b)
-			return m->nulls[i].id;
-	if (m->nr_nulls == MAX_PAIRS)
+	for (uint32_t i = 0; i < n->nr; i++)
+		if (n->v[i].a == a && n->v[i].b == b)
+			return n->v[i].id;
+	if (n->nr == MAX_PAIRS)
 		return 0;
-	m->nulls[m->nr_nulls].a = a;
-	m->nulls[m->nr_nulls].b = b;
-	return m->nulls[m->nr_nulls++].id = m->env->next_id++;
+	n->v[n->nr].a = a;
+	n->v[n->nr].b = b;
+	return n->v[n->nr++].id = m->env->next_id++;
+}
+
+/* All names but the id of the value. b is the merged register so far, with b's names. false: they
+ * stand for different things. */
+static bool names_merge(struct merge *m, const struct tn_reg *a, struct tn_reg *b)
+{
+	uint32_t fixed = m->env->fixed_ids;
+
+	if (!same_ref(m->old->refs, m->s->refs, m->s->nr_refs, a->ref, b->ref))
+		return false;
+	b->inst = merge_name(m, &m->insts, a->inst, b->inst);
+	/* NULL in one state alone: no tie to other pointers is left. A region's own id means what
+	 * the context holds, and that is the same in both. */
+	if (!a->nullable || !b->nullable)
+		b->null_id = 0;
+	else if (a->null_id < fixed || b->null_id < fixed)
+		b->null_id = a->null_id == b->null_id ? a->null_id : 0;
+	else
+		b->null_id = merge_name(m, &m->nulls, a->null_id, b->null_id);
+	b->nullable = a->nullable || b->nullable;
+	return true;
 }
 
 /* b becomes what contains a and b. */
@@ -481,15 +520,12 @@ static bool merge_reg(struct merge *m, const struct tn_reg *a, struct tn_reg *b)
 		tn_reg_uninit(b);
 		return true;
 	}
-	if (!same_target(a, b) ||
-	    !same_ref(m->old->refs, m->s->refs, m->s->nr_refs, a->ref, b->ref))
+	if (!tn_reg_same_what(a, b))
 		return false;
 	out = *b;
+	if (!names_merge(m, a, &out))
+		return false;
 	out.v = merge_scalar(m, &a->v, &b->v);
-	out.nullable = a->nullable || b->nullable;
-	/* NULL in one state alone: no tie to other pointers is left. A region's own id means what
-	 * the context holds, and that is the same in both. */
-	out.null_id = a->nullable && b->nullable ? merge_null(m, a->null_id, b->null_id) : 0;
 	out.id = 0;
 	out.scale = 1;
 	out.delta = 0;
@@ -556,7 +592,7 @@ static bool merge_slot(struct merge *m, const struct tn_slot *old, struct tn_slo
 		merge_slot_bytes(&a, b);
 		return true;
 	}
-	if (!same_target(&a.reg, &b->reg) || !merge_reg(m, &a.reg, &b->reg)) {
+	if (!tn_reg_same_what(&a.reg, &b->reg) || !merge_reg(m, &a.reg, &b->reg)) {
 		/* Two pointers to different things: the caller keeps both states. */
 		if (tn_reg_is_pointer(&a.reg) && tn_reg_is_pointer(&b->reg))
 			return false;
@@ -601,6 +637,13 @@ bool tn_state_merge(struct tn_state_env *env, const struct tn_state *old, struct
 		.nr_thresholds = nr_thresholds,
 	};
 
+	if (s->locked) {
+		if (!old->lock.inst != !s->lock.inst)
+			return false;
+		s->lock.inst = merge_name(&m, &m.insts, old->lock.inst, s->lock.inst);
+		if (old->lock.inst && !s->lock.inst)
+			return false;
+	}
 	for (uint32_t i = 0; i < s->nr_frames; i++)
 		if (!merge_frame(&m, i))
 			return false;

@@ -29,6 +29,8 @@ struct tn_packed {
 	uint32_t insn;
 	uint32_t nr_frames, nr_regs, nr_bytes, nr_regions, nr_facts, nr_refs;
 	const struct tn_trail *trail;
+	bool locked;
+	struct tn_lock lock;
 	/* Point into the block. */
 	struct tn_packed_frame *frames;
 	struct tn_packed_reg *regs;

@@ -223,6 +223,8 @@ struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state 
 	p->size = (uint32_t)size;
 	p->insn = s->insn;
 	p->trail = s->trail;
+	p->locked = s->locked;
+	p->lock = s->lock;
 	/* Widest alignment first. */
 	p->regs = (struct tn_packed_reg *)(p + 1);
 	p->regions = (struct tn_region_state *)(p->regs + nr_regs);
@@ -278,6 +280,8 @@ void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 	}
 	s->insn = p->insn;
 	s->trail = p->trail;
+	s->locked = p->locked;
+	s->lock = p->lock;
 	s->nr_regions = p->nr_regions;
 	s->nr_facts = p->nr_facts;
 	s->nr_refs = p->nr_refs;

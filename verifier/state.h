@@ -11,6 +11,8 @@
 #ifndef TN_VERIFIER_STATE_H
 #define TN_VERIFIER_STATE_H
 
+#include <stddef.h>
+
 #include "vm/image.h"
 #include "verifier/liveness.h"
 #include "verifier/scalar.h"
@@ -34,20 +36,43 @@ enum tn_reg_kind {
 };
 
 struct tn_reg {
-	uint8_t kind; /* enum tn_reg_kind */
+	/* What it is. Two registers are the same kind of thing if these words are equal:
+	 * containment and merging compare them as one piece, so that a field added here is taken
+	 * care of there. No padding: take a new field from the spare ones. */
+	union {
+		struct {
+			uint8_t kind; /* enum tn_reg_kind */
+			uint8_t frame;
+			bool low; /* the low 32 bits of the address alone: good for a distance,
+				     nothing else */
+			uint8_t spare8;
+			uint32_t region;
+			const void *obj; /* borrowed: struct tn_map or handle name */
+			uint32_t size;
+			uint32_t spare32;
+		};
+		uint64_t what[3];
+	};
 	bool nullable;
-	bool low; /* the low 32 bits of the address alone: good for a distance, nothing else */
-	uint8_t frame;
-	uint32_t region;
-	const void *obj; /* borrowed: struct tn_map or handle name */
-	uint32_t size;
+	/* Names of things, which differ from path to path: names_cover() and names_merge() of
+	 * merge.c say how each is renamed. */
 	uint32_t ref;	  /* reference that this pointer stands for, 0: none */
 	uint32_t null_id; /* nullable pointers that are NULL together; 0: alone */
+	uint32_t inst;	  /* pointers with the same one point to the same object; different ones
+			     may too. Fresh per call that gives an object; 0: none */
 	uint32_t id;	  /* of `v`, 0: tied to nothing */
 	uint64_t scale;
 	int64_t delta;
 	struct tn_scalar v;
 };
+
+_Static_assert(offsetof(struct tn_reg, nullable) == 3 * sizeof(uint64_t),
+	       "what a register is has no padding");
+
+static inline bool tn_reg_same_what(const struct tn_reg *a, const struct tn_reg *b)
+{
+	return !((a->what[0] ^ b->what[0]) | (a->what[1] ^ b->what[1]) | (a->what[2] ^ b->what[2]));
+}
 
 /* What a stack byte holds. */
 enum tn_byte {
@@ -118,6 +143,13 @@ struct tn_ref {
 	uint32_t insn; /* where it was acquired */
 };
 
+/* The spin lock that is held. */
+struct tn_lock {
+	uint32_t inst; /* of the object that it stands in */
+	uint32_t insn; /* where it was taken, for messages */
+	const void *obj;
+};
+
 /* How this path came here, newest first; for messages and for the choice of what to unroll. */
 enum tn_trail_kind {
 	TN_TRAIL_BRANCH,
@@ -144,6 +176,8 @@ struct tn_state {
 	struct tn_len_fact facts[TN_MAX_FACTS];
 	uint32_t nr_refs;
 	struct tn_ref refs[TN_MAX_REFS];
+	bool locked;
+	struct tn_lock lock; /* zero unless locked */
 	const struct tn_trail *trail;
 };
 

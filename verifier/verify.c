@@ -174,6 +174,8 @@ static int begin(struct tn_vf *vf)
 	vf->s.insn = 0;
 	vf->s.trail = NULL;
 	vf->s.nr_frames = vf->s.nr_refs = 0;
+	vf->s.locked = false;
+	memset(&vf->s.lock, 0, sizeof(vf->s.lock));
 	vf->s.nr_regions = vf->nr_regions;
 	tn_regions_reset(vf->regions, &vf->s);
 	f = tn_state_push_frame(&vf->s, 0, TN_NONE);
