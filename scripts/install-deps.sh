@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages that building, testing and the demo need and that are missing.
-# Usage: scripts/install-deps.sh [build|test|all]   (default: all). As root, or with sudo.
+# Usage: scripts/install-deps.sh [build|test|all|parity]   (default: all). As root, or with sudo.
 set -euo pipefail
 
 what=${1:-all}
@@ -9,10 +9,12 @@ build=(gcc libc6-dev binutils cmake ninja-build pkg-config libelf-dev libffi-dev
 test=(g++ libjson-c-dev libcapstone-dev libcmocka-dev libbpf-dev libmicrohttpd-dev curl spin python3 procps git
 	libclang-rt-14-dev llvm-14 clang-format-14)
 optional=(clang-19 libclang-rt-19-dev) # a second compiler for plugins, where the release has it
+parity=(linux-source-6.12 xz-utils python3 bpftool clang-19 libbpf-dev) # tests/linux-parity alone
 case $what in
 build) wanted=("${build[@]}") optional=() ;;
+parity) wanted=("${parity[@]}") optional=() ;;
 test | all) wanted=("${build[@]}" "${test[@]}") ;;
-*) echo "usage: scripts/install-deps.sh [build|test|all]" >&2; exit 2 ;;
+*) echo "usage: scripts/install-deps.sh [build|test|all|parity]" >&2; exit 2 ;;
 esac
 
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
