@@ -59,7 +59,7 @@ static int check_sized_mem(struct tn_vf *vf, struct tn_callee *c, uint32_t i,
 		return tn_reject(vf, E_ARG, (int)(TN_R2 + i),
 				 "the size given to %s in r%u may be 0 (%s)", c->name, TN_R2 + i,
 				 tn_scalar_words(vf, &size->v));
-	if ((arg->nullable || zero_ok) && tn_reg_is_null(r) && !size->v.umax)
+	if (arg->nullable && tn_reg_is_null(r) && !size->v.umax)
 		return 0;
 	return tn_check_mem_arg(vf, &mem);
 }
@@ -68,6 +68,23 @@ static int check_fixed_mem(struct tn_vf *vf, uint32_t i, uint64_t size, const ch
 {
 	struct tn_mem_arg mem = { .reg = TN_R1 + i, .size = size, .what = what };
 
+	return tn_check_mem_arg(vf, &mem);
+}
+
+/* A number that the callee writes: aligned, in the stack too. */
+static int check_out(struct tn_vf *vf, const struct tn_callee *c, uint32_t i, uint32_t size)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	struct tn_mem_arg mem = { .reg = TN_R1 + i,
+				  .size = size,
+				  .written = true,
+				  .fully = true,
+				  .what = "written by a call" };
+
+	if (tn_reg_is_pointer(r) && (r->v.t.value | r->v.t.mask) & (size - 1))
+		return tn_reject(vf, E_ALIGN, (int)(TN_R1 + i),
+				 "argument %u of %s must be aligned to %u bytes, r%u is %s", i + 1,
+				 c->name, size, TN_R1 + i, tn_reg_words(vf, r));
 	return tn_check_mem_arg(vf, &mem);
 }
 
@@ -225,6 +242,9 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	case TN_ARG_ANY:
 		return 0;
 	case TN_ARG_SCALAR:
+		return tn_as_number(vf, tn_vf_reg(vf, TN_R1 + i))
+			       ? 0
+			       : tn_refuse_arg(vf, c, i, "a number");
 	case TN_ARG_SIZE: /* checked with the memory before it */
 	case TN_ARG_SIZE_OR_ZERO:
 		return r->kind == TN_REG_SCALAR ? 0 : tn_refuse_arg(vf, c, i, "a number");
@@ -257,6 +277,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return check_handle(vf, c, i, arg);
 	case TN_ARG_STRUCT:
 		return check_fixed_mem(vf, i, arg->struct_size, "read as a struct by a call");
+	case TN_ARG_WMEM_FIXED:
+		return check_out(vf, c, i, arg->struct_size);
 	case TN_ARG_RINGBUF_RECORD:
 		return check_record(vf, c, i);
 	}
@@ -274,7 +296,7 @@ static int check_variadic(struct tn_vf *vf, const struct tn_callee *c)
 		const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
 
 		if (r->kind == TN_REG_UNINIT)
-			fact->zero_regs |= (uint16_t)(1u << (TN_R1 + i));
+			fact->zero_regs |= (uint8_t)(1u << (TN_R1 + i));
 		else if (!c->id && r->kind != TN_REG_SCALAR)
 			return tn_refuse_arg(vf, c, i, "a number");
 	}

@@ -357,6 +357,7 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	}
 	switch (arg->kind) {
 	case TN_ARG_WMEM:
+	case TN_ARG_WMEM_FIXED:
 	case TN_ARG_SCALAR:
 	case TN_ARG_SIZE:
 	case TN_ARG_SIZE_OR_ZERO:

@@ -65,6 +65,15 @@ static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
 	       const_key(vf, c, &key) && key < c->map->max_entries;
 }
 
+static const struct tn_releaser *releaser_of(struct tn_vf *vf, const struct tn_reg *r)
+{
+	if (r->kind == TN_REG_RECORD)
+		return &tn_release_record;
+	return r->kind == TN_REG_HANDLE && vf->env->releaser
+		       ? vf->env->releaser(vf->env->user, r->obj)
+		       : NULL;
+}
+
 int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out)
 {
 	uint64_t n;
@@ -102,7 +111,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 		break;
 	}
 	out->null_id = out->nullable ? vf->senv.next_id++ : 0;
-	return c->sig->flags & TN_SIG_ACQUIRE ? tn_ref_acquire(vf, out) : 0;
+	return c->sig->flags & TN_SIG_ACQUIRE ? tn_ref_acquire(vf, out, releaser_of(vf, out)) : 0;
 }
 
 /* ---- What it costs ---- */
@@ -112,6 +121,13 @@ static bool enters_kernel(uint32_t id)
 	switch (id) {
 	case TN_HELPER_trace_printk:
 	case TN_HELPER_trace_vprintk:
+	case TN_HELPER_probe_read:
+	case TN_HELPER_probe_read_str:
+	case TN_HELPER_probe_read_user:
+	case TN_HELPER_probe_read_kernel:
+	case TN_HELPER_probe_read_user_str:
+	case TN_HELPER_probe_read_kernel_str:
+	case TN_HELPER_copy_from_user:
 	case TN_HELPER_get_current_pid_tgid:
 	case TN_HELPER_get_current_uid_gid:
 	case TN_HELPER_get_current_comm:

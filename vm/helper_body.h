@@ -18,4 +18,12 @@ TN_HELPER_BODY(extern, tn_helper_load_bytes);
 TN_HELPER_BODY(extern, tn_helper_packet_len);
 TN_HELPER_BODY(extern, tn_helper_csum_diff);
 
+/* probe_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_probe_read);
+TN_HELPER_BODY(extern, tn_helper_probe_read_str);
+
+/* text_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_strtol);
+TN_HELPER_BODY(extern, tn_helper_strtoul);
+
 #endif

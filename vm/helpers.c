@@ -112,6 +112,12 @@ BODY(ktime_get_tai_ns)
 	return clock_ns(CLOCK_TAI);
 }
 
+/* The kernel's usual 250 ticks a second. */
+BODY(jiffies64)
+{
+	return clock_ns(CLOCK_BOOTTIME) / (1000000000u / 250);
+}
+
 /* ---- Who runs ---- */
 
 BODY(get_smp_processor_id)
@@ -317,6 +323,8 @@ BODY(loop)
 #define MAP(types)    ARG(MAP, PTR, .map_types = (types))
 #define KEY	      ARG(MAP_KEY, PTR, )
 #define VALUE	      ARG(MAP_VALUE, PTR, )
+#define ANY	      ARG(ANY, U64, )
+#define WLONG	      ARG(WMEM_FIXED, PTR, .struct_size = 8)
 #define U32	      ARG(SCALAR, U32, )
 #define U64	      ARG(SCALAR, U64, )
 #define CTX	      ARG(CTX, PTR, )

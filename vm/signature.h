@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vm/held.h"
+
 struct tn_rt;
 struct tn_exec;
 
@@ -33,6 +35,7 @@ enum tn_arg_kind {
 	TN_ARG_STACK_OR_NULL, /* bpf_loop's callback context: any pointer to program memory or 0 */
 	TN_ARG_HANDLE,	      /* host pointer of type `handle` */
 	TN_ARG_STRUCT,	      /* pointer to `struct_size` readable bytes, passed to C by value */
+	TN_ARG_WMEM_FIXED,    /* written by the callee in full: `struct_size` bytes, aligned to it */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 };
 
@@ -80,7 +83,7 @@ struct tn_arg {
 	char handle[TN_SIG_HANDLE_BYTES];
 };
 
-enum tn_sig_flags { /* the low four are enum tenon_helper_flags */
+enum tn_sig_flags { /* the low five are enum tenon_helper_flags */
 		    TN_SIG_MAY_ABORT = 1 << 0,
 		    TN_SIG_INVALIDATES_CTX =
 			    1 << 1, /* regions of the context (packet, ptr,len) are gone */
@@ -125,6 +128,7 @@ struct tn_host_helper {
 	uint64_t (*invoke)(const struct tn_host_helper *self, const uint64_t args[5],
 			   struct tn_exec *ex);
 	void *cif; /* owned by host-api/ffi.c */
+	struct tn_releaser releaser; /* fn NULL: it is none, see tn_held_init_helper() */
 };
 
 #endif
