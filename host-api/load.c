@@ -191,6 +191,9 @@ static int load_maps(struct tenon_object *obj)
 			continue;
 		if (obj->reuse_maps && !handle->reused)
 			adopt_map(obj, handle);
+		/* It matters only to programs that use it: see connect_maps(). */
+		if (!handle->reused && !tn_map_type_words(handle->decl->type))
+			continue;
 		rc = tn_map_handle_load(handle);
 	}
 	return rc;
@@ -226,8 +229,9 @@ static int connect_maps(struct tenon_object *obj, struct tn_prog *prog)
 		struct tn_map *map = obj->maps[prog->map_decls[i]].map;
 
 		if (!map)
-			return tn_err(-EINVAL, "map '%s' is used but was not created",
-				      obj->maps[prog->map_decls[i]].name);
+			return tn_err(-EINVAL, "map '%s': type %u is not supported",
+				      obj->maps[prog->map_decls[i]].name,
+				      obj->maps[prog->map_decls[i]].decl->type);
 		prog->maps[i] = tn_map_get(map);
 	}
 	return 0;
@@ -285,6 +289,11 @@ static const struct tn_host_helper *helper_by_id(void *user, uint32_t id)
 	return tn_host_helper_by_id(user, id);
 }
 
+static const struct tn_releaser *releaser(void *user, const char *type)
+{
+	return tn_host_releaser(user, type);
+}
+
 /* The end of a longer log is kept: that is where the reason stands. */
 static void append_log(struct tenon_object *obj, const char *text)
 {
@@ -334,6 +343,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.license = (enum tn_license_policy)obj->license,
 		.log_level = obj->log_level,
 		.helper_by_id = helper_by_id,
+		.releaser = releaser,
 		.user = obj->rt,
 	};
 	uint64_t start = tn_clock_ns();
@@ -358,7 +368,9 @@ static int prepare(struct tenon_object *obj, struct tenon_program *program, bool
 	enum tn_stage stage = TN_STAGE_RESOLVE;
 	int rc;
 
-	if (prog->nr_insns > obj->rt->rt.limits.max_insns)
+	if (prog->defect)
+		rc = tn_err(prog->defect_code, "%s", prog->defect);
+	else if (prog->nr_insns > obj->rt->rt.limits.max_insns)
 		rc = tn_err(-E2BIG, "program '%s' has %u instructions, the limit is %u", prog->name,
 			    prog->nr_insns, obj->rt->rt.limits.max_insns);
 	else
@@ -444,6 +456,12 @@ static int make_code(struct tenon_object *obj)
 	}
 	if (!rc)
 		rc = compile_all(obj, progs, nr);
+	for (i = 0; i < nr; i++) {
+		if (!progs[i]->facts->holds)
+			continue;
+		progs[i]->inner_entry = progs[i]->entry;
+		progs[i]->entry = tn_held_entry;
+	}
 	tn_free(&obj->rt->rt, progs);
 	if (rc)
 		tn_err_at(TN_STAGE_COMPILE, obj->name, NULL, -1, NULL);

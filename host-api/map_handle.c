@@ -97,6 +97,9 @@ static int load_new(struct tenon_map *handle)
 
 	if (decl->pinning)
 		return tn_err(-ENOTSUP, "map '%s': pinning is not supported", decl->name);
+	if (decl->map_extra)
+		return tn_err(-ENOTSUP, "map '%s': map_extra is 0x%llx, expected none", decl->name,
+			      (unsigned long long)decl->map_extra);
 	map = tn_map_create(&handle->rt->rt, &attr);
 	if (!map)
 		return -errno;

@@ -2,7 +2,10 @@
 /*
  * CO-RE records. Programs built with vmlinux.h carry them for the contexts and packet headers too;
  * of those Tenon knows the layout, and where the plugin was compiled with the same one its
- * instructions are right as they are. Anything else is refused with the name of the type or field.
+ * instructions are right as they are. A struct that Tenon does not know is the plugin's own: its
+ * fields are where the plugin has them (what the host gives is checked against the host's
+ * description anyway). Anything else is refused with the name of the type or field; the program
+ * that carries the record can then not be loaded.
  */
 #include <errno.h>
 #include <linux/icmp.h>
@@ -188,6 +191,8 @@ struct walk {
 	char type[64];	  /* the named type that members are looked up in */
 	uint64_t bit_off; /* since the beginning of that type */
 	bool inside;	  /* a known field of it was reached */
+	bool own;	  /* the plugin's own type */
+	bool asks;	  /* whether the field exists */
 };
 
 static int unsupported(const char *type, const char *field)
@@ -224,7 +229,7 @@ static int step_member(struct walk *w, const struct tn_btf_type *t, uint32_t ind
 	bool kflag = t->info >> 31;
 
 	*id = m->type;
-	if (w->inside)
+	if (w->inside || w->own)
 		return 0; /* an unnamed type below a known field of the same place and size */
 	w->bit_off += kflag ? m->offset & 0xffffff : m->offset;
 	if (!*name)
@@ -267,7 +272,9 @@ static int step(struct walk *w, uint32_t *id)
 		plain_name(name, w->type, sizeof(w->type));
 		w->bit_off = 0;
 		w->inside = false;
-		if (!known_size(w->type, &size))
+		w->own = !known_size(w->type, &size);
+		/* Whether a struct of the host has a field, nobody here can tell. */
+		if (w->own && w->asks)
 			return unsupported(w->type, "");
 	}
 	return step_member(w, t, index, id);
@@ -301,9 +308,11 @@ static int check_record(const struct tn_load *ld, const struct tn_load_core *cor
 	switch (core->kind) {
 	case CORE_LOCAL_TYPE_ID:
 		return 0; /* means the plugin's own BTF */
+	case CORE_FIELD_EXISTS:
+		w.asks = true;
+		return check_field(&w, id);
 	case CORE_FIELD_BYTE_OFF:
 	case CORE_FIELD_BYTE_SIZE:
-	case CORE_FIELD_EXISTS:
 	case CORE_FIELD_SIGNED:
 	case CORE_FIELD_LSHIFT:
 	case CORE_FIELD_RSHIFT:

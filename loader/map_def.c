@@ -21,7 +21,6 @@ struct map_def {
 	const char *name;
 	uint32_t key_size, value_size;
 	bool has_key_size, has_value_size, has_key, has_value;
-	uint32_t map_extra;
 	struct tn_map_decl *decl;
 	uint32_t values_off;
 };
@@ -44,6 +43,28 @@ static int read_number(const struct tn_btf *btf, const struct map_def *def, cons
 		return bad_member(def, name, "points to no array; write it with __uint()");
 	*out = ((const struct tn_btf_array *)tn_btf_extra(t))->nelems;
 	return 0;
+}
+
+/* __ulong(name, n): enum { unique = n } name. */
+static int read_ulong(const struct tn_btf *btf, const struct map_def *def, const char *name,
+		      uint32_t type, uint64_t *out)
+{
+	const struct tn_btf_type *t = tn_btf_type(btf, tn_btf_skip_mods(btf, type));
+	const uint32_t *value = tn_btf_extra(t);
+	uint32_t n;
+	int err;
+
+	if (tn_btf_kind(t) == TN_BTF_ENUM && tn_btf_vlen(t) == 1) {
+		*out = value[1]; /* after its name */
+		return 0;
+	}
+	if (tn_btf_kind(t) == TN_BTF_ENUM64 && tn_btf_vlen(t) == 1) {
+		*out = (uint64_t)value[2] << 32 | value[1];
+		return 0;
+	}
+	err = read_number(btf, def, name, type, &n);
+	*out = n;
+	return err;
 }
 
 /* __type(name, T): T *name. */
@@ -178,7 +199,7 @@ static int read_member(const struct tn_btf *btf, struct map_def *def, const char
 	if (!strcmp(name, "value"))
 		return read_value(btf, def, name, m->type);
 	if (!strcmp(name, "map_extra"))
-		return read_number(btf, def, name, m->type, &def->map_extra);
+		return read_ulong(btf, def, name, m->type, &decl->map_extra);
 	if (!strcmp(name, "pinning")) {
 		int err = read_number(btf, def, name, m->type, &decl->pinning);
 
@@ -208,9 +229,6 @@ static int read_def(struct tn_load *ld, struct map_def *def, const struct tn_btf
 		return err;
 	if (def->decl->type == 0)
 		return tn_err(-EINVAL, "map '%s': its type is not given", def->name);
-	if (def->map_extra)
-		return tn_err(-ENOTSUP, "map '%s': map_extra is %u, expected none", def->name,
-			      def->map_extra);
 	/* As libbpf: what stands in an array of programs has 4 bytes, said or not. */
 	if (def->values_off != TN_NO_INDEX) {
 		err = agree(def, "value_size", def->has_value_size || def->has_value,

@@ -130,10 +130,6 @@ static int classify_section(struct tn_load *ld, uint32_t i)
 	case TN_ROLE_LEGACY_MAPS:
 		return unsupported(s->name, "maps of the old form (struct bpf_map_def); define "
 					    "them with __uint() and __type() in SEC(\".maps\")");
-	case TN_ROLE_STRUCT_OPS:
-		return unsupported(s->name, "struct_ops are not supported");
-	case TN_ROLE_ARENA:
-		return unsupported(s->name, "arena variables are not supported");
 	case TN_ROLE_PROGS:
 	case TN_ROLE_TEXT:
 		if (s->size % sizeof(struct tn_insn))

@@ -21,6 +21,7 @@ struct build {
 	struct tn_load *ld;
 	struct tn_prog *prog;
 	uint32_t insns_cap, subprogs_cap, lines_cap;
+	bool own_defect; /* what failed concerns this program alone, whatever the number */
 	TN_VEC(struct tn_load_func *) funcs; /* as prog->subprogs */
 	TN_VEC(uint32_t) maps;		     /* prog->map_decls */
 	TN_VEC(struct tn_extern) externs;    /* prog->externs */
@@ -33,7 +34,7 @@ struct site {
 	const struct tn_elf_reloc *rel; /* NULL: none applies to it */
 };
 
-static int bad_site(const struct build *b, const struct site *at, int code, const char *what)
+static int bad_site(struct build *b, const struct site *at, int code, const char *what)
 {
 	const struct tn_load *ld = b->ld;
 	const char *section = ld->elf.sections[at->fn->section].name;
@@ -46,6 +47,7 @@ static int bad_site(const struct build *b, const struct site *at, int code, cons
 			section, at->rel->entry, (unsigned long long)at->rel->off,
 			tn_elf_reloc_name(at->rel->type), ld->elf.symbols[at->rel->symbol].name,
 			at->fn->name, what);
+	b->own_defect = true;
 	return tn_err(code, "section '%s': function '%s', instruction %u: %s", section,
 		      at->fn->name, at->insn, what);
 }
@@ -303,6 +305,9 @@ static int relocate_lddw(struct build *b, const struct site *at, uint32_t pos)
 		if (b->ld->sections[sym->section].map == TN_NO_INDEX)
 			return bad_site(b, at, -EINVAL, "it points into an empty section");
 		return refer_to_value(b, at, insn, b->ld->sections[sym->section].map, off);
+	case TN_ROLE_ARENA:
+	case TN_ROLE_STRUCT_OPS:
+		return bad_site(b, at, -ENOTSUP, "references to this section are not supported");
 	default:
 		return bad_site(b, at, -EINVAL, "a program cannot refer to this section");
 	}
@@ -419,6 +424,27 @@ static int set_section(struct build *b, const char *name)
 	return b->prog->section ? 0 : tn_err_nomem("programs");
 }
 
+/* Other programs of the object may still be fine: keep the reason, and no code that refers to
+ * anything. */
+static int keep_defect(struct build *b, int err)
+{
+	struct tn_prog *prog = b->prog;
+
+	prog->defect = tn_strdup(b->ld->rt, tn_err_last()->msg);
+	if (!prog->defect)
+		return tn_err_nomem("programs");
+	prog->defect_code = err;
+	for (uint32_t i = 1; i < prog->nr_subprogs; i++)
+		tn_free(b->ld->rt, prog->subprogs[i].name);
+	prog->nr_subprogs = 1;
+	prog->subprogs[0].end = 1;
+	prog->insns[0] = (struct tn_insn){ .code = TN_JMP | TN_EXIT };
+	prog->nr_insns = 1;
+	prog->nr_lines = 0;
+	prog->nr_maps = 0;
+	return 0;
+}
+
 static int build_prog(struct build *b, struct tn_load_func *entry)
 {
 	struct tn_load *ld = b->ld;
@@ -438,6 +464,8 @@ static int build_prog(struct build *b, struct tn_load_func *entry)
 	b->prog->externs = b->externs.v;
 	b->prog->nr_externs = b->externs.nr;
 	tn_vec_free(ld->rt, &b->funcs);
+	if ((err == -ENOTSUP || b->own_defect) && b->prog->nr_insns)
+		err = keep_defect(b, err);
 	return err;
 }
 

@@ -118,6 +118,7 @@ void tn_prog_free(struct tn_prog *prog)
 	tn_free(rt, prog->lines);
 	tn_free(rt, prog->insns);
 	tn_free(rt, prog->section);
+	tn_free(rt, prog->defect);
 	tn_free(rt, prog->name);
 	tn_free(rt, prog);
 }
@@ -312,5 +313,6 @@ void tn_facts_free(struct tn_rt *rt, struct tn_facts *facts)
 		return;
 	tn_free(rt, facts->insns);
 	tn_free(rt, facts->subprogs);
+	tn_free(rt, facts->releasers);
 	tn_free(rt, facts);
 }

@@ -59,6 +59,10 @@ struct tn_prog {
 	char *section;		/* without the leading '?' */
 	uint32_t id;		/* process-wide, never 0, never reused */
 	bool autoload;
+	/* Why this program alone cannot be loaded, with its negative errno: it refers to something
+	 * that the loader does not support. NULL: nothing. Its code is not kept. */
+	char *defect;
+	int defect_code;
 	struct tn_insn *insns;
 	uint32_t nr_insns;
 	struct tn_subprog *subprogs;
@@ -82,7 +86,8 @@ struct tn_prog {
 	struct tn_facts *facts;
 
 	/* How it runs. */
-	tn_native_fn entry;    /* compiled code or tn_interp_entry */
+	tn_native_fn entry;    /* compiled code, tn_interp_entry, or tn_held_entry around them */
+	tn_native_fn inner_entry; /* what tn_held_entry() enters */
 	struct tn_func *funcs; /* nr_subprogs; what TN_LDDW_FUNC gives */
 	const struct tn_native_map
 		*native;      /* instruction -> code offset, of the JIT; may be NULL */
@@ -101,7 +106,8 @@ struct tn_map_decl {
 	char *name;
 	uint32_t type, key_size, value_size, max_entries, flags;
 	uint32_t btf_key_id, btf_value_id;
-	uint32_t pinning; /* LIBBPF_PIN_... as declared */
+	uint64_t map_extra; /* arena: address that was asked for */
+	uint32_t pinning;   /* LIBBPF_PIN_... as declared */
 	/* Data sections: initial bytes (value_size), owned; zeroes when NULL (.bss). */
 	unsigned char *data;
 	bool is_data; /* .data*, .rodata*, .bss*, .kconfig */

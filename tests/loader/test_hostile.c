@@ -350,6 +350,8 @@ static void map_references_without_relocation_are_refused(void **state)
 {
 	Elf64_Rel *rel = (void *)section_bytes(rich, ".relxdp");
 	struct tn_insn *insn = (void *)section_bytes(rich, "xdp");
+	struct tn_image *image;
+	uint32_t nr = 0;
 
 	(void)state;
 	/* The compiler would not write this: an index of the file's own. */
@@ -357,7 +359,13 @@ static void map_references_without_relocation_are_refused(void **state)
 	expect_error(&rt, rich, EINVAL, "relocated already");
 	section_header(rich, ".relxdp")->sh_type = SHT_PROGBITS;
 	section_header(rich, ".relxdp")->sh_flags = 0;
-	expect_error(&rt, rich, EINVAL, "has no relocation");
+	image = open_bytes(&rt, rich.data, rich.size);
+	assert_non_null(image);
+	for (uint32_t i = 0; i < image->nr_progs; i++)
+		nr += image->progs[i]->defect &&
+		      strstr(image->progs[i]->defect, "has no relocation") != NULL;
+	assert_true(nr > 0);
+	tn_image_free(image);
 }
 
 static void code_that_ends_in_half_an_instruction_is_refused(void **state)

@@ -44,13 +44,39 @@ static const struct refusal refusals[] = {
 	{ "PROGRAM_SLOT", EINVAL, "lies behind the map's max_entries" },
 	{ "DATA_POINTER", ENOTSUP,
 	  "section '.data': variables that are initialised with an address" },
-	{ "STRUCT_OPS", ENOTSUP, "section '.struct_ops': struct_ops are not supported" },
 	{ "CONFIG_MISSING", EINVAL, "extern 'CONFIG_NOWHERE' has no configuration value" },
 	{ "CONFIG_SHAPE", EINVAL, "configuration value 'CONFIG_BIG'" },
 	{ "CONFIG_RANGE", EINVAL, "does not fit into its variable" },
-	{ "CORE_UNKNOWN", ENOTSUP, "CO-RE record for 'task_struct'" },
-	{ "CORE_MOVED", ENOTSUP, "CO-RE record for 'ethhdr.h_proto': compiled at bit 0" },
 };
+
+/* The object opens; what its program is refused for at load. NULL: nothing. */
+static const struct refusal defects[] = {
+	{ "CORE_UNKNOWN", 0, NULL }, /* the plugin's own struct */
+	{ "CORE_ASKS", ENOTSUP, "CO-RE record for 'task_struct'" },
+	{ "CORE_MOVED", ENOTSUP, "CO-RE record for 'ethhdr.h_proto': compiled at bit 0" },
+	{ "STRUCT_OPS", 0, NULL },
+};
+
+static void variant_opens_with_defect(void **state)
+{
+	const struct refusal *r = *state;
+	struct file file = variant(r->name);
+	struct tn_image *image = open_bytes(&rt, file.data, file.size);
+	const struct tn_prog *prog;
+
+	if (!image)
+		fail_msg("%s", tn_err_last()->msg);
+	assert_int_equal(image->nr_progs, 1);
+	prog = image->progs[0];
+	if (!r->words) {
+		assert_null(prog->defect);
+	} else {
+		assert_int_equal(prog->defect_code, -r->code);
+		assert_non_null(strstr(prog->defect, r->words));
+	}
+	tn_image_free(image);
+	free(file.data);
+}
 
 static void core_records_of_contexts_and_headers_are_left(void **state)
 {
@@ -114,7 +140,7 @@ static void object_without_programs_opens(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[TN_ARRAY_SIZE(refusals) + 4] = {
+	struct CMUnitTest tests[TN_ARRAY_SIZE(refusals) + TN_ARRAY_SIZE(defects) + 4] = {
 		cmocka_unit_test(core_records_of_contexts_and_headers_are_left),
 		cmocka_unit_test(text_functions_are_programs_where_nothing_else_is),
 		cmocka_unit_test(call_into_another_section_appends_the_function),
@@ -125,6 +151,10 @@ int main(void)
 	for (size_t i = 0; i < TN_ARRAY_SIZE(refusals); i++)
 		tests[4 + i] = (struct CMUnitTest){ refusals[i].name, variant_is_refused, NULL,
 						    NULL, (void *)(uintptr_t)&refusals[i] };
+	for (size_t i = 0; i < TN_ARRAY_SIZE(defects); i++)
+		tests[4 + TN_ARRAY_SIZE(refusals) + i] =
+			(struct CMUnitTest){ defects[i].name, variant_opens_with_defect, NULL, NULL,
+					     (void *)(uintptr_t)&defects[i] };
 	if (tn_rt_init(&rt, NULL))
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);

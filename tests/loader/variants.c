@@ -188,6 +188,15 @@ SEC("xdp") int prog(struct task_struct *task)
 	return task->pid;
 }
 
+#elif defined(CASE_CORE_ASKS)
+struct task_struct {
+	int pid;
+} __attribute__((preserve_access_index));
+SEC("xdp") int prog(struct task_struct *task)
+{
+	return __builtin_preserve_field_info(task->pid, 2);
+}
+
 #elif defined(CASE_CORE_MOVED)
 struct ethhdr {
 	u16 h_proto;
