@@ -48,6 +48,7 @@ static const struct {
 	{ "invalidates-ctx", TENON_INVALIDATES_CTX },
 	{ "may-fire", TENON_MAY_FIRE },
 	{ "pure", TENON_PURE },
+	{ "cleanup", TENON_CLEANUP },
 };
 
 /* ---- Writing ---- */

@@ -130,6 +130,7 @@ static TN_ALWAYS_INLINE void begin(struct tn_exec *ex, struct tn_rt *rt, struct 
 	ex->rt = rt;
 	ex->thread = t;
 	ex->ctx = ctx;
+	ex->held = NULL;
 	ex->slot = tn_slot(rt, t);
 }
 

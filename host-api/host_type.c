@@ -468,6 +468,29 @@ const struct tn_host_helper *tn_host_helper_by_id(struct tenon_runtime *rt, uint
 	return found;
 }
 
+const struct tn_releaser *tn_host_releaser(struct tenon_runtime *rt, const char *type)
+{
+	const struct tn_releaser *found = NULL, *named = NULL;
+	const struct tn_helper_entry *e;
+	uint32_t nr = 0, nr_named = 0;
+
+	tn_lock(rt);
+	for (e = rt->helpers; e; e = e->next) {
+		if (!e->helper.releaser.fn || strcmp(e->helper.releaser.type, type) != 0)
+			continue;
+		found = &e->helper.releaser;
+		nr++;
+		if (!(e->flags & TENON_CLEANUP))
+			continue;
+		named = found;
+		nr_named++;
+	}
+	tn_unlock(rt);
+	if (nr_named)
+		return nr_named == 1 ? named : NULL;
+	return nr == 1 ? found : NULL;
+}
+
 static void free_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 {
 	if (!e)
@@ -518,6 +541,12 @@ static int make_helper(struct tenon_runtime *rt, const char *name, const char *s
 	e->helper.name = tn_strdup(&rt->rt, name);
 	if (!e->helper.name)
 		return tn_err_nomem("helper");
+	tn_held_init_helper(&e->helper);
+	if (opts->flags & TENON_CLEANUP && !e->helper.releaser.fn)
+		return tn_err(-EINVAL,
+			      "helper '%s': TENON_CLEANUP is for helpers whose one argument is "
+			      "release:NAME, and that neither abort nor acquire",
+			      name);
 	return tn_ffi_prepare(&rt->rt, &e->helper);
 }
 
@@ -526,7 +555,7 @@ int tn_host_helper_add(struct tenon_runtime *rt, const char *name, const char *s
 		       const struct tenon_helper_opts *opts)
 {
 	const uint64_t known = TENON_MAY_ABORT | TENON_INVALIDATES_CTX | TENON_MAY_FIRE |
-			       TENON_PURE;
+			       TENON_PURE | TENON_CLEANUP;
 	struct tn_helper_entry *e = NULL;
 	int rc;
 

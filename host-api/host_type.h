@@ -52,6 +52,10 @@ int tn_host_helper_add(struct tenon_runtime *rt, const char *name, const char *s
 const struct tn_host_helper *tn_host_helper_find(struct tenon_runtime *rt, const char *name);
 const struct tn_host_helper *tn_host_helper_by_id(struct tenon_runtime *rt, uint32_t id);
 
+/* How references of a type are released when a program ends early: by the only helper that does
+ * nothing else, or by the one that is named for it. NULL: none, or it is not clear which. */
+const struct tn_releaser *tn_host_releaser(struct tenon_runtime *rt, const char *type);
+
 /* The one signature equal to `want`; NULL: out of memory. Takes rt.lock. */
 const struct tn_prog_sig *tn_prog_sig_intern(struct tenon_runtime *rt,
 					     const struct tn_prog_sig *want);

@@ -340,6 +340,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.ret_max = program->sig.ret_max,
 		.fuel = program->fuel,
 		.termination_proved = obj->termination_proved,
+		.addresses_visible = obj->addresses_visible,
 		.license = (enum tn_license_policy)obj->license,
 		.log_level = obj->log_level,
 		.helper_by_id = helper_by_id,

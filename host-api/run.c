@@ -108,7 +108,9 @@ static int choose_engine(const struct tenon_program *program, enum tenon_engine 
 {
 	const struct tn_prog *prog = program->prog;
 
-	*out = engine == TENON_ENGINE_INTERP ? tn_interp_entry : prog->entry;
+	*out = prog->entry;
+	if (engine == TENON_ENGINE_INTERP)
+		*out = prog->facts->holds ? tn_held_interp_entry : tn_interp_entry;
 	if (engine > TENON_ENGINE_JIT)
 		return tn_err(-EINVAL, "unknown engine %d", (int)engine);
 	if (engine == TENON_ENGINE_JIT && !program->unit->code)

@@ -130,16 +130,15 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 		if (err)
 			return err;
 	}
-	if (c->sig->flags & TN_SIG_MAY_ABORT) {
-		err = tn_ref_none_held(vf, "at a helper that may end the program");
-		if (err)
-			return err;
-		tn_call_note_abort(vf);
-	}
 	tn_note_key(vf, c);
 	err = release_arguments(vf, c);
 	if (err)
 		return err;
+	/* What the call releases it has released also where it ends the program. */
+	if (c->sig->flags & TN_SIG_MAY_ABORT) {
+		tn_ref_note_held(vf, true);
+		tn_call_note_abort(vf);
+	}
 	err = tn_call_result(vf, c, &out);
 	if (err)
 		return err;
@@ -218,7 +217,7 @@ int tn_do_call(struct tn_vf *vf)
 {
 	const struct tn_insn *insn = tn_vf_insn(vf);
 
-	vf->seen[vf->s.insn].ref_held |= vf->s.nr_refs != 0;
+	tn_ref_note_held(vf, false);
 	switch (insn->src) {
 	case TN_CALL_LOCAL:
 		return call_local(vf);
@@ -235,12 +234,12 @@ int tn_do_call(struct tn_vf *vf)
 
 static int exit_main(struct tn_vf *vf)
 {
-	const struct tn_reg *r0 = tn_vf_reg(vf, TN_R0);
+	struct tn_reg *r0 = tn_vf_reg(vf, TN_R0);
 	int err = tn_need_init(vf, TN_R0);
 
 	if (err)
 		return err;
-	if (r0->kind != TN_REG_SCALAR)
+	if (!tn_as_number(vf, r0))
 		return tn_reject(vf, E_LEAK, TN_R0, "the program would return an address: r0 is %s",
 				 tn_reg_words(vf, r0));
 	err = tn_ref_none_held(vf, "at exit");
@@ -271,7 +270,7 @@ static int exit_callback(struct tn_vf *vf)
 		return tn_reject(vf, E_RETURN, TN_R0,
 				 "a callback returns 0 to go on or 1 to stop, this one %s",
 				 tn_scalar_words(vf, &f->r[TN_R0].v));
-	err = tn_ref_none_held(vf, "when a callback returns");
+	err = tn_ref_none_of_callback(vf);
 	if (err)
 		return err;
 	vf->s.nr_frames--;

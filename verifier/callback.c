@@ -23,9 +23,6 @@ int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c)
 
 	if (c->id != TN_HELPER_loop || c->func >= vf->prog->nr_subprogs)
 		return tn_reject(vf, E_UNSUPPORTED, -1, "callbacks of %s", c->name);
-	err = tn_ref_none_held(vf, "at a helper that calls back and may end the program");
-	if (err)
-		return err;
 	if (seen->callback != TN_NONE && seen->callback != c->func)
 		return tn_reject(vf, E_UNSUPPORTED, -1,
 				 "different functions are called back from one call");

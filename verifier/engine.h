@@ -32,7 +32,18 @@ struct tn_insn_seen {
 	bool unroll;	   /* loop head: no widening in this attempt */
 	bool no_join;
 	uint16_t joins; /* made here */
-	bool ref_held;	/* a reference is held at the jump or call here */
+	/* Sets of acquiring calls, see reference.c. */
+	uint32_t acquire;  /* the number of the one here, from 1 */
+	uint64_t held;	   /* at the jump or call here */
+	uint64_t held_end; /* where the call here ends the program */
+	uint64_t released; /* here */
+	bool lock_held;	   /* at the jump or call here */
+};
+
+/* An instruction that acquires, and how it is undone where the program ends early. */
+struct tn_acquire {
+	uint32_t insn;
+	const struct tn_releaser *how; /* NULL: nobody knows */
 };
 
 /* States kept at an instruction. */
@@ -81,6 +92,7 @@ struct tn_vf {
 	struct tn_reg shifted; /* what the left shift at shifted_at was given, see alu.c */
 	uint32_t shifted_at;
 	struct tn_counters *counters;
+	TN_VEC(struct tn_acquire) acquires;
 	uint32_t *frame_bytes; /* per subprogram */
 	uint64_t steps, nr_states, pruned;
 	int64_t ret_min, ret_max;
@@ -105,9 +117,14 @@ int tn_reject(struct tn_vf *vf, enum tn_verr code, int reg, const char *fmt, ...
 /* Add advice to the diagnosis: what would mend it. Returns -EACCES. */
 int tn_advise(struct tn_vf *vf, const char *fmt, ...) TN_PRINTF(2, 3) TN_COLD;
 
+/* The instruction writes register r, which must not be the frame pointer. */
+int tn_need_writable(struct tn_vf *vf, uint32_t r);
 /* -EACCES unless r is initialised. */
 int tn_need_init(struct tn_vf *vf, uint32_t r);
 int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what);
+/* *r is about to be taken for a number. An address becomes one that nothing is known about, where
+ * the host lets programs see addresses. false: it is no number, and does not become one. */
+bool tn_as_number(const struct tn_vf *vf, struct tn_reg *r);
 
 /* alu.c */
 int tn_do_alu(struct tn_vf *vf);
@@ -157,11 +174,20 @@ int tn_do_exit(struct tn_vf *vf);
 int tn_call_resume(struct tn_vf *vf, enum tn_resume how);
 
 /* reference.c */
-int tn_ref_acquire(struct tn_vf *vf, struct tn_reg *r);
+/* *r stands for a new reference from here on. `how` it is released when the program ends early:
+ * NULL where nobody knows, then it may not be held where that can happen. */
+int tn_ref_acquire(struct tn_vf *vf, struct tn_reg *r, const struct tn_releaser *how);
 int tn_ref_release(struct tn_vf *vf, uint32_t ref);
+/* The jump or call here may end the program for want of fuel: remember what is held. `ends`: it
+ * may end it anyway. */
+void tn_ref_note_held(struct tn_vf *vf, bool ends);
+/* After the walk: mark what is to be noted at run time. fuel: the charge of each instruction. */
+int tn_refs_finish(struct tn_vf *vf, const uint32_t *fuel);
 /* The pointer is known to be NULL: there is nothing to release. */
 void tn_ref_drop(struct tn_vf *vf, uint32_t ref);
 int tn_ref_none_held(struct tn_vf *vf, const char *where);
+/* A callback is about to return: what it acquired is gone. */
+int tn_ref_none_of_callback(struct tn_vf *vf);
 
 /* walk.c: take up the current state later. */
 int tn_walk_push(struct tn_vf *vf, enum tn_resume how);

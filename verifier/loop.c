@@ -349,21 +349,6 @@ static int check_charges(struct tn_vf *vf, const struct tn_charges *c)
 		"for one");
 }
 
-/* A charged edge may end the program: nothing may be held there. The walk noted where something is.
- */
-static int check_refs_at_charges(struct tn_vf *vf, const struct tn_charges *c)
-{
-	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
-		if (!c->fuel[i] || !vf->seen[i].ref_held)
-			continue;
-		vf->s.insn = i;
-		return tn_reject(vf, E_REFERENCE, -1,
-				 "a reference is held across a loop that pays fuel and may end the "
-				 "program here");
-	}
-	return 0;
-}
-
 static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32_t nr)
 {
 	const struct tn_structure *s = vf->structure;
@@ -390,7 +375,7 @@ static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32
 		return structure_failed(vf, err, E_STRUCTURE);
 	err = check_charges(vf, &c);
 	if (!err)
-		err = check_refs_at_charges(vf, &c);
+		err = tn_refs_finish(vf, c.fuel);
 	if (!err)
 		take_charges(vf, &c);
 	tn_charges_free(vf->rt, &c);

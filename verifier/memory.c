@@ -330,8 +330,10 @@ int tn_do_load(struct tn_vf *vf)
 	bool sext = TN_MODE(insn->code) == TN_MEMSX;
 	uint32_t size = tn_insn_bytes(insn->code);
 	struct tn_reg out;
-	int err = need_usable(vf, insn->src, "a read");
+	int err = tn_need_writable(vf, insn->dst);
 
+	if (!err)
+		err = need_usable(vf, insn->src, "a read");
 	if (!err)
 		err = note_kind(vf, insn->src);
 	if (!err)
@@ -353,7 +355,7 @@ static int store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 
 	if (r->kind == TN_REG_STACK)
 		return tn_stack_store(vf, r, regno, off, size, value);
-	if (tn_reg_is_pointer(value))
+	if (tn_reg_is_pointer(value) && !vf->env->addresses_visible)
 		return tn_reject(vf, E_LEAK, value_reg,
 				 "an address (%s) would be stored in %s, outside of the stack",
 				 tn_reg_words(vf, value), tn_memory_words(vf, r));
@@ -423,7 +425,7 @@ static int touch_atomic(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t 
 		if (read)
 			err = tn_stack_load(vf, r, regno, off, size, &old);
 		/* What is left of an invalid address is none of the pointer kinds, nor a number. */
-		if (!err && read && old.kind != TN_REG_SCALAR)
+		if (!err && read && !tn_as_number(vf, &old))
 			err = tn_reject(vf, E_LEAK, (int)regno,
 					"an atomic operation on an address in the stack");
 		return !err && write ? tn_stack_store(vf, r, regno, off, size, &any) : err;
@@ -447,6 +449,9 @@ static int do_ordered(struct tn_vf *vf, const struct tn_insn *insn, uint32_t siz
 	if (err)
 		return err;
 	if (is_load) {
+		err = tn_need_writable(vf, insn->dst);
+		if (err)
+			return err;
 		err = load(vf, place, insn->off, size, false, &out);
 		if (!err)
 			*tn_vf_reg(vf, insn->dst) = out;
@@ -457,6 +462,13 @@ static int do_ordered(struct tn_vf *vf, const struct tn_insn *insn, uint32_t siz
 		return err;
 	out = *tn_vf_reg(vf, insn->src);
 	return store(vf, place, insn->off, size, &out, insn->src);
+}
+
+static int need_operand(struct tn_vf *vf, uint32_t regno, const char *what)
+{
+	struct tn_reg copy = *tn_vf_reg(vf, regno);
+
+	return tn_as_number(vf, &copy) ? 0 : tn_need_scalar(vf, regno, what);
 }
 
 int tn_do_atomic(struct tn_vf *vf)
@@ -470,9 +482,9 @@ int tn_do_atomic(struct tn_vf *vf)
 		return do_ordered(vf, insn, size);
 	err = need_usable(vf, insn->dst, "an atomic operation");
 	if (!err)
-		err = tn_need_scalar(vf, insn->src, "the operand of an atomic operation");
+		err = need_operand(vf, insn->src, "the operand of an atomic operation");
 	if (!err && insn->imm == TN_CMPXCHG)
-		err = tn_need_scalar(vf, TN_R0, "the comparand of cmpxchg");
+		err = need_operand(vf, TN_R0, "the comparand of cmpxchg");
 	if (!err)
 		err = note_kind(vf, insn->dst);
 	if (!err)
@@ -484,6 +496,9 @@ int tn_do_atomic(struct tn_vf *vf)
 	if (insn->imm & TN_FETCH) {
 		uint32_t out = insn->imm == TN_CMPXCHG ? TN_R0 : insn->src;
 
+		err = tn_need_writable(vf, out);
+		if (err)
+			return err;
 		tn_reg_set_scalar(tn_vf_reg(vf, out), tn_scalar_zext(&any, size * 8, TN_W64));
 	}
 	return 0;
@@ -536,7 +551,10 @@ int tn_do_lddw(struct tn_vf *vf)
 {
 	const struct tn_insn *insn = tn_vf_insn(vf);
 	struct tn_reg *dst = tn_vf_reg(vf, insn->dst);
+	int err = tn_need_writable(vf, insn->dst);
 
+	if (err)
+		return err;
 	switch (insn->src) {
 	case TN_LDDW_IMM:
 		tn_reg_set_const(dst, tn_insn_imm64(insn));
@@ -579,9 +597,7 @@ int tn_do_ld_packet(struct tn_vf *vf)
 		if (err)
 			return err;
 	}
-	err = tn_ref_none_held(vf, "at a packet load, which may end the program");
-	if (err)
-		return err;
+	tn_ref_note_held(vf, true);
 	if (vf->env->ret_checked && (vf->env->ret_min > 0 || vf->env->ret_max < 0))
 		return tn_reject(
 			vf, E_RETURN, -1,

@@ -45,7 +45,7 @@ bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s)
 		    p->frames[i].callback != s->frames[i].callback)
 			return false;
 	for (uint32_t i = 0; i < p->nr_refs; i++)
-		if (p->refs[i].insn != s->refs[i].insn)
+		if (p->refs[i].insn != s->refs[i].insn || p->refs[i].depth != s->refs[i].depth)
 			return false;
 	return true;
 }

@@ -140,7 +140,8 @@ struct tn_len_fact {
 
 struct tn_ref {
 	uint32_t id;
-	uint32_t insn; /* where it was acquired */
+	uint32_t insn;	/* where it was acquired */
+	uint32_t depth; /* of callbacks then */
 };
 
 /* The spin lock that is held. */

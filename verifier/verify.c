@@ -71,7 +71,7 @@ static int prepare_code(struct tn_vf *vf)
 		return tn_reject(vf, E_LIMIT, -1, "%u instructions, the limit is %u",
 				 prog->nr_insns, vf->rt->limits.max_insns);
 	tn_err_last()->insn = -1;
-	err = tn_insns_check(prog->insns, prog->nr_insns);
+	err = tn_insns_check_form(prog->insns, prog->nr_insns);
 	if (!err && !prog->nr_subprogs)
 		err = tn_prog_find_subprogs(prog);
 	if (err)
@@ -143,6 +143,7 @@ static void fini(struct tn_vf *vf)
 	tn_free(vf->rt, vf->frame_bytes);
 	tn_free(vf->rt, vf->log.text);
 	tn_counters_free(vf->rt, vf->counters);
+	tn_vec_free(vf->rt, &vf->acquires);
 	tn_liveness_free(vf->live);
 	tn_structure_free(vf->structure);
 	tn_facts_free(vf->rt, vf->facts);
@@ -160,6 +161,7 @@ static int begin(struct tn_vf *vf)
 	if (!vf->facts)
 		return -ENOMEM;
 	tn_counters_reset(vf->counters);
+	vf->acquires.nr = 0;
 	memset(vf->frame_bytes, 0, vf->prog->nr_subprogs * sizeof(vf->frame_bytes[0]));
 	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
 		struct tn_insn_seen *s = &vf->seen[i];

@@ -20,10 +20,15 @@ struct tn_verify_env {
 	int64_t ret_min, ret_max;
 	uint64_t fuel;		 /* budget: loops proved within it are free */
 	bool termination_proved; /* reject programs that need fuel */
+	/* Addresses may become numbers: be returned, stored and computed with. */
+	bool addresses_visible;
 	enum tn_license_policy license;
 	int log_level;
 	/* Host helper called by number, or NULL: consulted before the standard ones. */
 	const struct tn_host_helper *(*helper_by_id)(void *user, uint32_t id);
+	/* How handles of a type are released where the program ends early; NULL: not at all. May be
+	 * NULL. */
+	const struct tn_releaser *(*releaser)(void *user, const char *type);
 	/* Policy: 0 or -EACCES with words. May be NULL. */
 	int (*helper_allowed)(void *user, const char *name);
 	void *user;

@@ -336,7 +336,7 @@ static int do_jump(struct tn_vf *vf)
 	bool fall, taken, first;
 	int err;
 
-	vf->seen[vf->s.insn].ref_held |= vf->s.nr_refs != 0;
+	tn_ref_note_held(vf, false);
 	if (tn_insn_is_ja(insn)) {
 		vf->seen[vf->s.insn].flags |= TN_SEEN_TAKEN;
 		go(vf, vf->structure->sites[vf->s.insn].target);

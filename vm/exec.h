@@ -18,6 +18,7 @@
 struct tn_rt;
 struct tn_prog;
 struct tn_exec;
+struct tn_held_list;
 
 typedef uint64_t (*tn_native_fn)(void *ctx, struct tn_exec *ex);
 
@@ -50,6 +51,7 @@ struct tn_exec {
 	 * without facts, and ex->fuel is exact at that point. The helper sets TN_ABORT_FUEL when it
 	 * runs out; the engine tests ex->abort and takes ex->fuel back after the call. */
 	uint32_t callback_fuel;
+	struct tn_held_list *held; /* of the program that runs; NULL: it is not asked to note any */
 };
 
 /* Where callbacks and the values of TN_LDDW_FUNC point to. One per subprogram. */

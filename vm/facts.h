@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct tn_map;
+struct tn_releaser;
 
 enum tn_insn_fact_flags {
 	TN_FACT_REACHED = 1 << 0,	/* some path comes here; others are dead code */
@@ -25,6 +26,11 @@ enum tn_insn_fact_flags {
 	TN_FACT_KEY_CONST = 1 << 6, /* `value` below is the 4-byte key at this map helper call */
 	TN_FACT_NOT_NULL = 1 << 7,  /* array lookup proved in range: the result is not NULL */
 	TN_FACT_MAY_ABORT = 1 << 8, /* the program may end here (helper): engines test ex->abort */
+	/* The reference that comes back in r0 may be held where the program ends: it is noted with
+	 * tn_held_add() once the call did not abort. */
+	TN_FACT_TRACK = 1 << 9,
+	/* This call may release such a one: tn_held_drop_args() comes before it. */
+	TN_FACT_UNTRACK = 1 << 10,
 };
 
 struct tn_insn_fact {
@@ -35,7 +41,8 @@ struct tn_insn_fact {
 	uint16_t flags;
 	/* Bit n: rn is cleared before this call. A variadic callee gets all five argument
 	 * registers, also those that the program did not set. */
-	uint16_t zero_regs;
+	uint8_t zero_regs;
+	uint8_t releaser; /* TRACK: which of tn_facts.releasers */
 	uint64_t value;
 	struct tn_map *map; /* borrowed from the program */
 };
@@ -57,9 +64,11 @@ struct tn_facts {
 			       * when the program is entered by tail call or from a chain */
 	uint32_t max_stack_bytes; /* deepest call path, all frames */
 	uint32_t max_frames;
-	uint8_t has_fuel;	  /* some edge anywhere charges */
-	uint8_t may_abort;	  /* some helper may end the program */
-	int64_t ret_min, ret_max; /* of r0 at exit */
+	uint8_t has_fuel;		      /* some edge anywhere charges */
+	uint8_t may_abort;		      /* some helper may end the program */
+	uint8_t holds;			      /* references are noted: see tn_held_entry() */
+	const struct tn_releaser **releasers; /* NULL: none; they are the host's, or static */
+	int64_t ret_min, ret_max;	      /* of r0 at exit */
 };
 
 #endif

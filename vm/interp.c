@@ -234,25 +234,45 @@ static TN_COLD void clear_regs(uint64_t *r, uint32_t regs)
 		r[__builtin_ctz(regs)] = 0;
 }
 
+static const struct tn_sig *callee_sig(const struct tn_prog *prog, const struct tn_insn *insn)
+{
+	const struct tn_host_helper *host;
+	const struct tn_helper *helper;
+
+	if (insn->src == TN_CALL_EXTERN) {
+		host = prog->externs[insn->imm].helper;
+		return host ? &host->sig : NULL;
+	}
+	helper = tn_helper_by_id((uint32_t)insn->imm);
+	return helper ? &helper->sig : NULL;
+}
+
+static TN_COLD void give_up_args(const struct tn_prog *prog, const struct tn_insn *insn,
+				 const uint64_t *r, struct tn_exec *ex)
+{
+	const struct tn_sig *sig = callee_sig(prog, insn);
+
+	if (sig)
+		tn_held_drop_args(r + 1, ex, sig);
+}
+
+static TN_COLD void note_held(const struct tn_prog *prog, const struct tn_insn_fact *fact,
+			      uint64_t r0, struct tn_exec *ex)
+{
+	tn_held_add((void *)(uintptr_t)r0, ex, prog->facts->releasers[fact->releaser]);
+}
+
 /* The abort flag is set: may the program end at this call? Compiled code looks at the flag only
  * after calls that may set it; where a helper sets it without having said so, nothing may end here,
  * since the verifier did not ask what is held. */
 static TN_COLD bool may_end_here(const struct tn_prog *prog, const struct tn_insn *insn)
 {
-	const struct tn_host_helper *host;
-	const struct tn_helper *helper;
-	uint32_t flags = 0;
+	const struct tn_sig *sig;
 
 	if (insn->src == TN_CALL_LOCAL)
 		return true;
-	if (insn->src == TN_CALL_EXTERN) {
-		host = prog->externs[insn->imm].helper;
-		flags = host ? host->sig.flags : 0;
-	} else {
-		helper = tn_helper_by_id((uint32_t)insn->imm);
-		flags = helper ? helper->sig.flags : 0;
-	}
-	return (flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK)) != 0;
+	sig = callee_sig(prog, insn);
+	return sig && (sig->flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK)) != 0;
 }
 
 /* ---- Frames ---- */
@@ -531,6 +551,8 @@ op_ld_ind_w:
 op_call_local:
 	if (prog->facts && tn_unlikely(prog->facts->insns[insn - insns].zero_regs))
 		clear_regs(r, prog->facts->insns[insn - insns].zero_regs);
+	if (prog->facts && tn_unlikely(prog->facts->insns[insn - insns].flags & TN_FACT_UNTRACK))
+		give_up_args(prog, insn, r, ex);
 	if (insn->src == TN_CALL_LOCAL) {
 		uint32_t callee = (uint32_t)(insn - insns + 1) + IMM32;
 
@@ -544,6 +566,8 @@ op_call_local:
 	}
 	if (tn_unlikely(ex->abort) && may_end_here(prog, insn))
 		return 0;
+	if (prog->facts && tn_unlikely(prog->facts->insns[insn - insns].flags & TN_FACT_TRACK))
+		note_held(prog, &prog->facts->insns[insn - insns], r[TN_R0], ex);
 	NEXT();
 
 tail_call : {

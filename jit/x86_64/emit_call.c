@@ -58,6 +58,40 @@ static void clear_regs(struct tn_emit *e, uint32_t i)
 	}
 }
 
+static const uint8_t arg_regs[TN_SIG_MAX_ARGS] = { RDI, RSI, RDX, RCX, R8 };
+
+/* What the call releases is off the list before. Two words more than five keep the stack aligned;
+ * C may write all argument registers. */
+static void give_up_args(struct tn_emit *e, uint32_t i, const struct tn_sig *sig)
+{
+	int r;
+
+	if (!(tn_emit_fact_flags(e, i) & TN_FACT_UNTRACK))
+		return;
+	tn_x86_alu_ri(e->b, X86_SUB, true, RSP, 48);
+	for (r = 0; r < TN_SIG_MAX_ARGS; r++)
+		tn_x86_store(e->b, 8, tn_x86_at(RSP, 8 * r), arg_regs[r]);
+	tn_x86_mov_rr(e->b, true, RDI, RSP);
+	tn_x86_mov_rr(e->b, true, RSI, REG_EX);
+	tn_x86_mov_ri(e->b, RDX, (uintptr_t)sig);
+	tn_codebuf_extern(e->b, (const void *)(uintptr_t)tn_held_drop_args);
+	for (r = 0; r < TN_SIG_MAX_ARGS; r++)
+		tn_x86_load(e->b, 8, arg_regs[r], tn_x86_at(RSP, 8 * r));
+	tn_x86_alu_ri(e->b, X86_ADD, true, RSP, 48);
+}
+
+/* tn_held_add(r0, ex, releaser) gives r0 back. */
+static void note_held(struct tn_emit *e, uint32_t i)
+{
+	if (!(tn_emit_fact_flags(e, i) & TN_FACT_TRACK))
+		return;
+	tn_x86_mov_rr(e->b, true, RDI, RAX);
+	tn_x86_mov_rr(e->b, true, RSI, REG_EX);
+	tn_x86_mov_ri(e->b, RDX, (uintptr_t)e->facts->releasers[e->facts->insns[i].releaser]);
+	tn_codebuf_extern(e->b, (const void *)(uintptr_t)tn_held_add);
+	tn_emit_load_fuel(e);
+}
+
 static void call_helper(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_helper *helper = tn_helper_by_id((uint32_t)e->prog->insns[i].imm);
@@ -70,6 +104,7 @@ static void call_helper(struct tn_emit *e, uint32_t i)
 		tn_emit_load_fuel(e);
 		return;
 	}
+	give_up_args(e, i, &helper->sig);
 	if (helper->sig.flags & TN_SIG_CALLBACK)
 		tn_x86_store_i(e->b, 4, tn_x86_at(REG_EX, offsetof(struct tn_exec, callback_fuel)),
 			       (int32_t)fuel);
@@ -79,6 +114,7 @@ static void call_helper(struct tn_emit *e, uint32_t i)
 	if (helper->sig.flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK) ||
 	    tn_emit_fact_flags(e, i) & TN_FACT_MAY_ABORT)
 		tn_emit_test_abort(e);
+	note_held(e, i);
 }
 
 static void call_extern(struct tn_emit *e, uint32_t i)
@@ -86,6 +122,7 @@ static void call_extern(struct tn_emit *e, uint32_t i)
 	const struct tn_host_helper *helper = e->prog->externs[e->prog->insns[i].imm].helper;
 
 	tn_emit_save_fuel(e);
+	give_up_args(e, i, &helper->sig);
 	if (tn_marshal_is_direct(helper))
 		tn_marshal_direct(e->b, helper);
 	else
@@ -94,6 +131,7 @@ static void call_extern(struct tn_emit *e, uint32_t i)
 	if (helper->sig.flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK) ||
 	    tn_emit_fact_flags(e, i) & TN_FACT_MAY_ABORT)
 		tn_emit_test_abort(e);
+	note_held(e, i);
 }
 
 int tn_emit_call(struct tn_emit *e, uint32_t i)

@@ -39,6 +39,7 @@ static int survey_call(struct tn_emit *e, struct tn_fn *fn, uint32_t i)
 	const struct tn_sig *sig;
 
 	fn->may_abort |= (tn_emit_fact_flags(e, i) & TN_FACT_MAY_ABORT) != 0;
+	e->needs_ex |= (tn_emit_fact_flags(e, i) & (TN_FACT_TRACK | TN_FACT_UNTRACK)) != 0;
 	if (insn->src == TN_CALL_LOCAL) {
 		uint32_t callee = tn_prog_subprog_at(e->prog, i + 1 + (uint32_t)insn->imm);
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of what a program holds, and its end. */
+#include "vm/held.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "maps/ringbuf.h"
+#include "vm/image.h"
+#include "vm/interp.h"
+
+static void discard_record(const struct tn_releaser *self, void *held, struct tn_exec *ex)
+{
+	(void)self;
+	(void)ex;
+	tn_ringbuf_discard(held, 0);
+}
+
+/* The blank keeps the name apart from those of the host's types. */
+const struct tn_releaser tn_release_record = { .type = "ring buffer record", .fn = discard_record };
+const struct tn_releaser tn_release_nothing = { .type = "nothing outside" };
+
+static void call_helper(const struct tn_releaser *self, void *held, struct tn_exec *ex)
+{
+	const struct tn_host_helper *helper = TN_CONTAINER_OF(self, const struct tn_host_helper,
+							      releaser);
+	const uint64_t args[TN_SIG_MAX_ARGS] = { (uintptr_t)held };
+
+	helper->invoke(helper, args, ex);
+}
+
+void tn_held_init_helper(struct tn_host_helper *helper)
+{
+	const struct tn_sig *sig = &helper->sig;
+	const uint32_t no = TN_SIG_MAY_ABORT | TN_SIG_CALLBACK | TN_SIG_VARIADIC | TN_SIG_ACQUIRE;
+
+	if (sig->nr_args == 1 && sig->args[0].kind == TN_ARG_HANDLE && sig->args[0].release &&
+	    !(sig->flags & no))
+		helper->releaser = (struct tn_releaser){ .type = sig->args[0].handle,
+							 .fn = call_helper };
+}
+
+void *tn_held_add(void *ptr, struct tn_exec *ex, const struct tn_releaser *how)
+{
+	struct tn_held_list *list = ex->held;
+
+	if (!ptr || tn_unlikely(!list))
+		return ptr;
+	tn_assert(list->nr < TN_MAX_HELD);
+	if (tn_likely(list->nr < TN_MAX_HELD))
+		list->v[list->nr++] = (struct tn_held){ ptr, how };
+	return ptr;
+}
+
+/* What was acquired last is released first, mostly. */
+void tn_held_drop(void *ptr, struct tn_exec *ex, const char *type)
+{
+	struct tn_held_list *list = ex->held;
+	uint32_t i;
+
+	if (tn_unlikely(!list))
+		return;
+	for (i = list->nr; i-- > 0;) {
+		if (list->v[i].ptr != ptr || strcmp(list->v[i].how->type, type) != 0)
+			continue;
+		list->nr--;
+		memmove(&list->v[i], &list->v[i + 1], (list->nr - i) * sizeof(list->v[0]));
+		return;
+	}
+}
+
+void tn_held_drop_args(const uint64_t args[5], struct tn_exec *ex, const struct tn_sig *sig)
+{
+	uint32_t i;
+
+	for (i = 0; i < sig->nr_args; i++) {
+		const struct tn_arg *arg = &sig->args[i];
+
+		if (arg->kind == TN_ARG_RINGBUF_RECORD)
+			tn_held_drop((void *)(uintptr_t)args[i], ex, tn_release_record.type);
+		else if (arg->release)
+			tn_held_drop((void *)(uintptr_t)args[i], ex, arg->handle);
+	}
+}
+
+/* Why the program ended stands, whatever the releasers say. */
+static TN_COLD void release_all(struct tn_held_list *list, struct tn_exec *ex)
+{
+	const uint32_t abort = ex->abort, reason = ex->abort_reason;
+
+	while (list->nr) {
+		const struct tn_held *h = &list->v[--list->nr];
+
+		h->how->fn(h->how, h->ptr, ex);
+	}
+	ex->abort = abort;
+	ex->abort_reason = reason;
+}
+
+/* A tail call enters its target while the caller's list stands: each has its own. */
+static TN_ALWAYS_INLINE uint64_t enter(tn_native_fn fn, void *ctx, struct tn_exec *ex)
+{
+	struct tn_held_list list, *outer = ex->held;
+	uint64_t ret;
+
+	list.nr = 0;
+	ex->held = &list;
+	ret = fn(ctx, ex);
+	ex->held = outer;
+	if (tn_unlikely(list.nr != 0))
+		release_all(&list, ex);
+	return ret;
+}
+
+uint64_t tn_held_entry(void *ctx, struct tn_exec *ex)
+{
+	return enter(ex->prog->inner_entry, ctx, ex);
+}
+
+uint64_t tn_held_interp_entry(void *ctx, struct tn_exec *ex)
+{
+	return enter(tn_interp_entry, ctx, ex);
+}

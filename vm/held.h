@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program holds while it runs. A program may end at a charged edge or at a helper that
+ * aborts; where the verifier found that a reference may be held at such a place, the calls that
+ * acquire and release it are marked (TN_FACT_TRACK, TN_FACT_UNTRACK) and both engines note it in
+ * the firing. Such a program is entered through tn_held_entry(), which releases what is left when
+ * it is over, the newest first. Programs without such calls pay nothing.
+ */
+#ifndef TN_VM_HELD_H
+#define TN_VM_HELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tn_exec;
+struct tn_sig;
+struct tn_host_helper;
+
+/* How one type of references is released when its program ended early. */
+struct tn_releaser {
+	/* A call that releases this type takes off the list what has the address that it was given.
+	 * Two things of different types may have the same address (a struct and its first member).
+	 */
+	const char *type;
+	/* NULL: nothing is to be done; such references are not noted. */
+	void (*fn)(const struct tn_releaser *self, void *held, struct tn_exec *ex);
+	/* The helper that acquires notes it itself with tn_held_add(), and the one that releases
+	 * takes it off: for what does not come back in r0. */
+	bool by_helper;
+};
+
+/* Ring buffer records: discarded. */
+extern const struct tn_releaser tn_release_record;
+/* For what holds nothing outside of the program's own stack. */
+extern const struct tn_releaser tn_release_nothing;
+
+/* The verifier allows no more at once. */
+#define TN_MAX_HELD 16
+
+struct tn_held_list {
+	uint32_t nr;
+	struct tn_held {
+		void *ptr;
+		const struct tn_releaser *how;
+	} v[TN_MAX_HELD];
+};
+
+/* Native entries: as the program's own, prog->inner_entry and tn_interp_entry(), and release what
+ * it still holds afterwards. */
+uint64_t tn_held_entry(void *ctx, struct tn_exec *ex);
+uint64_t tn_held_interp_entry(void *ctx, struct tn_exec *ex);
+
+/* Note `ptr`, unless it is NULL; gives it back. Where the program was not entered by one of the
+ * above nothing is noted. */
+void *tn_held_add(void *ptr, struct tn_exec *ex, const struct tn_releaser *how);
+/* Take it off again, if it is there. */
+void tn_held_drop(void *ptr, struct tn_exec *ex, const char *type);
+/* The same for every argument that a call of this signature releases: before the call, since the
+ * callee has it then, whatever else it does. */
+void tn_held_drop_args(const uint64_t args[5], struct tn_exec *ex, const struct tn_sig *sig);
+
+/* May this helper release, as the only thing that it does, what a program left behind? Fills in
+ * helper->releaser. */
+void tn_held_init_helper(struct tn_host_helper *helper);
+
+#endif
