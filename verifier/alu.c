@@ -102,7 +102,8 @@ static void scalar_op(struct tn_vf *vf, struct tn_reg *dst, const struct tn_reg 
 static bool may_move(uint8_t kind)
 {
 	return kind == TN_REG_STACK || kind == TN_REG_CTX || kind == TN_REG_VALUE ||
-	       kind == TN_REG_REGION || kind == TN_REG_END || kind == TN_REG_RECORD;
+	       kind == TN_REG_REGION || kind == TN_REG_END || kind == TN_REG_RECORD ||
+	       kind == TN_REG_MEM;
 }
 
 static bool is_region(const struct tn_reg *r)
@@ -110,19 +111,41 @@ static bool is_region(const struct tn_reg *r)
 	return r->kind == TN_REG_REGION || r->kind == TN_REG_END;
 }
 
+/* What has a fixed size is far smaller than this: farther away, a pointer is lost. */
+#define TN_FAR ((uint64_t)1 << 29)
+
+/* Moved so far by a constant that only a mistake can explain it; the kernel refuses it, too. */
+static bool moves_too_far(const struct tn_reg *p, const struct tn_reg *by)
+{
+	uint64_t c;
+
+	return !is_region(p) && tn_scalar_is_const(&by->v, &c) &&
+	       (by->v.smin >= (int64_t)TN_FAR || by->v.smin <= -(int64_t)TN_FAR);
+}
+
 static int check_move(struct tn_vf *vf, uint32_t regno, const struct tn_reg *p,
 		      const struct tn_reg *by)
 {
+	uint64_t c;
+
 	if (p->nullable)
 		return tn_reject(vf, E_NULL, (int)regno,
 				 "r%u is %s that may be NULL; arithmetic on it needs a test first",
 				 regno, tn_reg_words(vf, p));
+	/* A map stays where it is. */
+	if (p->kind == TN_REG_MAP && !p->low && by->kind == TN_REG_SCALAR &&
+	    tn_scalar_is_const(&by->v, &c) && !c)
+		return 0;
 	if (!may_move(p->kind) || p->low)
 		return tn_reject(vf, E_POINTER_MATH, (int)regno, "arithmetic on r%u, which is %s",
 				 regno, tn_reg_words(vf, p));
 	if ((p->kind == TN_REG_CTX || p->kind == TN_REG_END) && !tn_scalar_is_const(&by->v, NULL))
 		return tn_reject(vf, E_POINTER_MATH, (int)regno,
 				 "r%u is %s, which moves by constants alone; the offset is %s",
+				 regno, tn_reg_words(vf, p), tn_scalar_words(vf, &by->v));
+	if (moves_too_far(p, by))
+		return tn_reject(vf, E_POINTER_MATH, (int)regno,
+				 "r%u is %s, and would be moved by %s bytes, farther than it has",
 				 regno, tn_reg_words(vf, p), tn_scalar_words(vf, &by->v));
 	return 0;
 }
@@ -190,6 +213,18 @@ static bool one_memory(const struct tn_vf *vf, const struct tn_reg *a, const str
 	       vf->regions[b->region].end == (int)a->region;
 }
 
+/* Is what lies between them something that the program may know? */
+static bool makes_distance(const struct tn_vf *vf, const struct tn_reg *dst,
+			   const struct tn_reg *src)
+{
+	if (dst->nullable || src->nullable || !may_move(dst->kind) || !may_move(src->kind))
+		return false;
+	return (dst->kind == src->kind && dst->kind != TN_REG_MEM && dst->frame == src->frame &&
+		dst->region == src->region && dst->obj == src->obj && dst->ref == src->ref) ||
+	       (dst->kind == TN_REG_VALUE && src->kind == TN_REG_VALUE && dst->obj == src->obj) ||
+	       (is_region(dst) && is_region(src) && one_memory(vf, dst, src));
+}
+
 static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const struct tn_reg *src)
 {
 	struct tn_reg out;
@@ -207,7 +242,8 @@ static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const 
 	}
 	tn_reg_set_unknown(&out);
 	if (dst->kind == src->kind && dst->frame == src->frame && dst->region == src->region &&
-	    dst->obj == src->obj && dst->kind != TN_REG_VALUE && dst->ref == src->ref) {
+	    dst->obj == src->obj && dst->kind != TN_REG_VALUE && dst->kind != TN_REG_MEM &&
+	    dst->ref == src->ref) {
 		out.v = tn_scalar_alu(TN_SUB, false, false, &dst->v, &src->v, TN_W64);
 		if (dst->id && dst->id == src->id && dst->scale == src->scale)
 			tn_reg_set_const(&out, (uint64_t)dst->delta - (uint64_t)src->delta);
@@ -222,6 +258,21 @@ static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const 
 	return 0;
 }
 
+/* A difference that takes an address for a number: of addresses into different things, or in 32
+ * bits. *out is the result; false: it is no such, or the host does not want it. */
+static bool difference_of_numbers(struct tn_vf *vf, const struct tn_reg *dst,
+				  const struct tn_reg *src, unsigned op, bool half,
+				  struct tn_reg *out)
+{
+	struct tn_scalar any = tn_scalar_unknown(TN_W64);
+
+	if (!vf->env->addresses_visible || op != TN_SUB || (!half && !tn_reg_is_pointer(dst)) ||
+	    (!half && !tn_reg_is_pointer(src)))
+		return false;
+	tn_reg_set_scalar(out, half ? tn_scalar_zext(&any, 32, TN_W64) : any);
+	return true;
+}
+
 static int pointer_op(struct tn_vf *vf, struct tn_reg *dst, struct tn_reg *src, unsigned op,
 		      bool half)
 {
@@ -229,8 +280,14 @@ static int pointer_op(struct tn_vf *vf, struct tn_reg *dst, struct tn_reg *src, 
 	uint32_t d = insn->dst, s = TN_SRC(insn->code) ? insn->src : insn->dst;
 	bool pd = tn_reg_is_pointer(dst), ps = tn_reg_is_pointer(src);
 	uint32_t p = pd ? d : s;
+	struct tn_reg number;
 	int err;
 
+	if (difference_of_numbers(vf, dst, src, op, half, &number) &&
+	    !(pd && ps && makes_distance(vf, dst, src))) {
+		*dst = number;
+		return 0;
+	}
 	if ((op != TN_ADD && op != TN_SUB) || (op == TN_ADD && pd && ps) || (op == TN_SUB && !pd) ||
 	    (half && !(pd && ps)))
 		return tn_reject(vf, E_POINTER_MATH, (int)p,
@@ -257,7 +314,7 @@ static int pointer_op(struct tn_vf *vf, struct tn_reg *dst, struct tn_reg *src, 
 
 static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 {
-	struct tn_reg *dst = tn_vf_reg(vf, insn->dst), *src;
+	struct tn_reg *dst = tn_vf_reg(vf, insn->dst), *src, a;
 	int err;
 
 	if (!TN_SRC(insn->code)) {
@@ -280,6 +337,11 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 		dst->low = true;
 		return 0;
 	}
+	a = *src;
+	if (tn_reg_is_pointer(src) && tn_as_number(vf, &a)) {
+		tn_reg_set_scalar(dst, half ? tn_scalar_zext(&a.v, 32, TN_W64) : a.v);
+		return 0;
+	}
 	err = tn_need_scalar(vf, insn->src, half ? "a 32-bit move" : "a sign-extending move");
 	if (err)
 		return err;
@@ -297,8 +359,6 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 		tn_reg_make_id(&vf->senv, src);
 		*dst = *src;
 	} else {
-		struct tn_reg a = *src;
-
 		tn_reg_set_scalar(dst, tn_scalar_zext(&a.v, 32, TN_W64));
 		tn_learn_shrunk(vf, dst, &a);
 	}
@@ -339,7 +399,7 @@ static int do_end(struct tn_vf *vf, const struct tn_insn *insn)
 {
 	struct tn_reg *dst = tn_vf_reg(vf, insn->dst);
 	bool swap = TN_CLASS(insn->code) == TN_ALU64 || TN_SRC(insn->code);
-	int err = tn_need_scalar(vf, insn->dst, "a byte swap");
+	int err = tn_as_number(vf, dst) ? 0 : tn_need_scalar(vf, insn->dst, "a byte swap");
 
 	if (err)
 		return err;
@@ -358,6 +418,8 @@ int tn_do_alu(struct tn_vf *vf)
 	struct tn_reg *dst = tn_vf_reg(vf, insn->dst), *src, imm;
 	int err;
 
+	if (insn->dst == TN_R10)
+		return tn_need_writable(vf, TN_R10);
 	if (op == TN_MOV)
 		return do_mov(vf, insn, half);
 	if (op == TN_END)
@@ -365,8 +427,10 @@ int tn_do_alu(struct tn_vf *vf)
 	err = tn_need_init(vf, insn->dst);
 	if (err)
 		return err;
+	if ((op == TN_DIV || op == TN_MOD) && !TN_SRC(insn->code) && !insn->imm)
+		return tn_reject(vf, E_ENCODING, -1, "a division by the constant 0");
 	if (op == TN_NEG) {
-		err = tn_need_scalar(vf, insn->dst, "a negation");
+		err = tn_as_number(vf, dst) ? 0 : tn_need_scalar(vf, insn->dst, "a negation");
 		if (!err)
 			tn_reg_set_scalar(dst, tn_scalar_neg(half, &dst->v, TN_W64));
 		return err;

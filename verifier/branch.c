@@ -66,6 +66,40 @@ static bool stays_near(const struct tn_reg *p)
 	return p->v.smin >= (p->kind == TN_REG_STACK ? -near : 0) && p->v.smax <= near;
 }
 
+static bool same_memory(const struct tn_vf *vf, const struct tn_reg *a, const struct tn_reg *b)
+{
+	bool ra = a->kind == TN_REG_REGION || a->kind == TN_REG_END;
+	bool rb = b->kind == TN_REG_REGION || b->kind == TN_REG_END;
+
+	if (ra && rb)
+		return a->region == b->region || vf->regions[a->region].end == (int)b->region ||
+		       vf->regions[b->region].end == (int)a->region;
+	return a->kind == b->kind && a->kind != TN_REG_MEM && a->obj == b->obj &&
+	       a->frame == b->frame && a->ref == b->ref;
+}
+
+/* A compare whose outcome says something that we understand, an address taken for an address. */
+static bool is_plain_compare(const struct tn_vf *vf, const struct operands *o)
+{
+	const struct tn_reg *a = o->a, *b = o->b;
+
+	if (!tn_reg_is_pointer(a) && !tn_reg_is_pointer(b))
+		return true;
+	if (o->half || a->low || b->low || o->op == TN_JSET)
+		return false;
+	if (!tn_reg_is_pointer(a) || !tn_reg_is_pointer(b))
+		return (o->op == TN_JEQ || o->op == TN_JNE) &&
+		       is_zero(tn_reg_is_pointer(a) ? b : a);
+	return o->op == TN_JEQ || o->op == TN_JNE ||
+	       (!a->nullable && !b->nullable && same_memory(vf, a, b));
+}
+
+/* A context is not either, but who tests it wants both ways looked at. */
+static bool is_never_null(const struct tn_reg *p)
+{
+	return !p->nullable && stays_near(p) && p->kind != TN_REG_CTX;
+}
+
 static int against_number(struct tn_vf *vf, const struct operands *o, bool *fall, bool *taken)
 {
 	const struct tn_reg *p = tn_reg_is_pointer(o->a) ? o->a : o->b;
@@ -79,22 +113,11 @@ static int against_number(struct tn_vf *vf, const struct operands *o, bool *fall
 			"memory, not with %s",
 			regno, tn_reg_words(vf, p), tn_scalar_words(vf, &n->v));
 	*fall = *taken = true;
-	if (!p->nullable && stays_near(p)) {
+	if (is_never_null(p)) {
 		*taken = o->op == TN_JNE;
 		*fall = !*taken;
 	}
 	return 0;
-}
-
-static bool same_memory(const struct tn_vf *vf, const struct tn_reg *a, const struct tn_reg *b)
-{
-	bool ra = a->kind == TN_REG_REGION || a->kind == TN_REG_END;
-	bool rb = b->kind == TN_REG_REGION || b->kind == TN_REG_END;
-
-	if (ra && rb)
-		return a->region == b->region || vf->regions[a->region].end == (int)b->region ||
-		       vf->regions[b->region].end == (int)a->region;
-	return a->kind == b->kind && a->obj == b->obj && a->frame == b->frame && a->ref == b->ref;
 }
 
 int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
@@ -111,6 +134,8 @@ int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
 		err = tn_need_init(vf, o.insn->src);
 	if (err)
 		return err;
+	if (vf->env->addresses_visible && !is_plain_compare(vf, &o))
+		return 0;
 	if (o.a->low || o.b->low)
 		return tn_reject(vf, E_POINTER_MATH, o.insn->dst,
 				 "an address cut to 32 bits is compared");
@@ -387,7 +412,7 @@ static bool assume_null(struct tn_vf *vf, struct tn_reg *p, bool null)
 	uint32_t ref = p->ref;
 
 	if (!p->nullable)
-		return !null || !stays_near(p);
+		return !null || !is_never_null(p);
 	settle(p, null);
 	if (n.id)
 		tn_state_each_reg(&vf->s, settle_one, &n);
@@ -434,13 +459,16 @@ static bool bound_by_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 	return tn_scalar_meet(&x->v, &v, TN_W64) && tn_spread_scalar(vf, x);
 }
 
+/* Packets are shorter: as in the kernel, what is compared farther away tells nothing. */
+#define MAX_PACKET_OFF 0xffff
+
 /* x + k <= end of its region. */
 static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 {
 	uint32_t g = x->region;
 	uint64_t c;
 
-	if (!offset_is_plain(x))
+	if (!offset_is_plain(x) || (vf->ctx->is_packet && x->v.umax > MAX_PACKET_OFF))
 		return true;
 	if (tn_scalar_is_const(&x->v, &c)) {
 		if ((int64_t)c + k > 0 &&
@@ -493,11 +521,14 @@ static bool same_base(const struct tn_reg *a, const struct tn_reg *b)
 	switch ((enum tn_reg_kind)a->kind) {
 	case TN_REG_STACK:
 	case TN_REG_CTX:
-	case TN_REG_MAP:
 	case TN_REG_REGION:
 	case TN_REG_END:
 	case TN_REG_FUNC:
 		return true;
+	case TN_REG_MAP:
+		/* Inner maps share the name of their shape. */
+		return !((const struct tn_map *)a->obj)->is_template ||
+		       (a->inst && a->inst == b->inst);
 	case TN_REG_RECORD:
 	case TN_REG_HANDLE:
 		return a->ref != 0;
@@ -537,7 +568,7 @@ bool tn_branch_assume(struct tn_vf *vf, bool taken)
 	struct operands o;
 
 	get_operands(vf, &o);
-	if (o.op == TN_JCOND)
+	if (o.op == TN_JCOND || !is_plain_compare(vf, &o))
 		return true;
 	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b))
 		return assume_numbers(vf, &o, taken);

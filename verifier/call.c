@@ -310,6 +310,7 @@ int tn_call_resume(struct tn_vf *vf, enum tn_resume how)
 	struct tn_reg r0;
 
 	if (how == TN_RESUME_STOP) {
+		tn_state_top(&vf->s)->rounds = 0;
 		tn_call_clobber(vf);
 		tn_reg_set_unknown(tn_vf_reg(vf, TN_R0));
 		vf->s.insn++;

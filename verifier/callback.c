@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions of the program that a helper calls back. */
+/*
+ * Functions of the program that a helper calls back.
+ *
+ * The call is the head of a loop: arriving there, by whatever way, either no further round is run,
+ * or the function runs once and returns to the same call with the caller's registers as they were
+ * and its stack as the function left it. The walk finds the fixpoint as for any loop.
+ *
+ * The frame of the call counts rounds from below: `rounds` have been run at least since the call
+ * was entered. The helper runs at most as many as its arguments allow, and those do not change
+ * meanwhile; so once that many are counted no further one follows. A state that counts fewer covers
+ * one that counts more, since all that it knows is a smaller number.
+ */
 #include "verifier/callee.h"
 
 #include <errno.h>
@@ -8,31 +19,96 @@
 
 #define MAX_ROUNDS ((uint64_t)1 << 23)
 
-/*
- * bpf_loop(rounds, fn, ctx, flags). The call is the head of a loop: arriving there, by whatever
- * way, either no further round is run, or fn runs once and returns to the same call with the
- * caller's registers as they were and its stack as fn left it. The walk finds the fixpoint as for
- * any loop.
- */
-int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c)
+static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)
 {
-	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
-	struct tn_frame *caller = tn_state_top(&vf->s), *f;
-	uint64_t rounds = TN_MIN(caller->r[TN_R1].v.umax, MAX_ROUNDS);
-	int err;
+	if (c->id == TN_HELPER_for_each_map_elem)
+		return c->map->max_entries;
+	return TN_MIN(tn_vf_reg(vf, TN_R1)->v.umax, MAX_ROUNDS);
+}
 
-	if (c->id != TN_HELPER_loop || c->func >= vf->prog->nr_subprogs)
+static void set_elem_args(struct tn_vf *vf, const struct tn_callee *c, const struct tn_reg *caller,
+			  struct tn_reg *r)
+{
+	r[TN_R1] = caller[TN_R1];
+	tn_reg_set_const(&r[TN_R2], 0);
+	r[TN_R2].kind = TN_REG_MEM;
+	r[TN_R2].obj = "the element's key";
+	r[TN_R2].size = c->map->key_size;
+	r[TN_R2].rdonly = true;
+	r[TN_R2].frame = (uint8_t)(vf->s.nr_frames - 1);
+	tn_reg_set_const(&r[TN_R3], 0);
+	r[TN_R3].kind = TN_REG_VALUE;
+	r[TN_R3].obj = c->map;
+	r[TN_R3].inst = vf->senv.next_id++;
+	r[TN_R4] = caller[TN_R3];
+}
+
+static void set_args(struct tn_vf *vf, const struct tn_callee *c, uint64_t rounds, struct tn_reg *r)
+{
+	const struct tn_reg *caller = vf->s.frames[vf->s.nr_frames - 2].r;
+
+	if (c->id == TN_HELPER_for_each_map_elem) {
+		set_elem_args(vf, c, caller, r);
+		return;
+	}
+	tn_reg_set_scalar(&r[TN_R1], tn_scalar_range(0, rounds - 1, TN_W64));
+	r[TN_R2] = caller[TN_R3];
+}
+
+/* Remember who is called back here, for costs and depths. */
+static int note(struct tn_vf *vf, uint32_t func, uint64_t rounds)
+{
+	struct tn_callback_site *site = NULL;
+
+	vf->seen[vf->s.insn].callback = func;
+	for (uint32_t i = 0; i < vf->callbacks.nr && !site; i++)
+		if (vf->callbacks.v[i].insn == vf->s.insn && vf->callbacks.v[i].subprog == func)
+			site = &vf->callbacks.v[i];
+	if (!site) {
+		site = tn_vec_push(vf->rt, &vf->callbacks);
+		if (!site)
+			return -ENOMEM;
+		*site = (struct tn_callback_site){ .insn = vf->s.insn, .subprog = func };
+	}
+	site->trips = TN_MAX(site->trips, rounds);
+	return 0;
+}
+
+static int check_func(struct tn_vf *vf, const struct tn_callee *c)
+{
+	switch (c->id) {
+	case TN_HELPER_loop:
+	case TN_HELPER_for_each_map_elem:
+		break;
+	default:
 		return tn_reject(vf, E_UNSUPPORTED, -1, "callbacks of %s", c->name);
-	if (seen->callback != TN_NONE && seen->callback != c->func)
-		return tn_reject(vf, E_UNSUPPORTED, -1,
-				 "different functions are called back from one call");
+	}
+	if (c->map && c->map->key_size > TN_MAX_EACH_KEY)
+		return tn_reject(vf, E_MAP, TN_R1,
+				 "%s on map '%s', whose keys have more than %d bytes", c->name,
+				 c->map->name, TN_MAX_EACH_KEY);
+	if (!c->func || c->func >= vf->prog->nr_subprogs)
+		return tn_reject(vf, E_CALL, -1, "the main function can not be called back");
 	for (uint32_t i = 0; i < vf->s.nr_frames; i++)
 		if (vf->s.frames[i].subprog == c->func)
 			return tn_reject(vf, E_STRUCTURE, -1, "the callback calls itself");
-	seen->callback = c->func;
-	seen->rounds = TN_MAX(seen->rounds, rounds);
+	return 0;
+}
+
+int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c)
+{
+	struct tn_frame *caller = tn_state_top(&vf->s), *f;
+	int err = check_func(vf, c);
+	uint64_t rounds;
+
+	if (err)
+		return err;
+	rounds = rounds_of(vf, c);
+	err = note(vf, c->func, rounds);
+	if (err)
+		return err;
 	tn_call_note_abort(vf);
-	if (!rounds)
+	if (caller->rounds >= rounds)
 		return tn_call_resume(vf, TN_RESUME_STOP);
 	err = tn_walk_push(vf, TN_RESUME_STOP);
 	if (!err)
@@ -42,10 +118,10 @@ int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c)
 	if (vf->s.nr_frames == vf->senv.max_frames)
 		return tn_reject(vf, E_CALL, -1, "more than %u frames of calls",
 				 vf->senv.max_frames);
+	caller->rounds++;
 	f = tn_state_push_frame(&vf->s, c->func, vf->s.insn);
 	f->callback = true;
-	tn_reg_set_scalar(&f->r[TN_R1], tn_scalar_range(0, rounds - 1, TN_W64));
-	f->r[TN_R2] = caller->r[TN_R3];
+	set_args(vf, c, rounds, f->r);
 	vf->s.insn = vf->prog->subprogs[c->func].start;
 	return 0;
 }

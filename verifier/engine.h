@@ -26,9 +26,8 @@ struct tn_insn_seen {
 	bool may_miss; /* a lookup here may give NULL */
 	const struct tn_map *map;
 	uint64_t key;
-	uint64_t rounds;   /* bpf_loop: largest count */
 	uint64_t cost;	   /* of the callee here at most, in instructions */
-	uint32_t callback; /* bpf_loop: subprogram, TN_NONE */
+	uint32_t callback; /* subprogram called back here, the last one seen; TN_NONE */
 	bool unroll;	   /* loop head: no widening in this attempt */
 	bool no_join;
 	uint16_t joins; /* made here */
@@ -50,7 +49,8 @@ struct tn_acquire {
 struct tn_saved {
 	struct tn_saved *next;
 	struct tn_packed *state;
-	bool back; /* came by a back edge, or out of one that did */
+	uint32_t hint; /* of tn_packed_covers() */
+	bool back;     /* came by a back edge, or out of one that did */
 };
 
 struct tn_saved_list {
@@ -92,6 +92,7 @@ struct tn_vf {
 	struct tn_reg shifted; /* what the left shift at shifted_at was given, see alu.c */
 	uint32_t shifted_at;
 	struct tn_counters *counters;
+	TN_VEC(struct tn_callback_site) callbacks;
 	TN_VEC(struct tn_acquire) acquires;
 	uint32_t *frame_bytes; /* per subprogram */
 	uint64_t steps, nr_states, pruned;
@@ -167,6 +168,17 @@ int tn_stack_store(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, 
 int tn_stack_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg, uint64_t min, uint64_t max);
 /* The bytes of the stack at a constant place, if they are known zero or a spilled constant. */
 bool tn_stack_const(struct tn_vf *vf, const struct tn_reg *base, uint32_t size, uint64_t *value);
+
+/* map_value.c: what is special about maps and their values. */
+/* What a lookup in `map` gives: a value, or an inner map; with a name of its own where it matters
+ * which one it is. */
+void tn_name_value(struct tn_vf *vf, const struct tn_map *map, struct tn_reg *out);
+/* A read of a map itself, through struct bpf_map. */
+int tn_load_map_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
+		      struct tn_reg *out);
+/* Does [lo, hi + size) of a value leave out the fields that only helpers may touch? */
+int tn_check_special(struct tn_vf *vf, uint32_t regno, const struct tn_map *map, int64_t lo,
+		     int64_t hi, uint64_t size);
 
 /* call.c */
 int tn_do_call(struct tn_vf *vf);

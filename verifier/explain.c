@@ -59,6 +59,14 @@ int tn_need_init(struct tn_vf *vf, uint32_t r)
 			 r >= TN_R1 && r <= TN_R5 ? " (a call clears r1 to r5)" : "");
 }
 
+int tn_need_writable(struct tn_vf *vf, uint32_t r)
+{
+	if (r != TN_R10)
+		return 0;
+	return tn_reject(vf, E_ENCODING, -1, "insn %u: r10, the frame pointer, cannot be written",
+			 vf->s.insn);
+}
+
 int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what)
 {
 	int err = tn_need_init(vf, r);
@@ -67,6 +75,20 @@ int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what)
 		return err;
 	return tn_reject(vf, E_TYPE, (int)r, "%s needs a number, r%u is %s", what, r,
 			 tn_reg_words(vf, tn_vf_reg(vf, r)));
+}
+
+/* A number can not be used as an address again: what an address is good for is gone with it, so that
+ * all that is lost is that the program may learn where the host's memory is. */
+bool tn_as_number(const struct tn_vf *vf, struct tn_reg *r)
+{
+	struct tn_scalar any = tn_scalar_unknown(TN_W64);
+
+	if (r->kind == TN_REG_SCALAR)
+		return true;
+	if (r->kind == TN_REG_UNINIT || !vf->env->addresses_visible)
+		return false;
+	tn_reg_set_scalar(r, r->low ? tn_scalar_zext(&any, 32, TN_W64) : any);
+	return true;
 }
 
 /* ---- Words ---- */
@@ -136,6 +158,9 @@ const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r)
 		break;
 	case TN_REG_RECORD:
 		snprintf(buf, n, "a ring buffer record of %u bytes", r->size);
+		break;
+	case TN_REG_MEM:
+		snprintf(buf, n, "%s (%u bytes)", (const char *)r->obj, r->size);
 		break;
 	default:
 		snprintf(buf, n, "that");
@@ -317,7 +342,7 @@ static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool acc
 			vf,
 			"processed %llu steps, %llu states kept, %llu covered, peak %llu bytes\n",
 			(unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
-			(unsigned long long)vf->pruned, (unsigned long long)vf->senv.peak_bytes);
+			(unsigned long long)vf->pruned, (unsigned long long)vf->senv.pool.peak_bytes);
 }
 
 int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
@@ -344,7 +369,7 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	}
 	add(vf->rt, &json, ",\"steps\":%llu,\"states\":%llu,\"peak_bytes\":%llu,\"fuelled\":%s}",
 	    (unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
-	    (unsigned long long)vf->senv.peak_bytes,
+	    (unsigned long long)vf->senv.pool.peak_bytes,
 	    accepted && vf->facts->has_fuel ? "true" : "false");
 	add_summary(vf, &msg, accepted);
 	verdict->msg = msg.text;

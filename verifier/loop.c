@@ -272,25 +272,6 @@ static int check_exits(struct tn_vf *vf)
 	return 0;
 }
 
-/* bpf_loop() call sites and their callbacks. */
-static struct tn_callback_site *callback_sites(struct tn_vf *vf, uint32_t *nr)
-{
-	struct tn_callback_site *sites;
-
-	*nr = 0;
-	for (uint32_t i = 0; i < vf->prog->nr_insns; i++)
-		*nr += vf->seen[i].callback != TN_NONE;
-	sites = tn_alloc_array(vf->rt, (size_t)*nr + 1, sizeof(*sites));
-	if (!sites)
-		return NULL;
-	*nr = 0;
-	for (uint32_t i = 0; i < vf->prog->nr_insns; i++)
-		if (vf->seen[i].callback != TN_NONE)
-			sites[(*nr)++] = (struct tn_callback_site){ i, vf->seen[i].callback,
-								    vf->seen[i].rounds };
-	return sites;
-}
-
 /* Failures of the structure pass carry their words in the error record. */
 static int structure_failed(struct tn_vf *vf, int err, enum tn_verr code)
 {
@@ -399,18 +380,11 @@ static int check_frames(struct tn_vf *vf, const struct tn_callback_site *sites, 
 
 int tn_loop_finish(struct tn_vf *vf)
 {
-	uint32_t nr;
-	struct tn_callback_site *sites;
 	int err = check_exits(vf);
 
-	if (err)
-		return err;
-	sites = callback_sites(vf, &nr);
-	if (!sites)
-		return -ENOMEM;
-	err = check_frames(vf, sites, nr);
 	if (!err)
-		err = charge(vf, sites, nr);
-	tn_free(vf->rt, sites);
+		err = check_frames(vf, vf->callbacks.v, vf->callbacks.nr);
+	if (!err)
+		err = charge(vf, vf->callbacks.v, vf->callbacks.nr);
 	return err;
 }

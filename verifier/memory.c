@@ -113,6 +113,7 @@ static int check_value(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t s
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
 	const struct tn_map *map = r->obj;
+	int err;
 
 	if (write && (map->flags & TN_MAP_F_RDONLY_PROG || map->const_for_programs))
 		return tn_reject(vf, E_READONLY, (int)regno, "a write to %s, which is read-only",
@@ -120,7 +121,10 @@ static int check_value(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t s
 	if (!write && map->flags & TN_MAP_F_WRONLY_PROG)
 		return tn_reject(vf, E_READONLY, (int)regno, "a read of %s, which is write-only",
 				 tn_memory_words(vf, r));
-	return check_fixed(vf, regno, off, size, map->value_size, write);
+	err = check_fixed(vf, regno, off, size, map->value_size, write);
+	if (!err && map->nr_specials)
+		err = tn_check_special(vf, regno, map, r->v.smin + off, r->v.smax + off, size);
+	return err;
 }
 
 int tn_check_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t size, bool write)
@@ -132,6 +136,12 @@ int tn_check_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t size
 		return check_value(vf, regno, off, size, write);
 	case TN_REG_REGION:
 		return check_region(vf, regno, off, size, write);
+	case TN_REG_MEM:
+		if (write && r->rdonly)
+			return tn_reject(vf, E_READONLY, (int)regno,
+					 "a write to %s, which is read-only",
+					 tn_memory_words(vf, r));
+		return check_fixed(vf, regno, off, size, r->size, write);
 	case TN_REG_RECORD:
 		return check_fixed(vf, regno, off, size, r->size, write);
 	default:
@@ -140,18 +150,23 @@ int tn_check_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t size
 	}
 }
 
-/* All paths must use one kind of pointer at an instruction that is rewritten for the context. */
+static bool is_rewritten(uint8_t kind)
+{
+	return kind == TN_REG_CTX || kind == TN_REG_MAP;
+}
+
+/* All paths must use one kind of pointer at an instruction that is rewritten for it. */
 static int note_kind(struct tn_vf *vf, uint32_t regno)
 {
 	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
 	uint8_t kind = tn_vf_reg(vf, regno)->kind;
 
 	if (seen->flags & TN_SEEN_MEM && seen->mem_kind != kind &&
-	    (kind == TN_REG_CTX || seen->mem_kind == TN_REG_CTX))
+	    (is_rewritten(kind) || is_rewritten(seen->mem_kind)))
 		return tn_reject(
 			vf, E_TYPE, (int)regno,
-			"this instruction uses the context on one path and other memory on "
-			"another");
+			"this instruction uses the context or a map on one path and other memory "
+			"on another");
 	seen->flags |= TN_SEEN_MEM;
 	seen->mem_kind = kind;
 	return 0;
@@ -314,6 +329,9 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 		return tn_stack_load(vf, r, regno, off, size, out);
 	if (r->kind == TN_REG_CTX)
 		return load_ctx(vf, regno, off, size, sext, out);
+	if (r->kind == TN_REG_MAP)
+		return sext ? tn_reject(vf, E_TYPE, (int)regno, "a sign-extending read of a map")
+			    : tn_load_map_field(vf, regno, off, size, out);
 	err = tn_check_bounds(vf, regno, off, size, false);
 	if (err)
 		return err;

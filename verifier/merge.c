@@ -39,7 +39,8 @@ bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s)
 	if (p->nr_frames != s->nr_frames || p->nr_refs != s->nr_refs || p->locked != s->locked ||
 	    p->lock.obj != s->lock.obj)
 		return false;
-	for (uint32_t i = 0; i < p->nr_frames; i++)
+	/* The outermost frame is the same everywhere. */
+	for (uint32_t i = 1; i < p->nr_frames; i++)
 		if (p->frames[i].callsite != s->frames[i].callsite ||
 		    p->frames[i].subprog != s->frames[i].subprog ||
 		    p->frames[i].callback != s->frames[i].callback)
@@ -60,6 +61,8 @@ bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *
 		if (pr->place >= TN_PLACE_SLOT)
 			continue;
 		r = &s->frames[pr->frame].r[pr->place];
+		if (r->kind == TN_REG_UNINIT)
+			return false;
 		if (tn_scalar_is_const(&pr->reg.v, &a) != tn_scalar_is_const(&r->v, &b) || a != b)
 			return false;
 	}
@@ -266,17 +269,34 @@ static uint32_t count_addresses(const struct tn_state_env *env, const struct tn_
 	return nr;
 }
 
+/* Without names and ids: false says that reg_covers() will fail. */
+static bool reg_may_cover(const struct tn_reg *pr, const struct tn_reg *sr)
+{
+	if (!tn_reg_same_what(pr, sr))
+		return pr->nullable && sr->kind == TN_REG_SCALAR;
+	return tn_scalar_subset(&sr->v, &pr->v);
+}
+
+/* *hint: where the last comparison with p failed; the next one likely fails there too. */
 static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
-		       const struct tn_state *s)
+		       const struct tn_state *s, uint32_t *hint)
 {
 	static const struct tn_slot empty;
 	uint32_t nr_addresses = 0;
 
+	if (*hint < p->nr_regs) {
+		const struct tn_packed_reg *pr = &p->regs[*hint];
+
+		if (pr->place < TN_PLACE_SLOT &&
+		    !reg_may_cover(&pr->reg, &s->frames[pr->frame].r[pr->place]))
+			return false;
+	}
 	for (uint32_t i = 0; i < p->nr_regs; i++) {
 		const struct tn_packed_reg *pr = &p->regs[i];
 		const struct tn_frame *f = &s->frames[pr->frame];
 		uint32_t slot = (uint32_t)pr->place - TN_PLACE_SLOT;
 
+		*hint = i;
 		if (pr->place < TN_PLACE_SLOT) {
 			if (!reg_covers(env, m, p, s, &pr->reg, &f->r[pr->place]))
 				return false;
@@ -348,14 +368,23 @@ static bool lock_covers(struct pairs *m, const struct tn_packed *p, const struct
 			      pair_names(&m->insts, p->lock.inst, s->lock.inst));
 }
 
+/* Who has run more rounds has fewer before it. */
+static bool rounds_cover(const struct tn_packed *p, const struct tn_state *s)
+{
+	for (uint32_t i = 0; i < p->nr_frames; i++)
+		if (p->frames[i].rounds > s->frames[i].rounds)
+			return false;
+	return true;
+}
+
 bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
-		      const struct tn_state *s)
+		      const struct tn_state *s, uint32_t *hint)
 {
 	struct pairs m;
 
 	m.nr = m.nulls.nr = m.insts.nr = 0;
-	return tn_packed_same_shape(p, s) && lock_covers(&m, p, s) && regs_cover(env, &m, p, s) &&
-	       regions_cover(p, s) && facts_cover(env, &m, p, s);
+	return tn_packed_same_shape(p, s) && rounds_cover(p, s) && lock_covers(&m, p, s) &&
+	       regs_cover(env, &m, p, s, hint) && regions_cover(p, s) && facts_cover(env, &m, p, s);
 }
 
 /* ---- Merging ---- */
@@ -614,6 +643,7 @@ static bool merge_frame(struct merge *m, uint32_t i)
 	for (uint32_t r = 0; r < TN_R10; r++)
 		if (!merge_reg(m, &a->r[r], &b->r[r]))
 			return false;
+	b->rounds = TN_MIN(a->rounds, b->rounds);
 	if (nr)
 		tn_frame_slot(b, nr - 1);
 	for (uint32_t j = 0; j < nr; j++) {

@@ -20,6 +20,7 @@ struct tn_packed_bytes { /* a slot without a spilled register */
 struct tn_packed_frame {
 	uint32_t callsite, subprog;
 	bool callback;
+	uint32_t rounds;
 };
 
 #define TN_PLACE_SLOT 16

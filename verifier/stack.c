@@ -76,6 +76,7 @@ static bool load_spill(const struct tn_slot *slot, uint32_t first, uint32_t size
 	return true;
 }
 
+/* What is left of an address, as bytes. */
 static int refuse_address(struct tn_vf *vf, uint32_t regno, int64_t off)
 {
 	return tn_reject(
@@ -94,7 +95,9 @@ static int read_bytes(struct tn_vf *vf, struct tn_frame *f, uint32_t regno, int6
 		uint32_t i = slot_of(off), j = byte_of(off);
 		uint8_t b = i < f->nr_slots ? f->slots[i].b[j] : TN_BYTE_UNINIT;
 
-		if (b == TN_BYTE_POISON || (b == TN_BYTE_SPILL && slot_is_address(&f->slots[i], j)))
+		if ((b == TN_BYTE_POISON ||
+		     (b == TN_BYTE_SPILL && slot_is_address(&f->slots[i], j))) &&
+		    !vf->env->addresses_visible)
 			return refuse_address(vf, regno, off);
 		if (b == TN_BYTE_UNINIT)
 			zero_at_entry(vf, f->subprog, i);
@@ -209,14 +212,19 @@ int tn_stack_store(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, 
 {
 	int64_t lo, hi;
 	struct tn_frame *f = find_range(vf, base, regno, off, size, &lo, &hi);
+	struct tn_reg number = *value;
 	uint64_t c;
 
 	if (!f)
 		return -EACCES;
+	/* Somewhere in the stack it can not be told from other bytes again. */
+	if (hi - lo != (int64_t)size && tn_as_number(vf, &number))
+		value = &number;
 	if (tn_reg_is_pointer(value) && (size != 8 || hi - lo != 8))
 		return tn_reject(vf, E_STACK, (int)regno,
 				 "an address can only be stored whole, at a constant offset");
-	if (value->kind == TN_REG_STACK && value->frame > base->frame)
+	if ((value->kind == TN_REG_STACK || value->kind == TN_REG_MEM) &&
+	    value->frame > base->frame)
 		return tn_reject(vf, E_STACK, (int)regno,
 				 "an address in this function's stack would outlive it in the "
 				 "caller's stack");

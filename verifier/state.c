@@ -62,19 +62,32 @@ void tn_reg_make_id(struct tn_state_env *env, struct tn_reg *r)
 	r->delta = 0;
 }
 
+/* Uninitialised, with a value of no meaning: cheaper where many are. */
+static void forget(struct tn_reg *r)
+{
+	memset(r, 0, offsetof(struct tn_reg, v));
+}
+
+static void forget_slot(struct tn_slot *slot)
+{
+	memset(slot->b, 0, sizeof(slot->b));
+	forget(&slot->reg);
+}
+
 struct tn_frame *tn_state_push_frame(struct tn_state *s, uint32_t subprog, uint32_t callsite)
 {
 	struct tn_frame *f = &s->frames[s->nr_frames];
 	struct tn_reg *fp = &f->r[TN_R10];
 
 	for (uint32_t i = 0; i < TN_NR_REGS; i++)
-		tn_reg_uninit(&f->r[i]);
+		forget(&f->r[i]);
 	tn_reg_set_const(fp, 0);
 	fp->kind = TN_REG_STACK;
 	fp->frame = (uint8_t)s->nr_frames;
 	f->callsite = callsite;
 	f->subprog = subprog;
 	f->callback = false;
+	f->rounds = 0;
 	f->nr_slots = 0;
 	s->nr_frames++;
 	return f;
@@ -84,16 +97,29 @@ struct tn_slot *tn_frame_slot(struct tn_frame *f, uint32_t slot)
 {
 	if (slot >= f->nr_slots) {
 		for (uint32_t i = f->nr_slots; i <= slot; i++)
-			memset(&f->slots[i], 0, sizeof(f->slots[i]));
+			forget_slot(&f->slots[i]);
 		f->nr_slots = slot + 1;
 	}
 	return &f->slots[slot];
 }
 
+static bool slot_is_uninit(const struct tn_slot *slot)
+{
+	uint64_t all;
+
+	memcpy(&all, slot->b, sizeof(all));
+	return all == 0;
+}
+
 static bool slot_has_spill(const struct tn_slot *slot)
 {
-	return slot->b[0] == TN_BYTE_SPILL || slot->b[4] == TN_BYTE_SPILL ||
-	       memchr(slot->b, TN_BYTE_SPILL, sizeof(slot->b)) != NULL;
+	uint64_t all, low = 0x0101010101010101u;
+
+	/* A byte of 3 among bytes below 8: its exclusive or with 3 alone has no bit set. */
+	_Static_assert(TN_BYTE_SPILL == 3 && TN_BYTE_POISON < 8, "kinds of bytes");
+	memcpy(&all, slot->b, sizeof(all));
+	all ^= low * TN_BYTE_SPILL;
+	return (all | all >> 1 | all >> 2 | ~low) != UINT64_MAX;
 }
 
 void tn_state_each_reg(struct tn_state *s, tn_reg_fn fn, void *user)
@@ -136,26 +162,18 @@ bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s
 	return tn_live_slot(env->live, live_insn(s, frame), slot) != 0;
 }
 
-static bool slot_is_uninit(const struct tn_slot *slot)
-{
-	uint64_t all;
-
-	memcpy(&all, slot->b, sizeof(all));
-	return all == 0;
-}
-
 static void count(const struct tn_state_env *env, const struct tn_state *s, uint32_t *regs,
 		  uint32_t *bytes)
 {
 	*regs = *bytes = 0;
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
 		const struct tn_frame *f = &s->frames[i];
-		uint32_t live = tn_state_live_regs(env, s, i);
+		uint32_t live = tn_state_live_regs(env, s, i), insn = live_insn(s, i);
 
 		for (uint32_t r = 0; r < TN_R10; r++)
 			*regs += f->r[r].kind && live >> r & 1;
 		for (uint32_t j = 0; j < f->nr_slots; j++) {
-			if (slot_is_uninit(&f->slots[j]) || !tn_state_live_slot(env, s, i, j))
+			if (slot_is_uninit(&f->slots[j]) || !tn_live_slot(env->live, insn, j))
 				continue;
 			if (slot_has_spill(&f->slots[j]))
 				(*regs)++;
@@ -169,27 +187,30 @@ static void fill_frame(const struct tn_state_env *env, const struct tn_state *s,
 		       struct tn_packed *p)
 {
 	const struct tn_frame *f = &s->frames[i];
-	uint32_t live = tn_state_live_regs(env, s, i);
+	uint32_t live = tn_state_live_regs(env, s, i), insn = live_insn(s, i);
 
-	p->frames[i] = (struct tn_packed_frame){ f->callsite, f->subprog, f->callback };
+	p->frames[i] = (struct tn_packed_frame){ f->callsite, f->subprog, f->callback, f->rounds };
 	for (uint32_t r = 0; r < TN_R10; r++) {
+		struct tn_packed_reg *pr;
+
 		if (!f->r[r].kind || !(live >> r & 1))
 			continue;
-		p->regs[p->nr_regs++] = (struct tn_packed_reg){ .frame = (uint16_t)i,
-								.place = (uint16_t)r,
-								.reg = f->r[r] };
+		pr = &p->regs[p->nr_regs++];
+		pr->frame = (uint16_t)i;
+		pr->place = (uint16_t)r;
+		pr->reg = f->r[r];
 	}
 	for (uint32_t j = 0; j < f->nr_slots; j++) {
 		const struct tn_slot *slot = &f->slots[j];
 
-		if (slot_is_uninit(slot) || !tn_state_live_slot(env, s, i, j))
+		if (slot_is_uninit(slot) || !tn_live_slot(env->live, insn, j))
 			continue;
 		if (slot_has_spill(slot)) {
 			struct tn_packed_reg *r = &p->regs[p->nr_regs++];
 
-			*r = (struct tn_packed_reg){ .frame = (uint16_t)i,
-						     .place = (uint16_t)(TN_PLACE_SLOT + j),
-						     .reg = slot->reg };
+			r->frame = (uint16_t)i;
+			r->place = (uint16_t)(TN_PLACE_SLOT + j);
+			r->reg = slot->reg;
 			memcpy(r->b, slot->b, sizeof(r->b));
 		} else {
 			struct tn_packed_bytes *b = &p->bytes[p->nr_bytes++];
@@ -210,16 +231,10 @@ struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state 
 	size = sizeof(*p) + nr_regs * sizeof(p->regs[0]) + s->nr_regions * sizeof(p->regions[0]) +
 	       s->nr_facts * sizeof(p->facts[0]) + s->nr_refs * sizeof(p->refs[0]) +
 	       s->nr_frames * sizeof(p->frames[0]) + nr_bytes * sizeof(p->bytes[0]);
-	env->bytes += size;
-	if (env->bytes > env->peak_bytes)
-		env->peak_bytes = env->bytes;
-	if (env->bytes > env->max_bytes)
+	p = tn_pool_get(env->rt, &env->pool, size);
+	if (!p)
 		return NULL;
-	p = tn_zalloc(env->rt, size);
-	if (!p) {
-		env->bytes -= size;
-		return NULL;
-	}
+	memset(p, 0, sizeof(*p));
 	p->size = (uint32_t)size;
 	p->insn = s->insn;
 	p->trail = s->trail;
@@ -248,8 +263,7 @@ void tn_packed_free(struct tn_state_env *env, struct tn_packed *p)
 {
 	if (!p)
 		return;
-	env->bytes -= p->size;
-	tn_free(env->rt, p);
+	tn_pool_put(env->rt, &env->pool, p, p->size);
 }
 
 void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
@@ -260,6 +274,7 @@ void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 							 p->frames[i].callsite);
 
 		f->callback = p->frames[i].callback;
+		f->rounds = p->frames[i].rounds;
 	}
 	for (uint32_t i = 0; i < p->nr_regs; i++) {
 		const struct tn_packed_reg *r = &p->regs[i];
@@ -298,9 +313,9 @@ void tn_state_clean(const struct tn_state_env *env, struct tn_state *s)
 
 		for (uint32_t r = 0; r < TN_R10; r++)
 			if (!(live >> r & 1))
-				tn_reg_uninit(&f->r[r]);
+				forget(&f->r[r]);
 		for (uint32_t j = 0; j < f->nr_slots; j++)
-			if (!tn_state_live_slot(env, s, i, j))
-				memset(&f->slots[j], 0, sizeof(f->slots[j]));
+			if (!slot_is_uninit(&f->slots[j]) && !tn_state_live_slot(env, s, i, j))
+				forget_slot(&f->slots[j]);
 	}
 }

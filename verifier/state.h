@@ -15,6 +15,7 @@
 
 #include "vm/image.h"
 #include "verifier/liveness.h"
+#include "verifier/pool.h"
 #include "verifier/scalar.h"
 
 struct tn_map;
@@ -33,6 +34,8 @@ enum tn_reg_kind {
 	TN_REG_RECORD, /* a ring buffer record of `size` bytes, held by `ref` */
 	TN_REG_HANDLE, /* opaque, type name `obj` */
 	TN_REG_FUNC,   /* subprogram number `region` */
+	TN_REG_MEM,    /* `size` bytes of what `obj` names in words, never NULL. `frame`: gone when
+			* that frame is left, 0: stays. `ref`: gone with that reference */
 };
 
 struct tn_reg {
@@ -43,9 +46,9 @@ struct tn_reg {
 		struct {
 			uint8_t kind; /* enum tn_reg_kind */
 			uint8_t frame;
-			bool low; /* the low 32 bits of the address alone: good for a distance,
-				     nothing else */
-			uint8_t spare8;
+			bool low;    /* the low 32 bits of the address alone: good for a distance,
+					nothing else */
+			bool rdonly; /* MEM */
 			uint32_t region;
 			const void *obj; /* borrowed: struct tn_map or handle name */
 			uint32_t size;
@@ -101,6 +104,7 @@ struct tn_frame {
 	uint32_t callsite; /* call instruction in the frame below; TN_NONE: main */
 	uint32_t subprog;
 	bool callback;	   /* entered by the helper at callsite: its exit goes back there */
+	uint32_t rounds;   /* of callbacks that the call in progress here has run at least */
 	uint32_t nr_slots; /* slots beyond are all UNINIT */
 	struct tn_slot *slots;
 };
@@ -194,7 +198,7 @@ struct tn_state_env {
 	uint32_t next_id;
 	uint32_t fixed_ids; /* ids below are the same thing in every state */
 	const struct tn_region *regions;
-	uint64_t bytes, peak_bytes, max_bytes;
+	struct tn_pool pool;
 };
 
 int tn_state_init(struct tn_state_env *env, struct tn_state *s);
@@ -235,8 +239,8 @@ bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s
 /* Forget what is dead. */
 void tn_state_clean(const struct tn_state_env *env, struct tn_state *s);
 
-/* Put away what is live before s->insn. NULL: out of memory, or over env->max_bytes (then
- * env->bytes > env->max_bytes). */
+/* Put away what is live before s->insn. NULL: out of memory, or over the limit (see
+ * tn_pool_get). */
 struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state *s);
 void tn_packed_free(struct tn_state_env *env, struct tn_packed *p);
 void tn_state_unpack(const struct tn_packed *p, struct tn_state *s);
@@ -248,9 +252,10 @@ bool tn_packed_same_shape(const struct tn_packed *p, const struct tn_state *s);
 /* The registers that hold a constant in one hold the same in the other: the same round of a loop.
  */
 bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *s);
-/* Every concrete state of `s` is one of `p`, as far as live. */
+/* Every concrete state of `s` is one of `p`, as far as live. *hint begins with 0 and belongs to p.
+ */
 bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
-		      const struct tn_state *s);
+		      const struct tn_state *s, uint32_t *hint);
 
 enum tn_merge_how { TN_MERGE_JOIN, TN_MERGE_WIDEN };
 /* s, of the same shape and cleaned, becomes a state that contains both. false: kinds differ and can

@@ -121,7 +121,7 @@ static int prepare_states(struct tn_vf *vf)
 	vf->senv.max_slots = TN_MIN(l->frame_bytes, TN_MAX_FRAME_BYTES) / 8;
 	vf->senv.fixed_ids = 1 + 2 * vf->nr_regions;
 	vf->senv.regions = vf->regions;
-	vf->senv.max_bytes = l->max_verifier_bytes;
+	vf->senv.pool.max_bytes = l->max_verifier_bytes;
 	err = tn_state_init(&vf->senv, &vf->s);
 	if (!err)
 		err = tn_state_init(&vf->senv, &vf->scratch);
@@ -134,6 +134,7 @@ static void fini(struct tn_vf *vf)
 {
 	tn_walk_free(vf);
 	tn_vec_free(vf->rt, &vf->pending);
+	tn_vec_free(vf->rt, &vf->callbacks);
 	tn_state_fini(&vf->senv, &vf->s);
 	tn_state_fini(&vf->senv, &vf->scratch);
 	tn_state_fini(&vf->senv, &vf->merged);
@@ -170,6 +171,7 @@ static int begin(struct tn_vf *vf)
 					    .unroll = s->unroll,
 					    .no_join = s->no_join };
 	}
+	vf->callbacks.nr = 0;
 	vf->ret_seen = false;
 	vf->log.len = 0;
 	vf->senv.next_id = vf->senv.fixed_ids;
@@ -322,7 +324,7 @@ int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_v
 	vf->accepted = !err;
 	verdict->steps = vf->steps;
 	verdict->states = vf->nr_states;
-	verdict->peak_bytes = vf->senv.peak_bytes;
+	verdict->peak_bytes = vf->senv.pool.peak_bytes;
 	if (err == -ENOMEM || tn_explain(vf, verdict))
 		err = tn_err_nomem("verifier");
 	else if (err && verdict->code == E_LIMIT)

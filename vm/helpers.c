@@ -300,10 +300,43 @@ BODY(loop)
 	return rounds;
 }
 
+/* The keys as the host's walk gives them; elements that are removed meanwhile may be left out. */
+BODY(for_each_map_elem)
+{
+	const struct tn_func *callback = ptr(r2);
+	uint32_t fuel = ex->callback_fuel, nr = 0;
+	uint64_t key_words[2][TN_MAX_EACH_KEY / 8];
+	bool first = true;
+
+	if (r4 || map(r1)->key_size > TN_MAX_EACH_KEY)
+		return from_int(-EINVAL);
+	/* A map that programs change all the while must not be walked for ever. */
+	for (uint32_t i = 0; i < map(r1)->max_entries; i++, first = false) {
+		void *key = key_words[i & 1], *value;
+
+		if (map(r1)->ops->next_key(map(r1), first ? NULL : key_words[~i & 1], key))
+			break;
+		value = map(r1)->ops->lookup(map(r1), key, ex->slot);
+		if (!value)
+			continue;
+		ex->fuel -= fuel;
+		if (tn_unlikely(ex->fuel < 0)) {
+			ex->abort = TN_ABORT_FUEL;
+			return 0;
+		}
+		nr++;
+		if (tn_func_call(callback, ex, r1, (uintptr_t)key, (uintptr_t)value, r3, 0) ||
+		    tn_unlikely(ex->abort))
+			break;
+	}
+	return nr;
+}
+
 /* ---- The table ---- */
 
 #define TYPE(name) (1u << TN_MAP_##name)
 #define VALUE_MAPS (TYPE(HASH) | TYPE(ARRAY) | TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
+#define LOOKUP_MAPS (VALUE_MAPS | TYPE(ARRAY_OF_MAPS))
 #define PROG_MAPS  TYPE(PROG_ARRAY)
 #define RING_MAPS  TYPE(RINGBUF)
 

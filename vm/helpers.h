@@ -13,6 +13,9 @@ struct tn_helper {
 	tn_helper_fn fn; /* NULL: the engines do it themselves (tail_call) */
 };
 
+/* Keys that bpf_for_each_map_elem can hand to a callback. */
+#define TN_MAX_EACH_KEY 512
+
 /* NULL: no such helper here. Static. */
 const struct tn_helper *tn_helper_by_id(uint32_t id);
 const struct tn_helper *tn_helper_by_name(const char *name);
