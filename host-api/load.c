@@ -40,7 +40,9 @@ static int use_hook(struct tenon_object *obj, struct tenon_program *program)
 			    program->prog->section ? program->prog->section : "", program->hook);
 	}
 	tn_unlock(obj->rt);
-	return rc ? rc : tn_ctx_type_check_btf(program->prog->ctx_type, obj->unit->image->btf);
+	if (!rc)
+		rc = tn_ctx_type_check_btf(program->prog->ctx_type, obj->unit->image->btf);
+	return rc ? rc : tn_structs_check_btf(obj->rt, obj->unit->image->btf);
 }
 
 /* A context known by its size alone: its programs take the size in r2. */
@@ -258,6 +260,31 @@ static bool is_loaded(const struct tenon_program *program)
 	return program->prog->autoload;
 }
 
+/* Maps that the plugin put into its arrays of maps. */
+static int fill_map_arrays(struct tenon_object *obj)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < obj->nr_maps && !rc; i++) {
+		const struct tn_map_decl *decl = obj->maps[i].decl;
+
+		for (uint32_t k = 0; decl && obj->maps[i].map && k < decl->nr_init_maps && !rc;
+		     k++) {
+			const struct tn_map *inner;
+
+			if (decl->init_maps[k] < 0)
+				continue;
+			inner = obj->maps[decl->init_maps[k]].map;
+			rc = inner ? tn_map_host_update(obj->maps[i].map, &k, &inner->id, 0)
+				   : -EINVAL;
+			if (rc)
+				tn_err(rc, "map '%s': '%s' does not have the shape of its inner maps",
+				       decl->name, obj->maps[decl->init_maps[k]].name);
+		}
+	}
+	return rc;
+}
+
 /* Programs that the plugin put into its prog arrays; those left out leave their element empty. */
 static int fill_prog_arrays(struct tenon_object *obj)
 {
@@ -292,6 +319,11 @@ static const struct tn_host_helper *helper_by_id(void *user, uint32_t id)
 static const struct tn_releaser *releaser(void *user, const char *type)
 {
 	return tn_host_releaser(user, type);
+}
+
+static const struct tn_ctx_type *struct_of(void *user, const char *name)
+{
+	return tn_struct_find(user, name);
 }
 
 /* The end of a longer log is kept: that is where the reason stands. */
@@ -345,6 +377,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.log_level = obj->log_level,
 		.helper_by_id = helper_by_id,
 		.releaser = releaser,
+		.struct_of = struct_of,
 		.user = obj->rt,
 	};
 	uint64_t start = tn_clock_ns();
@@ -511,6 +544,8 @@ static int run_stages(struct tenon_object *obj, bool verify_only)
 	uint32_t i;
 	int rc = load_maps(obj);
 
+	if (!rc)
+		rc = fill_map_arrays(obj);
 	if (rc) {
 		tn_err_at(TN_STAGE_RESOLVE, obj->name, NULL, -1, NULL);
 		return rc;

@@ -232,7 +232,7 @@ struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const c
 				const struct tenon_map_opts *opts)
 {
 	struct tenon_map_opts want;
-	struct tn_map_attr attr;
+	struct tn_map_attr attr, inner;
 	struct tenon_map *handle;
 	struct tn_map *map;
 	int rc;
@@ -242,8 +242,30 @@ struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const c
 	rc = tn_opts_read("tenon_map_opts", opts, &want, sizeof(want));
 	if (rc)
 		return tn_null(rc);
-	attr = (struct tn_map_attr){ type,	  key_size,   value_size,
-				     max_entries, want.flags, name ? name : "" };
+	if (want.inner) {
+		const struct tn_map *shape = loaded(want.inner);
+
+		if (!shape)
+			return NULL;
+		inner = (struct tn_map_attr){
+			.type = shape->type,
+			.key_size = shape->key_size,
+			.value_size = shape->value_size,
+			.max_entries = shape->max_entries,
+			.flags = shape->flags,
+			.specials = shape->specials,
+			.nr_specials = shape->nr_specials,
+		};
+	}
+	attr = (struct tn_map_attr){
+		.type = type,
+		.key_size = key_size,
+		.value_size = value_size,
+		.max_entries = max_entries,
+		.flags = want.flags,
+		.name = name ? name : "",
+		.inner = want.inner ? &inner : NULL,
+	};
 	map = tn_map_create(&rt->rt, &attr);
 	if (!map)
 		return NULL;

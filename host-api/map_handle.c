@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "host-api/host_type.h"
+#include "host-api/object.h"
 #include "host-api/program.h"
 #include "maps/prog_array.h"
+#include "vm/map_fields.h"
 
 const char tn_map_tag = 'm';
 
@@ -81,9 +83,19 @@ static int fill_data(struct tn_map *map, const struct tn_map_decl *decl)
 	return decl->is_rodata ? tn_map_freeze(map) : 0;
 }
 
+static int refuse_value(const struct tn_map_decl *decl, int code)
+{
+	const struct tn_err_record *why = tn_err_last();
+
+	return tn_err(code, "map '%s': %s", decl->name, why->msg);
+}
+
 static int load_new(struct tenon_map *handle)
 {
-	const struct tn_map_decl *decl = handle->decl;
+	const struct tn_map_decl *decl = handle->decl, *in = decl->inner;
+	const struct tn_btf *btf = handle->obj->unit->image->btf;
+	struct tn_map_special specials[2][TN_MAP_MAX_SPECIALS];
+	struct tn_map_attr inner = { 0 };
 	struct tn_map_attr attr = {
 		.type = decl->type,
 		.key_size = decl->key_size,
@@ -91,15 +103,36 @@ static int load_new(struct tenon_map *handle)
 		.max_entries = decl->max_entries,
 		.flags = decl->flags | (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0),
 		.name = decl->name,
+		.extra = decl->map_extra,
 	};
 	struct tn_map *map;
 	int rc;
 
 	if (decl->pinning)
 		return tn_err(-ENOTSUP, "map '%s': pinning is not supported", decl->name);
-	if (decl->map_extra)
+	if (decl->map_extra && decl->type != 33u)
 		return tn_err(-ENOTSUP, "map '%s': map_extra is 0x%llx, expected none", decl->name,
 			      (unsigned long long)decl->map_extra);
+	rc = tn_value_specials(btf, decl->btf_value_id, specials[0]);
+	if (rc < 0)
+		return refuse_value(decl, rc);
+	attr.specials = specials[0];
+	attr.nr_specials = (uint32_t)rc;
+	if (in) {
+		rc = tn_value_specials(btf, in->btf_value_id, specials[1]);
+		if (rc < 0)
+			return refuse_value(decl, rc);
+		inner = (struct tn_map_attr){
+			.type = in->type,
+			.key_size = in->key_size,
+			.value_size = in->value_size,
+			.max_entries = in->max_entries,
+			.flags = in->flags,
+			.specials = specials[1],
+			.nr_specials = (uint32_t)rc,
+		};
+		attr.inner = &inner;
+	}
 	map = tn_map_create(&handle->rt->rt, &attr);
 	if (!map)
 		return -errno;

@@ -23,6 +23,7 @@ struct map_def {
 	bool has_key_size, has_value_size, has_key, has_value;
 	struct tn_map_decl *decl;
 	uint32_t values_off;
+	bool is_inner;
 };
 
 static int bad_member(const struct map_def *def, const char *member, const char *what)
@@ -151,11 +152,30 @@ static int read_value(const struct tn_btf *btf, struct map_def *def, const char 
 	return err;
 }
 
+static int read_def(struct tn_load *ld, struct map_def *def, const struct tn_btf_type *t);
+
+/* The definition that inner maps follow. One level: what it says of values of its own is refused.
+ */
+static int read_inner(struct tn_load *ld, struct map_def *def, const struct tn_btf_type *t)
+{
+	struct map_def inner = { .name = def->name, .is_inner = true, .values_off = TN_NO_INDEX };
+
+	if (def->is_inner)
+		return tn_err(-ENOTSUP, "map '%s': maps of maps of maps are not supported",
+			      def->name);
+	inner.decl = tn_new(ld->rt, struct tn_map_decl);
+	if (!inner.decl)
+		return tn_err_nomem("maps");
+	def->decl->inner = inner.decl;
+	return read_def(ld, &inner, t);
+}
+
 /* __array(values, T): T *values[]. T is a function for arrays of programs, a map for maps of maps.
  */
-static int read_values(const struct tn_btf *btf, struct map_def *def, uint32_t type, uint32_t off,
+static int read_values(struct tn_load *ld, struct map_def *def, uint32_t type, uint32_t off,
 		       bool is_last)
 {
+	const struct tn_btf *btf = ld->image->btf;
 	const struct tn_btf_type *t = tn_btf_type(btf, tn_btf_skip_mods(btf, type));
 
 	if (!is_last)
@@ -168,17 +188,18 @@ static int read_values(const struct tn_btf *btf, struct map_def *def, uint32_t t
 		return bad_member(def, "values",
 				  "is no array of pointers; write it with __array()");
 	t = tn_btf_type(btf, tn_btf_skip_mods(btf, t->size_or_type));
+	def->values_off = off;
 	if (tn_btf_kind(t) == TN_BTF_STRUCT)
-		return tn_err(-ENOTSUP, "map '%s': maps of maps are not supported", def->name);
+		return read_inner(ld, def, t);
 	if (tn_btf_kind(t) != TN_BTF_FUNC_PROTO)
 		return bad_member(def, "values", "holds neither functions nor maps");
-	def->values_off = off;
 	return 0;
 }
 
-static int read_member(const struct tn_btf *btf, struct map_def *def, const char *name,
+static int read_member(struct tn_load *ld, struct map_def *def, const char *name,
 		       const struct tn_btf_member *m, bool is_last)
 {
+	const struct tn_btf *btf = ld->image->btf;
 	struct tn_map_decl *decl = def->decl;
 	uint32_t ignored;
 
@@ -209,7 +230,7 @@ static int read_member(const struct tn_btf *btf, struct map_def *def, const char
 		return err;
 	}
 	if (!strcmp(name, "values"))
-		return read_values(btf, def, m->type, m->offset / 8, is_last);
+		return read_values(ld, def, m->type, m->offset / 8, is_last);
 	return tn_err(-ENOTSUP, "map '%s': unknown member '%s'", def->name, name);
 }
 
@@ -224,7 +245,7 @@ static int read_def(struct tn_load *ld, struct map_def *def, const struct tn_btf
 		return tn_err(-EINVAL, "map '%s': it has %u members, expected at most %d",
 			      def->name, nr, MAX_MEMBERS);
 	for (uint32_t i = 0; i < nr && !err; i++)
-		err = read_member(btf, def, tn_btf_str(btf, m[i].name_off), &m[i], i + 1 == nr);
+		err = read_member(ld, def, tn_btf_str(btf, m[i].name_off), &m[i], i + 1 == nr);
 	if (err)
 		return err;
 	if (def->decl->type == 0)
@@ -354,7 +375,7 @@ const struct tn_load_map *tn_load_map_at(const struct tn_load *ld, uint64_t off)
 	return map && map->off == off ? map : NULL;
 }
 
-/* ---- Initial values of arrays of programs ---- */
+/* ---- Initial values of arrays of programs and of maps ---- */
 
 static int bad_value(const struct tn_load *ld, const struct tn_elf_reloc *rel, const char *what)
 {
@@ -363,13 +384,65 @@ static int bad_value(const struct tn_load *ld, const struct tn_elf_reloc *rel, c
 		      ld->elf.symbols[rel->symbol].name, what);
 }
 
+/* The table of `nr` initial values of a map, all -1 at first. */
+static int make_table(struct tn_load *ld, int32_t **table, uint32_t nr)
+{
+	if (*table)
+		return 0;
+	*table = tn_alloc_array(ld->rt, nr, sizeof(**table));
+	if (!*table)
+		return tn_err_nomem("maps");
+	for (uint32_t i = 0; i < nr; i++)
+		(*table)[i] = -1;
+	return 0;
+}
+
+static int set_prog(struct tn_load *ld, const struct tn_elf_reloc *rel, struct tn_map_decl *decl,
+		    uint32_t nr, uint32_t idx, uint64_t at)
+{
+	const struct tn_elf_symbol *sym = &ld->elf.symbols[rel->symbol];
+	struct tn_load_func *fn = NULL;
+	int err;
+
+	if (sym->section != TN_ELF_UNDEF && sym->section != TN_ELF_NOWHERE && at % 8 == 0)
+		fn = tn_load_func_at(ld, sym->section, at / 8);
+	if (!fn || fn->prog == TN_NO_INDEX)
+		return bad_value(ld, rel, "does not name a program");
+	err = make_table(ld, &decl->init_progs, nr);
+	if (err)
+		return err;
+	decl->nr_init_progs = TN_MIN(nr, decl->max_entries);
+	decl->init_progs[idx] = (int32_t)fn->prog;
+	return 0;
+}
+
+static int set_map(struct tn_load *ld, const struct tn_elf_reloc *rel, struct tn_map_decl *decl,
+		   uint32_t nr, uint32_t idx, uint64_t at)
+{
+	const struct tn_elf_symbol *sym = &ld->elf.symbols[rel->symbol];
+	const struct tn_load_map *inner = NULL;
+	int err;
+
+	if (sym->section == ld->maps_section)
+		inner = tn_load_map_at(ld, at);
+	if (!inner || ld->image->maps[inner->decl].inner)
+		return bad_value(ld, rel, "does not name a map that can be an inner one");
+	err = make_table(ld, &decl->init_maps, nr);
+	if (err)
+		return err;
+	decl->nr_init_maps = TN_MIN(nr, decl->max_entries);
+	decl->init_maps[idx] = (int32_t)inner->decl;
+	return 0;
+}
+
 static int set_value(struct tn_load *ld, const struct tn_elf_reloc *rel)
 {
 	const struct tn_elf_symbol *sym = &ld->elf.symbols[rel->symbol];
 	const struct tn_load_map *map = map_before(ld, rel->off);
-	struct tn_load_func *fn = NULL;
 	struct tn_map_decl *decl;
 	uint64_t idx, addend;
+	uint32_t nr;
+	int err;
 
 	if (rel->type != TN_R_BPF_64_ABS64)
 		return bad_value(ld, rel, "is of a type that initial values do not have");
@@ -378,27 +451,16 @@ static int set_value(struct tn_load *ld, const struct tn_elf_reloc *rel)
 		return bad_value(ld, rel, "is in no map's values");
 	if (!tn_span_read(ld->elf.sections[ld->maps_section].data, rel->off, &addend, 8))
 		return bad_value(ld, rel, "is cut off");
-	if (sym->section != TN_ELF_UNDEF && sym->section != TN_ELF_NOWHERE &&
-	    (sym->value + addend) % 8 == 0)
-		fn = tn_load_func_at(ld, sym->section, (sym->value + addend) / 8);
-	if (!fn || fn->prog == TN_NO_INDEX)
-		return bad_value(ld, rel, "does not name a program");
 	decl = &ld->image->maps[map->decl];
 	idx = (rel->off - map->off - map->values_off) / 8;
 	if (idx >= decl->max_entries)
 		return bad_value(ld, rel, "lies behind the map's max_entries");
-	if (!decl->init_progs) {
-		uint32_t nr = (map->size - map->values_off) / 8;
-
-		decl->init_progs = tn_alloc_array(ld->rt, nr, sizeof(*decl->init_progs));
-		if (!decl->init_progs)
-			return tn_err_nomem("maps");
-		decl->nr_init_progs = TN_MIN(nr, decl->max_entries);
-		for (uint32_t i = 0; i < nr; i++)
-			decl->init_progs[i] = -1;
-	}
-	decl->init_progs[idx] = (int32_t)fn->prog;
-	return tn_load_note_reloc(ld, ld->maps_section, rel);
+	nr = (map->size - map->values_off) / 8;
+	if (decl->inner)
+		err = set_map(ld, rel, decl, nr, (uint32_t)idx, sym->value + addend);
+	else
+		err = set_prog(ld, rel, decl, nr, (uint32_t)idx, sym->value + addend);
+	return err ? err : tn_load_note_reloc(ld, ld->maps_section, rel);
 }
 
 int tn_load_map_values(struct tn_load *ld)

@@ -11,6 +11,7 @@
 
 #include "base/pages.h"
 #include "maps/map.h"
+#include "maps/special.h"
 #include "maps/words.h"
 
 /* Per-slot parts begin on lines of their own: two, since the prefetcher fetches pairs. */
@@ -141,7 +142,7 @@ static int update_array(struct tn_map *map, const void *key, const void *value, 
 
 	/* slot_stride is 0 for plain arrays. */
 	if (!err)
-		tn_words_store(value_at(map, index, slot), value, map->value_size);
+		tn_map_store_value(map, value_at(map, index, slot), value);
 	return err;
 }
 
@@ -162,7 +163,7 @@ static int host_lookup_array(struct tn_map *map, const void *key, void *value, u
 	(void)flags;
 	if (index >= map->max_entries)
 		return -ENOENT;
-	tn_words_load(value, value_at(map, index, 0), map->value_size);
+	tn_map_load_value(map, value, value_at(map, index, 0));
 	return 0;
 }
 

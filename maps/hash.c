@@ -467,7 +467,7 @@ static TN_ALWAYS_INLINE void write_elem(const struct tn_hash *h, uint32_t index,
 	if (h->slot_values)
 		write_slot_values(h, index, from);
 	else
-		tn_words_store(elem + h->value_off, from->value, h->map.value_size);
+		tn_map_store_value(&h->map, elem + h->value_off, from->value);
 }
 
 /* Change the values of an element of a per-slot map in place, its group locked. */
@@ -573,7 +573,7 @@ void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value)
 	size_t size = h->map.value_stride;
 
 	if (!h->slot_values) {
-		tn_words_load(value, tn_hash_value(h, index), h->map.value_size);
+		tn_map_load_value(&h->map, value, tn_hash_value(h, index));
 		return;
 	}
 	/* Parts of slots that are not in use read as zero, from the zero page. */

@@ -6,6 +6,7 @@
 #include "maps/hash.h"
 #include "maps/hash_group.h"
 #include "maps/hash_key.h"
+#include "maps/special.h"
 
 #define TN_HASH_NOWHERE UINT32_MAX
 

@@ -44,11 +44,12 @@ static const struct map_type map_types[] = {
 };
 #undef TN_MAP_TYPE
 
-/* Every per-slot map of the process. The lock is taken inside a writer section, so that fork(2)
+/* Every per-slot map of the process, and every map. The lock is taken inside a writer section, so that fork(2)
  * never finds it held by another thread. Nests inside everything, holds nothing. */
 static struct {
 	pthread_mutex_t lock;
 	struct tn_map *first;
+	struct tn_map *maps; /* all of them, for tn_map_get_by_id() */
 } per_slot = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct tn_thread *lock_per_slot(void)
@@ -244,11 +245,36 @@ static void remove_per_slot(struct tn_map *map)
 
 /* ---- Life ---- */
 
+static void register_map(struct tn_map *map)
+{
+	struct tn_thread *t = lock_per_slot();
+
+	map->next_map = per_slot.maps;
+	per_slot.maps = map;
+	unlock_per_slot(t);
+}
+
+static void unregister_map(struct tn_map *map)
+{
+	struct tn_thread *t = lock_per_slot();
+	struct tn_map **link;
+
+	for (link = &per_slot.maps; *link; link = &(*link)->next_map) {
+		if (*link == map) {
+			*link = map->next_map;
+			break;
+		}
+	}
+	unlock_per_slot(t);
+}
+
 static void destroy_map(struct tn_map *map)
 {
+	unregister_map(map);
 	remove_per_slot(map);
 	map->ops->fini(map);
 	tn_uncharge(map->rt, TN_CHARGE_MAPS, map->charged);
+	tn_free(map->rt, map->inner);
 	tn_free(map->rt, map);
 }
 
@@ -270,7 +296,46 @@ static struct tn_map *alloc_map(struct tn_rt *rt, const struct tn_map_attr *attr
 	map->id = tn_add_relaxed(&last_id, 1) + 1;
 	tn_store_relaxed(&map->refs, 1);
 	snprintf(map->name, sizeof(map->name), "%s", attr->name ? attr->name : "");
+	map->extra = attr->extra;
+	map->nr_specials = TN_MIN(attr->nr_specials, (uint32_t)TN_MAP_MAX_SPECIALS);
+	if (map->nr_specials)
+		memcpy(map->specials, attr->specials,
+		       map->nr_specials * sizeof(map->specials[0]));
 	return map;
+}
+
+static bool may_be_inner(uint32_t type)
+{
+	switch (type) {
+	case TN_MAP_HASH:
+	case TN_MAP_ARRAY:
+	case TN_MAP_PERCPU_HASH:
+	case TN_MAP_PERCPU_ARRAY:
+	case TN_MAP_RINGBUF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The shape of a map, without storage. */
+static int make_template(struct tn_map *map, const struct tn_map_attr *attr)
+{
+	const struct map_type *type = find_type(attr->type);
+	struct tn_map_attr named = *attr;
+	char name[TN_MAP_NAME_BYTES];
+	int err;
+
+	snprintf(name, sizeof(name), "%.*s.inner", TN_MAP_NAME_BYTES - 8, map->name);
+	named.name = name;
+	if (!type || !may_be_inner(attr->type))
+		return tn_map_err(map, -EINVAL, "maps of type %u cannot be inner maps", attr->type);
+	map->inner = alloc_map(map->rt, &named, type);
+	if (!map->inner)
+		return tn_map_err(map, -ENOMEM, "out of memory");
+	map->inner->is_template = true;
+	err = type->ops->check(map->inner);
+	return err ? err : tn_map_check_specials(map->inner);
 }
 
 struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
@@ -286,8 +351,13 @@ struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
 	map = alloc_map(rt, attr, type);
 	if (!map)
 		return tn_err_null(-ENOMEM, "map '%s': out of memory", name);
-	err = map->ops->check(map);
+	err = attr->inner ? make_template(map, attr->inner) : 0;
+	if (!err)
+		err = map->ops->check(map);
+	if (!err)
+		err = tn_map_check_specials(map);
 	if (err) {
+		tn_free(rt, map->inner);
 		tn_free(rt, map);
 		errno = -err;
 		return NULL;
@@ -301,7 +371,26 @@ struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
 		errno = -err;
 		return NULL;
 	}
+	register_map(map);
 	return map;
+}
+
+struct tn_map *tn_map_get_by_id(struct tn_rt *rt, uint32_t id)
+{
+	struct tn_thread *t = lock_per_slot();
+	struct tn_map *map;
+	uint32_t refs = 0;
+
+	for (map = per_slot.maps; map; map = map->next_map)
+		if (map->rt == rt && map->id == id)
+			break;
+	/* Without references it waits to be freed. It cannot be while the lock is held. */
+	if (map)
+		refs = tn_load_relaxed(&map->refs);
+	while (refs && !tn_cas_acq_rel(&map->refs, &refs, refs + 1))
+		;
+	unlock_per_slot(t);
+	return refs ? map : NULL;
 }
 
 struct tn_map *tn_map_get(struct tn_map *map)

@@ -41,6 +41,24 @@ enum tn_map_type {
 #define TN_MAP_F_WRONLY_PROG (1u << 8)
 #define TN_MAP_F_MMAPABLE    (1u << 10)
 
+/* What a value may hold besides plain bytes: fields that only their helpers may touch. */
+enum tn_special_kind {
+	TN_SPECIAL_LOCK = 1, /* struct bpf_spin_lock */
+	TN_SPECIAL_TIMER,
+	TN_SPECIAL_WQ,
+	TN_SPECIAL_KPTR,
+	TN_SPECIAL_OTHER, /* lists, trees, their nodes, reference counts */
+};
+
+struct tn_map_special {
+	uint32_t off, size;
+	uint8_t kind; /* enum tn_special_kind */
+	uint8_t spare[3];
+};
+
+/* As many as the kernel knows of in one type. */
+#define TN_MAP_MAX_SPECIALS 11
+
 #define TN_MAP_NAME_BYTES 64
 #define TN_ENOTSUPP	  524 /* the kernel's, for operations a type lacks */
 
@@ -94,20 +112,32 @@ struct tn_map {
 	bool const_for_programs; /* pages are PROT_READ: verifier and JIT may read them as constants
 				  */
 	size_t charged;		 /* bytes against TN_CHARGE_MAPS */
+	uint64_t extra;		 /* as created with */
 	char name[TN_MAP_NAME_BYTES];
 	/* BTF type ids in the object's BTF, 0: none. For dumps. */
 	uint32_t btf_key_id, btf_value_id;
+	/* Maps of maps: the shape of the inner ones, a map without storage that is only looked at
+	 * (is_template). NULL for other types. */
+	struct tn_map *inner;
+	bool is_template;
+	uint32_t nr_specials; /* in each value, by offset */
+	struct tn_map_special specials[TN_MAP_MAX_SPECIALS];
 	void *owner; /* host-api: the object it came from, or NULL */
 	/* Per-slot types: a slot is in use once its part is charged; what is not in use reads as
 	 * zero. max_slots bytes, NULL for other types. */
 	_Atomic uint8_t *slot_used;
-	struct tn_map *next_per_slot; /* in the registry of map.c, under its lock */
+	struct tn_map *next_per_slot; /* in the registries of map.c, under their lock */
+	struct tn_map *next_map;
 	struct tn_deferred deferred;
 };
 
 struct tn_map_attr {
 	uint32_t type, key_size, value_size, max_entries, flags;
 	const char *name;
+	const struct tn_map_attr *inner; /* maps of maps: the shape of the inner ones */
+	const struct tn_map_special *specials;
+	uint32_t nr_specials;
+	uint64_t extra; /* arena: the address that the program's pointers are to begin with */
 };
 
 /* A map with one reference: the caller's. NULL, errno as bpf(2) (EINVAL, E2BIG, ENOMEM) and words
@@ -115,6 +145,16 @@ struct tn_map_attr {
 struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr);
 struct tn_map *tn_map_get(struct tn_map *map);
 void tn_map_put(struct tn_map *map); /* NULL is fine; frees after an epoch at 0 */
+/* The runtime's map of that id with a new reference, or NULL. */
+struct tn_map *tn_map_get_by_id(struct tn_rt *rt, uint32_t id);
+
+/* special.c: the special field that the bytes [off, off + size) of a value touch; the value's field
+ * of that kind; NULL: none. */
+const struct tn_map_special *tn_map_special_at(const struct tn_map *map, uint64_t off,
+					       uint64_t size);
+const struct tn_map_special *tn_map_special_of(const struct tn_map *map, uint8_t kind);
+const char *tn_map_special_words(uint8_t kind); /* "bpf_spin_lock"; static */
+int tn_map_check_specials(const struct tn_map *map) TN_WARN_UNUSED;
 
 bool tn_map_is_per_slot(const struct tn_map *map);
 const char *tn_map_type_words(uint32_t type); /* NULL: unknown */

@@ -61,6 +61,9 @@ static int check_sized_mem(struct tn_vf *vf, struct tn_callee *c, uint32_t i,
 				 tn_scalar_words(vf, &size->v));
 	if (arg->nullable && tn_reg_is_null(r) && !size->v.umax)
 		return 0;
+	/* Standard helpers may read the packet while they fill their target. */
+	if (mem.written && c->id && r->kind == TN_REG_REGION && vf->ctx->is_packet)
+		return tn_refuse_arg(vf, c, i, "memory outside of the packet");
 	return tn_check_mem_arg(vf, &mem);
 }
 
@@ -78,13 +81,15 @@ static int check_out(struct tn_vf *vf, const struct tn_callee *c, uint32_t i, ui
 	struct tn_mem_arg mem = { .reg = TN_R1 + i,
 				  .size = size,
 				  .written = true,
-				  .fully = true,
+				  .fully = c->id != 0,
 				  .what = "written by a call" };
 
 	if (tn_reg_is_pointer(r) && (r->v.t.value | r->v.t.mask) & (size - 1))
 		return tn_reject(vf, E_ALIGN, (int)(TN_R1 + i),
 				 "argument %u of %s must be aligned to %u bytes, r%u is %s", i + 1,
 				 c->name, size, TN_R1 + i, tn_reg_words(vf, r));
+	if (r->kind == TN_REG_REGION && !c->id)
+		return tn_refuse_arg(vf, c, i, "memory whose alignment is known");
 	return tn_check_mem_arg(vf, &mem);
 }
 
@@ -98,8 +103,14 @@ static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const st
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
 	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
 
-	if (r->kind != TN_REG_MAP)
+	if (r->kind != TN_REG_MAP || r->low)
 		return tn_refuse_arg(vf, c, i, "a map");
+	if (r->nullable) {
+		tn_reject(vf, E_NULL, (int)(TN_R1 + i),
+			  "argument %u of %s may be NULL here (r%u is %s)", i + 1, c->name,
+			  TN_R1 + i, tn_reg_words(vf, r));
+		return tn_advise(vf, "test the inner map for NULL before this line");
+	}
 	c->map = r->obj;
 	if (arg->map_types && (c->map->type > 31 || !(arg->map_types >> c->map->type & 1)))
 		return tn_reject(vf, E_MAP, (int)(TN_R1 + i), "%s on map '%s', which is of type %s",
@@ -110,11 +121,9 @@ static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const st
 	    (c->map->flags & TN_MAP_F_RDONLY_PROG || c->map->const_for_programs))
 		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on read-only map '%s'",
 				 c->name, c->map->name);
-	if (c->id == TN_HELPER_map_lookup_elem && c->map->flags & TN_MAP_F_WRONLY_PROG)
-		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on write-only map '%s'",
-				 c->name, c->map->name);
 	if (i == 0) {
-		seen->map_varies |= seen->map && seen->map != c->map;
+		/* A template stands for all inner maps: which one it is, only the run tells. */
+		seen->map_varies |= c->map->is_template || (seen->map && seen->map != c->map);
 		seen->map = c->map;
 	}
 	return 0;
@@ -160,21 +169,25 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
 	char want[TN_SIG_HANDLE_BYTES + 32];
+	int err;
 
 	if (arg->nullable && !arg->release && tn_reg_is_null(r))
 		return 0;
 	snprintf(want, sizeof(want), "a handle of type %s", arg->handle);
-	if (r->kind != TN_REG_HANDLE || !r->obj || strcmp(r->obj, arg->handle))
+	if (r->kind != TN_REG_HANDLE || r->low || !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
 	if (r->nullable && !(arg->nullable && !arg->release))
 		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
 				 "argument %u of %s may be NULL here (r%u is %s)", i + 1, c->name,
 				 TN_R1 + i, tn_reg_words(vf, r));
 	if (arg->release) {
-		if (!r->ref)
+		if (!r->ref || r->share == TN_SHARE_PART)
 			return tn_reject(vf, E_REFERENCE, (int)(TN_R1 + i),
 					 "argument %u of %s is not a reference that was acquired",
 					 i + 1, c->name);
+		err = tn_ref_check_releaser(vf, r->ref, arg->handle);
+		if (err)
+			return err;
 		c->releases |= (uint8_t)(1u << i);
 	}
 	return 0;

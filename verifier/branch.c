@@ -409,7 +409,7 @@ static void settle_one(void *user, struct tn_reg *r)
 static bool assume_null(struct tn_vf *vf, struct tn_reg *p, bool null)
 {
 	struct nulls n = { p->null_id, null };
-	uint32_t ref = p->ref;
+	uint32_t ref = p->share == TN_SHARE_OWN ? p->ref : 0;
 
 	if (!p->nullable)
 		return !null || !is_never_null(p);
@@ -531,7 +531,7 @@ static bool same_base(const struct tn_reg *a, const struct tn_reg *b)
 		       (a->inst && a->inst == b->inst);
 	case TN_REG_RECORD:
 	case TN_REG_HANDLE:
-		return a->ref != 0;
+		return a->ref != 0 && a->share == TN_SHARE_OWN && b->share == TN_SHARE_OWN;
 	default:
 		return false;
 	}

@@ -94,6 +94,7 @@ struct tn_vf {
 	struct tn_counters *counters;
 	TN_VEC(struct tn_callback_site) callbacks;
 	TN_VEC(struct tn_acquire) acquires;
+	TN_VEC(const char *) handle_names; /* one pointer per name */
 	uint32_t *frame_bytes; /* per subprogram */
 	uint64_t steps, nr_states, pruned;
 	int64_t ret_min, ret_max;
@@ -117,6 +118,9 @@ int tn_reject(struct tn_vf *vf, enum tn_verr code, int reg, const char *fmt, ...
 	TN_PRINTF(4, 5) TN_COLD;
 /* Add advice to the diagnosis: what would mend it. Returns -EACCES. */
 int tn_advise(struct tn_vf *vf, const char *fmt, ...) TN_PRINTF(2, 3) TN_COLD;
+
+/* Signature of the helper or host function that the call at `insn` names; NULL: none. */
+const struct tn_sig *tn_vf_sig(const struct tn_vf *vf, uint32_t insn);
 
 /* The instruction writes register r, which must not be the frame pointer. */
 int tn_need_writable(struct tn_vf *vf, uint32_t r);
@@ -185,11 +189,26 @@ int tn_do_call(struct tn_vf *vf);
 int tn_do_exit(struct tn_vf *vf);
 int tn_call_resume(struct tn_vf *vf, enum tn_resume how);
 
+/* handle.c */
+/* The one pointer for this name: registers compare names by it. */
+const char *tn_handle_name(struct tn_vf *vf, const char *name);
+/* May a handle of type `have` be given where `want` is asked for? */
+bool tn_handle_serves(const struct tn_vf *vf, const char *have, const char *want);
+/* How such handles are released, by their own type's releaser or that of a base. NULL: unknown. */
+const struct tn_releaser *tn_handle_releaser(const struct tn_vf *vf, const char *name);
+int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bool sext,
+		   struct tn_reg *out);
+int tn_handle_store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size);
+/* out, a result that is argument `from` seen as another type, shares its reference. */
+void tn_handle_cast(const struct tn_reg *from, struct tn_reg *out);
+
 /* reference.c */
 /* *r stands for a new reference from here on. `how` it is released when the program ends early:
  * NULL where nobody knows, then it may not be held where that can happen. */
 int tn_ref_acquire(struct tn_vf *vf, struct tn_reg *r, const struct tn_releaser *how);
 int tn_ref_release(struct tn_vf *vf, uint32_t ref);
+/* May a helper that takes release:`type` release it? At run time it is found by that name. */
+int tn_ref_check_releaser(struct tn_vf *vf, uint32_t ref, const char *type);
 /* The jump or call here may end the program for want of fuel: remember what is held. `ends`: it
  * may end it anyway. */
 void tn_ref_note_held(struct tn_vf *vf, bool ends);

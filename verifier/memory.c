@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads, stores and atomics: is the access inside, is it allowed, what does it give. */
 #include "verifier/engine.h"
+#include "verifier/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,6 +52,7 @@ static int refuse_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t
 	tn_reject(vf, E_BOUNDS, (int)regno, "%s of %s at %s of %s, which has %s",
 		  write ? "a write" : "a read", tn_bytes_words(vf, size),
 		  tn_offset_words(vf, r, off), tn_memory_words(vf, r), tn_bytes_words(vf, total));
+	vf->diag.access = (struct tn_diag_access){ true, off, size, total };
 	if (!tn_scalar_is_const(&r->v, &c) && total >= size && off >= 0 &&
 	    total - size >= (uint64_t)off)
 		return tn_advise(vf, "need 0..%llu there, have %s: test the index before this line",
@@ -102,6 +104,7 @@ static int check_region(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t 
 		  write ? "a write" : "a read", tn_bytes_words(vf, size),
 		  tn_offset_words(vf, r, off), tn_memory_words(vf, r),
 		  tn_bytes_words(vf, tn_region_min_bytes(vf->regions, &vf->s, r->region)));
+	vf->diag.access = (struct tn_diag_access){ true, off, size, 0 };
 	if (tn_scalar_is_const(&r->v, &c))
 		return tn_advise(vf, "test that the size is at least %llu before this line",
 				 (unsigned long long)(c + (uint64_t)off + size));
@@ -216,7 +219,7 @@ static int load_pointer_field(struct tn_vf *vf, uint32_t index, struct tn_reg *o
 	switch (f->kind) {
 	case TN_FIELD_HANDLE:
 		out->kind = TN_REG_HANDLE;
-		out->obj = f->handle;
+		out->obj = tn_handle_name(vf, f->handle);
 		out->nullable = f->access & TN_ACC_NULLABLE;
 		out->null_id = out->nullable ? vf->senv.next_id++ : 0;
 		return 0;
@@ -329,6 +332,8 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 		return tn_stack_load(vf, r, regno, off, size, out);
 	if (r->kind == TN_REG_CTX)
 		return load_ctx(vf, regno, off, size, sext, out);
+	if (r->kind == TN_REG_HANDLE)
+		return tn_handle_load(vf, regno, off, size, sext, out);
 	if (r->kind == TN_REG_MAP)
 		return sext ? tn_reject(vf, E_TYPE, (int)regno, "a sign-extending read of a map")
 			    : tn_load_map_field(vf, regno, off, size, out);
@@ -379,6 +384,8 @@ static int store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 				 tn_reg_words(vf, value), tn_memory_words(vf, r));
 	if (r->kind == TN_REG_CTX)
 		return store_ctx(vf, regno, off, size);
+	if (r->kind == TN_REG_HANDLE)
+		return tn_handle_store(vf, regno, off, size);
 	return tn_check_bounds(vf, regno, off, size, true);
 }
 
@@ -651,8 +658,14 @@ int tn_check_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg)
 	const struct tn_reg *r = tn_vf_reg(vf, arg->reg);
 	uint64_t min = arg->size_reg ? arg->size_reg->v.umin : arg->size;
 	uint64_t max = arg->size_reg ? arg->size_reg->v.umax : arg->size;
-	int err = need_usable(vf, arg->reg, arg->what);
+	int err;
 
+	if (r->kind == TN_REG_SCALAR || r->kind == TN_REG_MAP)
+		return tn_reject(vf, E_ARG, (int)arg->reg,
+				 "argument %u of %s must be a pointer to memory, r%u is %s",
+				 arg->reg, tn_callee_name(vf, vf->s.insn), arg->reg,
+				 tn_reg_words(vf, r));
+	err = need_usable(vf, arg->reg, arg->what);
 	if (err)
 		return err;
 	if (r->kind == TN_REG_CTX)

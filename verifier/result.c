@@ -69,9 +69,7 @@ static const struct tn_releaser *releaser_of(struct tn_vf *vf, const struct tn_r
 {
 	if (r->kind == TN_REG_RECORD)
 		return &tn_release_record;
-	return r->kind == TN_REG_HANDLE && vf->env->releaser
-		       ? vf->env->releaser(vf->env->user, r->obj)
-		       : NULL;
+	return r->kind == TN_REG_HANDLE ? tn_handle_releaser(vf, r->obj) : NULL;
 }
 
 int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out)
@@ -97,6 +95,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 		out->obj = c->map;
 		out->nullable = !lookup_surely_hits(vf, c);
 		vf->seen[vf->s.insn].may_miss |= out->nullable;
+		tn_name_value(vf, c->map, out);
 		break;
 	case TN_RET_RINGBUF_RECORD:
 		if (!c->size || !tn_scalar_is_const(&c->size->v, &n))
@@ -107,7 +106,13 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 		break;
 	case TN_RET_HANDLE:
 		out->kind = TN_REG_HANDLE;
-		out->obj = c->sig->ret_handle;
+		out->obj = tn_handle_name(vf, c->sig->ret_handle);
+		for (uint32_t i = 0; c->sig->flags & TN_SIG_CAST; i++) {
+			if (c->sig->args[i].kind != TN_ARG_HANDLE)
+				continue;
+			tn_handle_cast(tn_vf_reg(vf, TN_R1 + i), out);
+			break;
+		}
 		break;
 	}
 	out->null_id = out->nullable ? vf->senv.next_id++ : 0;

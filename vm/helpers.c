@@ -380,6 +380,7 @@ static const struct tn_helper helpers[] = {
 #define TN_HELPER(id_, name_, fn_, ret_, flags_, ...)                        \
 	{ .id = (id_),                                                       \
 	  .name = #name_,                                                    \
+	  .full_name = "bpf_" #name_,                                        \
 	  .fn = fn_,                                                         \
 	  .sig = { ret_, .nr_args = NR_ARGS(__VA_ARGS__), .flags = (flags_), \
 		   .args = { __VA_ARGS__ } } },

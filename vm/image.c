@@ -34,6 +34,8 @@ static void free_map_decl(struct tn_rt *rt, struct tn_map_decl *decl)
 	tn_free(rt, decl->data);
 	tn_free(rt, decl->section);
 	tn_free(rt, decl->init_progs);
+	tn_free(rt, decl->init_maps);
+	tn_free(rt, decl->inner);
 }
 
 void tn_image_free(struct tn_image *image)

@@ -116,6 +116,11 @@ struct tn_map_decl {
 	/* prog array initialisers: values[i] is an index into image->progs, -1: empty. */
 	int32_t *init_progs;
 	uint32_t nr_init_progs;
+	/* Maps of maps: the shape of the inner ones, owned (its name is "" and it holds nothing of its
+	 * own); values[i] is an index into image->maps, -1: empty. */
+	struct tn_map_decl *inner;
+	int32_t *init_maps;
+	uint32_t nr_init_maps;
 	bool unused; /* no program refers to it: need not be created (data maps) */
 };
 

@@ -124,6 +124,8 @@ static void rewrite_by_fact(struct tn_prog *prog, uint32_t idx)
 		rewrite_dead(insn);
 	} else if (fact->flags & (TN_FACT_BRANCH_ALWAYS | TN_FACT_BRANCH_NEVER)) {
 		rewrite_branch(insn, fact);
+	} else if (fact->flags & TN_FACT_MAP_FIELD) {
+		insn->off = (int16_t)fact->value;
 	} else if (fact->flags & TN_FACT_CTX_REWRITE) {
 		rewrite_ctx(prog, insn);
 	}

@@ -39,7 +39,8 @@ static const struct refusal refusals[] = {
 	{ "NO_TYPE", EINVAL, "map 'odd': its type is not given" },
 	{ "NUMBER_WITHOUT_MACRO", EINVAL, "map 'odd': member 'type' is no pointer" },
 	{ "PINNING", EINVAL, "map 'odd': pinning is 7" },
-	{ "INNER_MAP", ENOTSUP, "map 'outer': maps of maps are not supported" },
+	{ "INNER_INNER_MAP", ENOTSUP, "map 'outer': maps of maps of maps are not supported" },
+	{ "INNER_MAP_SLOT", EINVAL, "does not name a map that can be an inner one" },
 	{ "EXTERN_MAP", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "PROGRAM_SLOT", EINVAL, "lies behind the map's max_entries" },
 	{ "DATA_POINTER", ENOTSUP,
@@ -86,6 +87,28 @@ static void core_records_of_contexts_and_headers_are_left(void **state)
 	(void)state;
 	if (!image)
 		fail_msg("%s", tn_err_last()->msg);
+	tn_image_free(image);
+	free(file.data);
+}
+
+static void map_of_maps_has_a_shape_and_initial_maps(void **state)
+{
+	struct file file = variant("INNER_MAP");
+	struct tn_image *image = open_bytes(&rt, file.data, file.size);
+	const struct tn_map_decl *outer;
+
+	(void)state;
+	if (!image)
+		fail_msg("%s", tn_err_last()->msg);
+	assert_int_equal(image->nr_maps, 2);
+	outer = image->maps[0].inner ? &image->maps[0] : &image->maps[1];
+	assert_string_equal(outer->name, "outer");
+	assert_int_equal(outer->value_size, 4);
+	assert_int_equal(outer->inner->type, 2); /* an array */
+	assert_int_equal(outer->inner->value_size, 4);
+	assert_int_equal(outer->nr_init_maps, 2);
+	assert_int_equal(outer->init_maps[0], -1);
+	assert_string_equal(image->maps[outer->init_maps[1]].name, "one");
 	tn_image_free(image);
 	free(file.data);
 }
@@ -140,7 +163,8 @@ static void object_without_programs_opens(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[TN_ARRAY_SIZE(refusals) + TN_ARRAY_SIZE(defects) + 4] = {
+	struct CMUnitTest tests[TN_ARRAY_SIZE(refusals) + TN_ARRAY_SIZE(defects) + 5] = {
+		cmocka_unit_test(map_of_maps_has_a_shape_and_initial_maps),
 		cmocka_unit_test(core_records_of_contexts_and_headers_are_left),
 		cmocka_unit_test(text_functions_are_programs_where_nothing_else_is),
 		cmocka_unit_test(call_into_another_section_appends_the_function),
@@ -149,10 +173,10 @@ int main(void)
 	int failed;
 
 	for (size_t i = 0; i < TN_ARRAY_SIZE(refusals); i++)
-		tests[4 + i] = (struct CMUnitTest){ refusals[i].name, variant_is_refused, NULL,
+		tests[5 + i] = (struct CMUnitTest){ refusals[i].name, variant_is_refused, NULL,
 						    NULL, (void *)(uintptr_t)&refusals[i] };
 	for (size_t i = 0; i < TN_ARRAY_SIZE(defects); i++)
-		tests[4 + TN_ARRAY_SIZE(refusals) + i] =
+		tests[5 + TN_ARRAY_SIZE(refusals) + i] =
 			(struct CMUnitTest){ defects[i].name, variant_opens_with_defect, NULL, NULL,
 					     (void *)(uintptr_t)&defects[i] };
 	if (tn_rt_init(&rt, NULL))

@@ -101,7 +101,27 @@ struct {
 	__uint(pinning, 7);
 } odd SEC(".maps");
 
-#elif defined(CASE_INNER_MAP)
+#elif defined(CASE_INNER_INNER_MAP)
+struct inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+};
+struct middle {
+	__uint(type, 12);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct inner);
+};
+struct {
+	__uint(type, 12);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct middle);
+} outer SEC(".maps");
+
+#elif defined(CASE_INNER_MAP_SLOT)
 struct inner {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -113,7 +133,21 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__array(values, struct inner);
-} outer SEC(".maps");
+} outer SEC(".maps") = { .values = { (void *)&outer } };
+
+#elif defined(CASE_INNER_MAP)
+struct inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} one SEC(".maps");
+struct {
+	__uint(type, 12);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__array(values, struct inner);
+} outer SEC(".maps") = { .values = { [1] = &one } };
 
 #elif defined(CASE_EXTERN_MAP)
 extern struct {

@@ -15,7 +15,12 @@ static void create_names_the_map_and_the_reason_on_error(void **state)
 static void create_shortens_a_long_name(void **state)
 {
 	char name[200];
-	struct tn_map_attr attr = { TN_MAP_ARRAY, 4, 8, 1, 0, name };
+	struct tn_map_attr attr = { .type = TN_MAP_ARRAY,
+				    .key_size = 4,
+				    .value_size = 8,
+				    .max_entries = 1,
+				    .flags = 0,
+				    .name = name };
 	struct tn_map *map;
 
 	(void)state;

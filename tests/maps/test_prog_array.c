@@ -50,7 +50,12 @@ static struct tn_map *array;
 
 static int setup(void **state)
 {
-	struct tn_map_attr attr = { TN_MAP_PROG_ARRAY, 4, 4, 4, 0, "jumps" };
+	struct tn_map_attr attr = { .type = TN_MAP_PROG_ARRAY,
+				    .key_size = 4,
+				    .value_size = 4,
+				    .max_entries = 4,
+				    .flags = 0,
+				    .name = "jumps" };
 
 	(void)state;
 	if (tn_rt_init(&rt, NULL))
@@ -92,11 +97,36 @@ static int lookup(uint32_t index)
 static void creation_refuses_what_the_kernel_does(void **state)
 {
 	const struct tn_map_attr bad[] = {
-		{ TN_MAP_PROG_ARRAY, 8, 4, 4, 0, "x" },
-		{ TN_MAP_PROG_ARRAY, 4, 8, 4, 0, "x" },
-		{ TN_MAP_PROG_ARRAY, 4, 4, 0, 0, "x" },
-		{ TN_MAP_PROG_ARRAY, 4, 4, 4, TN_MAP_F_RDONLY_PROG, "x" },
-		{ TN_MAP_PROG_ARRAY, 4, 4, 4, TN_MAP_F_MMAPABLE, "x" },
+		{ .type = TN_MAP_PROG_ARRAY,
+		  .key_size = 8,
+		  .value_size = 4,
+		  .max_entries = 4,
+		  .flags = 0,
+		  .name = "x" },
+		{ .type = TN_MAP_PROG_ARRAY,
+		  .key_size = 4,
+		  .value_size = 8,
+		  .max_entries = 4,
+		  .flags = 0,
+		  .name = "x" },
+		{ .type = TN_MAP_PROG_ARRAY,
+		  .key_size = 4,
+		  .value_size = 4,
+		  .max_entries = 0,
+		  .flags = 0,
+		  .name = "x" },
+		{ .type = TN_MAP_PROG_ARRAY,
+		  .key_size = 4,
+		  .value_size = 4,
+		  .max_entries = 4,
+		  .flags = TN_MAP_F_RDONLY_PROG,
+		  .name = "x" },
+		{ .type = TN_MAP_PROG_ARRAY,
+		  .key_size = 4,
+		  .value_size = 4,
+		  .max_entries = 4,
+		  .flags = TN_MAP_F_MMAPABLE,
+		  .name = "x" },
 	};
 
 	(void)state;
@@ -236,7 +266,12 @@ static void last_put_drops_references(void **state)
 
 static void creation_survives_each_failed_allocation(void **state)
 {
-	const struct tn_map_attr attr = { TN_MAP_PROG_ARRAY, 4, 4, 1000, 0, "big" };
+	const struct tn_map_attr attr = { .type = TN_MAP_PROG_ARRAY,
+					  .key_size = 4,
+					  .value_size = 4,
+					  .max_entries = 1000,
+					  .flags = 0,
+					  .name = "big" };
 	size_t heap = tn_load_relaxed(&rt.mem.bytes[TN_CHARGE_HEAP]);
 	struct tn_map *map = NULL;
 

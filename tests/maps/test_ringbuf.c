@@ -79,7 +79,12 @@ static bool readable(int fd)
 
 static void check_refused(uint32_t key, uint32_t value, uint32_t entries, uint32_t flags)
 {
-	struct tn_map_attr attr = { TN_MAP_RINGBUF, key, value, entries, flags, "bad" };
+	struct tn_map_attr attr = { .type = TN_MAP_RINGBUF,
+				    .key_size = key,
+				    .value_size = value,
+				    .max_entries = entries,
+				    .flags = flags,
+				    .name = "bad" };
 
 	errno = 0;
 	assert_null(tn_map_create(&rt, &attr));

@@ -41,7 +41,12 @@ static inline int stop_rt(void **state)
 static inline struct tn_map *try_map(uint32_t type, uint32_t key, uint32_t value, uint32_t max,
 				     uint32_t flags)
 {
-	struct tn_map_attr attr = { type, key, value, max, flags, "m" };
+	struct tn_map_attr attr = { .type = type,
+				    .key_size = key,
+				    .value_size = value,
+				    .max_entries = max,
+				    .flags = flags,
+				    .name = "m" };
 
 	return tn_map_create(&test_rt, &attr);
 }

@@ -71,7 +71,12 @@ static void erase(struct bench *b, uint32_t i)
 
 static void fill(struct bench *b)
 {
-	struct tn_map_attr attr = { TN_MAP_HASH, 8, 8, b->nr, 0, "churn" };
+	struct tn_map_attr attr = { .type = TN_MAP_HASH,
+				    .key_size = 8,
+				    .value_size = 8,
+				    .max_entries = b->nr,
+				    .flags = 0,
+				    .name = "churn" };
 
 	b->map = tn_map_create(&b->rt, &attr);
 	if (!b->map) {
