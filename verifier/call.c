@@ -56,7 +56,7 @@ static int check_allowed(struct tn_vf *vf, const struct tn_callee *c)
 		return tn_reject(vf, E_LICENSE, -1,
 				 "%s is for GPL-compatible programs; the license here is \"%s\"",
 				 c->name, image->license ? image->license : "");
-	if (vf->env->helper_allowed && vf->env->helper_allowed(vf->env->user, c->name))
+	if (vf->env->helper_allowed && vf->env->helper_allowed(vf->env->user, c->id ? c->name + 4 : c->name))
 		return tn_reject(vf, E_POLICY, -1, "%s is not allowed: %s", c->name,
 				 tn_err_last()->msg);
 	return 0;
@@ -169,7 +169,7 @@ static int call_helper(struct tn_vf *vf, uint32_t id)
 		return call_host(vf, host);
 	if (!h)
 		return tn_reject(vf, E_HELPER, -1, "helper number %u is not known here", id);
-	c.name = h->name;
+	c.name = h->full_name;
 	c.sig = &h->sig;
 	c.id = id;
 	return call_by_sig(vf, &c);

@@ -35,6 +35,7 @@ int tn_reject(struct tn_vf *vf, enum tn_verr code, int reg, const char *fmt, ...
 	vf->diag.reg = reg;
 	vf->diag.advice[0] = '\0';
 	vf->diag.nr_why = 0;
+	vf->diag.access.known = false;
 	va_start(ap, fmt);
 	vsnprintf(vf->diag.text, sizeof(vf->diag.text), fmt, ap);
 	va_end(ap);
@@ -77,8 +78,8 @@ int tn_need_scalar(struct tn_vf *vf, uint32_t r, const char *what)
 			 tn_reg_words(vf, tn_vf_reg(vf, r)));
 }
 
-/* A number can not be used as an address again: what an address is good for is gone with it, so that
- * all that is lost is that the program may learn where the host's memory is. */
+/* A number can not be used as an address again: what an address is good for is gone with it. All
+ * that is lost is that the program may learn where the host's memory is. */
 bool tn_as_number(const struct tn_vf *vf, struct tn_reg *r)
 {
 	struct tn_scalar any = tn_scalar_unknown(TN_W64);

@@ -20,11 +20,18 @@ enum tn_verr {
 const char *tn_verr_name(int code);
 
 #define TN_DIAG_BYTES	 512
-#define TN_DIAG_ADVICE	 256
+#define TN_DIAG_ADVICE	 384
 #define TN_WHY_LINES	 6
-#define TN_WHY_BYTES	 192
+#define TN_WHY_BYTES	 256
 #define TN_WORDS_BUFFERS 8
 #define TN_WORDS_BYTES	 96
+
+/* An access that leaves its memory: `size` bytes at register + off, of `total` bytes. */
+struct tn_diag_access {
+	bool known;
+	int64_t off;
+	uint64_t size, total;
+};
 
 struct tn_diag {
 	int code; /* enum tn_verr; 0: none */
@@ -34,6 +41,7 @@ struct tn_diag {
 	char advice[TN_DIAG_ADVICE];
 	char why[TN_WHY_LINES][TN_WHY_BYTES];
 	uint32_t nr_why;
+	struct tn_diag_access access;
 	/* Buffers of tn_reg_words() and tn_scalar_words(), used in turn. */
 	char words[TN_WORDS_BUFFERS][TN_WORDS_BYTES];
 	uint32_t next_word;
@@ -59,8 +67,10 @@ const char *tn_bytes_words(struct tn_vf *vf, uint64_t n);
 /* The memory that a pointer points into, without its article: "map 'counts'". */
 const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r);
 
-/* The WHY lines of the diagnosis, from the path that led to vf->s. */
-void tn_explain_why(struct tn_vf *vf);
+/* The WHY lines of the diagnosis and what would mend it, from the path that led to vf->s. */
+struct tn_trace;
+void tn_explain_path(struct tn_vf *vf);
+void tn_explain_why(struct tn_trace *t);
 /* Fill msg and json of the verdict from the diagnosis. 0 or -ENOMEM. */
 int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict);
 

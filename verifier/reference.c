@@ -19,9 +19,11 @@
  * released). It has room: the walk refuses more than TN_MAX_REFS at once.
  */
 #include "verifier/engine.h"
+#include "verifier/trace.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 _Static_assert(TN_MAX_REFS <= TN_MAX_HELD, "what is held fits");
 
@@ -80,7 +82,7 @@ int tn_ref_acquire(struct tn_vf *vf, struct tn_reg *r, const struct tn_releaser 
 	return 0;
 }
 
-void tn_ref_drop(struct tn_vf *vf, uint32_t ref)
+static void forget(struct tn_vf *vf, uint32_t ref)
 {
 	struct tn_state *s = &vf->s;
 
@@ -95,6 +97,7 @@ void tn_ref_drop(struct tn_vf *vf, uint32_t ref)
 }
 
 struct kill {
+	const struct tn_vf *vf;
 	uint32_t ref;
 };
 
@@ -102,16 +105,41 @@ static void kill_one(void *user, struct tn_reg *r)
 {
 	const struct kill *k = user;
 
-	/* In the stack this leaves a spill of nothing, which can be neither used nor read as bytes.
-	 */
-	if (tn_reg_is_pointer(r) && r->ref == k->ref)
+	if (!tn_reg_is_pointer(r) || r->ref != k->ref)
+		return;
+	/* What was an address is a number now, where numbers may be addresses. Else, in the stack,
+	 * this leaves a spill of nothing, which can be neither used nor read as bytes. */
+	if (!tn_as_number(k->vf, r))
 		tn_reg_uninit(r);
+}
+
+void tn_ref_drop(struct tn_vf *vf, uint32_t ref)
+{
+	struct kill k = { vf, ref };
+
+	forget(vf, ref);
+	/* What was made from it is none either. */
+	tn_state_each_reg(&vf->s, kill_one, &k);
+}
+
+int tn_ref_check_releaser(struct tn_vf *vf, uint32_t ref, const char *type)
+{
+	for (uint32_t i = 0; i < vf->s.nr_refs; i++) {
+		const struct tn_acquire *a =
+			&vf->acquires.v[vf->seen[vf->s.refs[i].insn].acquire - 1];
+
+		if (vf->s.refs[i].id == ref && a->how && strcmp(a->how->type, type) != 0)
+			return tn_reject(vf, E_REFERENCE, -1,
+					 "what was acquired at instruction %u is released as %s, "
+					 "not as %s",
+					 a->insn, a->how->type, type);
+	}
+	return 0;
 }
 
 int tn_ref_release(struct tn_vf *vf, uint32_t ref)
 {
 	const struct tn_ref *held = NULL;
-	struct kill k = { ref };
 
 	for (uint32_t i = 0; i < vf->s.nr_refs; i++)
 		if (vf->s.refs[i].id == ref)
@@ -126,7 +154,6 @@ int tn_ref_release(struct tn_vf *vf, uint32_t ref)
 				 held->insn);
 	vf->seen[vf->s.insn].released |= bit_of(vf->seen[held->insn].acquire - 1);
 	tn_ref_drop(vf, ref);
-	tn_state_each_reg(&vf->s, kill_one, &k);
 	return 0;
 }
 
@@ -143,11 +170,16 @@ static const char *line_words(const struct tn_vf *vf, uint32_t insn, char words[
 
 static int still_held(struct tn_vf *vf, const struct tn_ref *ref, const char *where)
 {
-	char place[32];
+	const struct tn_line *line = tn_prog_line(vf->prog, ref->insn);
+	char at[32];
 
-	tn_reject(vf, E_REFERENCE, -1, "a reference is still held %s: acquired at instruction %u%s",
-		  where, ref->insn, line_words(vf, ref->insn, place));
-	return tn_advise(vf, "release it (submit or discard the record) on every path before that");
+	snprintf(at, sizeof(at), line ? "line %u" : "instruction %u",
+		 line ? line->line : ref->insn);
+	tn_reject(vf, E_REFERENCE, -1, "what %s gave at %s is still held %s",
+		  tn_callee_name(vf, ref->insn), at, where);
+	return tn_advise(vf, "release it on this path too, before that: bpf_ringbuf_submit() or "
+			     "bpf_ringbuf_discard() for a record, the host's function for anything "
+			     "else");
 }
 
 int tn_ref_none_held(struct tn_vf *vf, const char *where)

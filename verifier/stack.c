@@ -43,6 +43,7 @@ static struct tn_frame *find_range(struct tn_vf *vf, const struct tn_reg *base, 
 		tn_reject(vf, E_STACK, (int)regno,
 			  "%s at %s from the end of the frame: the stack is [-%lld, 0)",
 			  tn_bytes_words(vf, size), tn_offset_words(vf, base, off), (long long)max);
+		vf->diag.access = (struct tn_diag_access){ true, off, size, 0 };
 		return NULL;
 	}
 	*lo = smin + off;

@@ -21,9 +21,8 @@ static const struct tn_ctx_type no_ctx = { .name = (char *)"none" };
 
 /* ---- Setting up ---- */
 
-static const struct tn_sig *sig_of(void *user, uint32_t at)
+const struct tn_sig *tn_vf_sig(const struct tn_vf *vf, uint32_t at)
 {
-	const struct tn_vf *vf = user;
 	const struct tn_insn *insn = &vf->prog->insns[at];
 	const struct tn_host_helper *host = NULL;
 	const struct tn_helper *h;
@@ -40,6 +39,11 @@ static const struct tn_sig *sig_of(void *user, uint32_t at)
 		return NULL;
 	h = tn_helper_by_id((uint32_t)insn->imm);
 	return h ? &h->sig : NULL;
+}
+
+static const struct tn_sig *sig_of(void *user, uint32_t at)
+{
+	return tn_vf_sig(user, at);
 }
 
 /* Words of a lower pass become the diagnosis. */
@@ -145,6 +149,7 @@ static void fini(struct tn_vf *vf)
 	tn_free(vf->rt, vf->log.text);
 	tn_counters_free(vf->rt, vf->counters);
 	tn_vec_free(vf->rt, &vf->acquires);
+	tn_vec_free(vf->rt, &vf->handle_names);
 	tn_liveness_free(vf->live);
 	tn_structure_free(vf->structure);
 	tn_facts_free(vf->rt, vf->facts);
@@ -231,6 +236,7 @@ static bool refine(struct tn_vf *vf)
 static int attempt_all(struct tn_vf *vf)
 {
 	struct tn_diag first;
+	bool walked;
 	int err = 0;
 
 	memset(&first, 0, sizeof(first));
@@ -238,6 +244,7 @@ static int attempt_all(struct tn_vf *vf)
 		err = begin(vf);
 		if (!err)
 			err = tn_walk(vf);
+		walked = !err;
 		if (!err)
 			err = tn_loop_finish(vf);
 		if (!err || err != -EACCES)
@@ -247,7 +254,9 @@ static int attempt_all(struct tn_vf *vf)
 			vf->diag = first;
 			break;
 		}
-		tn_explain_why(vf);
+		/* What is found after the walk is on no path. */
+		if (!walked)
+			tn_explain_path(vf);
 		if (!first.code)
 			first = vf->diag;
 		if (!refine(vf))

@@ -1,237 +1,190 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The WHY lines: what the failing path did to the register that failed. The trail holds the path's
- * decisions; between them the path is the code itself. It is followed from the start once more,
- * without states, and the last instructions that wrote or compared the register are kept, newest
- * first; a copy or a sum leads on to where the copied value came from.
+ * The WHY lines: what the failing path did to the register that failed. From its value back: what
+ * made it, who tested it; newest first, what one source line did as one line. And where no register
+ * failed, but something is held: the decisions since it was acquired.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "verifier/engine.h"
+#include "verifier/trace.h"
 #include "vm/disasm.h"
 
-/* The end of the path is what matters. */
-#define MAX_PATH 4096
+/* Steps of the chain that are told; of one source line together. */
+#define MAX_EVENTS 24
 
-struct path_step {
-	uint32_t insn;
-	uint16_t depth;	 /* frames */
-	uint8_t outcome; /* enum tn_trail_kind of a decision made here, or NO_DECISION */
+struct event {
+	uint32_t step;
+	uint32_t reg; /* TN_NONE: the path alone */
+	bool test;
 };
 
-#define NO_DECISION 0xff
-
-struct path {
-	struct path_step *v; /* ring of MAX_PATH */
-	uint64_t nr;
-	uint32_t *calls; /* call sites of the frames */
-	uint32_t depth;
-	const struct tn_trail **decisions; /* oldest first */
-	uint32_t nr_decisions, next;
+struct chain {
+	struct event v[MAX_EVENTS];
+	uint32_t nr;
 };
 
-static uint32_t count_decisions(const struct tn_trail *t)
+static void push(struct chain *c, uint32_t step, uint32_t reg, bool test)
 {
-	uint32_t n = 0;
-
-	for (; t; t = t->prev)
-		n += t->kind != TN_TRAIL_WIDEN && t->kind != TN_TRAIL_JOIN;
-	return n;
-}
-
-static void collect_decisions(const struct tn_trail *t, const struct tn_trail **out, uint32_t n)
-{
-	for (; t; t = t->prev)
-		if (t->kind != TN_TRAIL_WIDEN && t->kind != TN_TRAIL_JOIN)
-			out[--n] = t;
-}
-
-static void record(struct path *p, uint32_t insn, uint8_t outcome)
-{
-	p->v[p->nr++ % MAX_PATH] = (struct path_step){ insn, (uint16_t)p->depth, outcome };
-}
-
-/* The decision made at `insn`, if the path made one there next. */
-static uint8_t decision(struct path *p, uint32_t insn)
-{
-	if (p->next == p->nr_decisions || p->decisions[p->next]->insn != insn)
-		return NO_DECISION;
-	return p->decisions[p->next++]->kind;
-}
-
-/* Where the path goes from `insn`; TN_NONE: it can not be followed further. */
-static uint32_t next_insn(const struct tn_vf *vf, struct path *p, uint32_t insn, uint8_t outcome)
-{
-	const struct tn_insn *i = &vf->prog->insns[insn];
-	const struct tn_site *site = &vf->structure->sites[insn];
-
-	if (tn_insn_is_ja(i))
-		return site->target;
-	if (tn_insn_is_jump(i))
-		return outcome == TN_TRAIL_TAKEN ? site->target : insn + 1;
-	if (outcome == TN_TRAIL_CALLBACK ||
-	    (i->code == (TN_JMP | TN_CALL) && i->src == TN_CALL_LOCAL)) {
-		uint32_t callee = outcome == TN_TRAIL_CALLBACK ? vf->seen[insn].callback
-							       : site->callee;
-
-		if (p->depth >= TN_MAX_FRAMES || callee == TN_NONE)
-			return TN_NONE;
-		p->calls[p->depth++] = insn;
-		return vf->prog->subprogs[callee].start;
-	}
-	if (i->code == (TN_JMP | TN_EXIT) || outcome == TN_TRAIL_TAIL) {
-		if (!p->depth)
-			return TN_NONE;
-		insn = p->calls[--p->depth];
-		/* A callback goes back to its call. */
-		return vf->seen[insn].callback != TN_NONE ? insn : insn + 1;
-	}
-	return insn + (tn_insn_is_lddw(i) ? 2 : 1);
-}
-
-static void follow(const struct tn_vf *vf, struct path *p)
-{
-	uint32_t insn = 0;
-
-	/* Every cycle of the path makes a decision somewhere, but for loops of plain jumps, which
-	 * have no end; the step count bounds those. */
-	for (uint64_t n = 0; insn != TN_NONE && n <= vf->steps; n++) {
-		uint8_t outcome = decision(p, insn);
-
-		record(p, insn, outcome);
-		if (p->next == p->nr_decisions && insn == vf->diag.insn &&
-		    p->depth + 1 == vf->s.nr_frames)
+	for (uint32_t i = 0; i < c->nr; i++)
+		if (c->v[i].step == step)
 			return;
-		insn = next_insn(vf, p, insn, outcome);
-	}
+	if (c->nr < MAX_EVENTS)
+		c->v[c->nr++] = (struct event){ step, reg, test };
 }
 
-/* ---- What the steps say about a register ---- */
-
-static bool writes(const struct tn_insn *i, uint32_t reg)
+static const char *code_of(const struct tn_trace *t, uint32_t step, char *buf, size_t size)
 {
-	switch (TN_CLASS(i->code)) {
-	case TN_ALU:
-	case TN_ALU64:
-	case TN_LDX:
-		return i->dst == reg;
-	case TN_LD:
-		return tn_insn_is_lddw(i) ? i->dst == reg : reg <= TN_R5;
-	case TN_STX:
-		return TN_MODE(i->code) == TN_ATOMIC && i->imm & TN_FETCH &&
-		       (i->imm == TN_CMPXCHG ? reg == TN_R0 : i->src == reg);
-	default:
-		return i->code == (TN_JMP | TN_CALL) && reg <= TN_R5;
-	}
+	uint32_t insn = t->steps[step].insn;
+
+	tn_disasm(t->vf->prog, &t->vf->prog->insns[insn], insn, buf, size);
+	return buf;
 }
 
-static bool compares(const struct tn_insn *i, uint32_t reg)
+/* "line 12: `if (i >= n)`", or the instruction where there are no lines. */
+static void place(const struct tn_trace *t, uint32_t step, char *buf, size_t size)
 {
-	return tn_insn_is_jump(i) && !tn_insn_is_ja(i) && TN_OP(i->code) != TN_JCOND &&
-	       (i->dst == reg || (TN_SRC(i->code) && i->src == reg));
-}
+	const struct tn_line *line = tn_trace_line(t, step);
+	const char *text = line && line->text ? line->text + strspn(line->text, " \t") : "";
 
-static void describe(struct tn_vf *vf, const struct path_step *s, uint32_t reg, const char *what)
-{
-	const struct tn_line *line = tn_prog_line(vf->prog, s->insn);
-	char text[80], place[TN_WHY_BYTES / 2];
-
-	if (vf->diag.nr_why == TN_WHY_LINES)
-		return;
-	tn_disasm(vf->prog, &vf->prog->insns[s->insn], s->insn, text, sizeof(text));
-	if (line)
-		snprintf(place, sizeof(place), "line %u: %.60s", line->line,
-			 line->text ? line->text + strspn(line->text, " \t") : "");
+	if (!line)
+		snprintf(buf, size, "insn %u", t->steps[step].insn);
+	else if (*text)
+		snprintf(buf, size, "line %u: `%.64s`", line->line, text);
 	else
-		snprintf(place, sizeof(place), "insn %u", s->insn);
-	snprintf(vf->diag.why[vf->diag.nr_why], TN_WHY_BYTES, "r%u %s at %s (%.60s)", reg, what,
-		 place, text);
+		snprintf(buf, size, "line %u", line->line);
+}
+
+static bool same_line(const struct tn_trace *t, const struct event *a, const struct event *b)
+{
+	const struct tn_line *x = tn_trace_line(t, a->step), *y = tn_trace_line(t, b->step);
+
+	return a->test == b->test && x && y && x->line == y->line && x->file == y->file;
+}
+
+/* Events [first, end) are one source line's, newest first. */
+static void tell(struct tn_trace *t, const struct chain *c, uint32_t first, uint32_t end)
+{
+	struct tn_diag *d = &t->vf->diag;
+	const struct event *e = &c->v[first];
+	char at[96], code[80], all[160] = "", who[8] = "the path";
+	size_t len = 0;
+
+	place(t, e->step, at, sizeof(at));
+	for (uint32_t i = end; i-- > first;) {
+		code_of(t, c->v[i].step, code, sizeof(code));
+		if (len + strlen(code) + 3 > sizeof(all))
+			break;
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", len ? "; " : "",
+					code);
+	}
+	if (e->reg != TN_NONE)
+		snprintf(who, sizeof(who), "r%u", e->reg % 100);
+	if (e->test)
+		snprintf(d->why[d->nr_why], TN_WHY_BYTES, "%s was compared at %s (%s, %s)",
+			 e->reg == TN_NONE ? "it" : who, at, all,
+			 t->steps[e->step].outcome == TN_TRAIL_TAKEN ? "taken" : "not taken");
+	else
+		snprintf(d->why[d->nr_why], TN_WHY_BYTES, "%s was set at %s (%s)", who, at, all);
 	/* Each round of a loop says the same. */
-	for (uint32_t i = 0; i < vf->diag.nr_why; i++)
-		if (!strcmp(vf->diag.why[i], vf->diag.why[vf->diag.nr_why]))
+	for (uint32_t i = 0; i < d->nr_why; i++)
+		if (!strcmp(d->why[i], d->why[d->nr_why]))
 			return;
-	vf->diag.nr_why++;
+	d->nr_why++;
 }
 
-/* The register whose value an instruction copies or adds to `reg`. */
-static uint32_t source_of(const struct tn_insn *i, uint32_t reg)
+static void tell_all(struct tn_trace *t, const struct chain *c)
 {
-	uint8_t cls = TN_CLASS(i->code);
-
-	if ((cls == TN_ALU || cls == TN_ALU64) && TN_SRC(i->code) &&
-	    (TN_OP(i->code) == TN_MOV || TN_OP(i->code) == TN_ADD))
-		return i->src;
-	return reg;
-}
-
-static bool is_final(const struct tn_insn *i)
-{
-	uint8_t cls = TN_CLASS(i->code);
-
-	return !(cls == TN_ALU || cls == TN_ALU64) ||
-	       (TN_OP(i->code) == TN_MOV && !TN_SRC(i->code));
-}
-
-static const char *outcome_words(uint8_t outcome)
-{
-	return outcome == TN_TRAIL_TAKEN ? "was compared, and the jump taken,"
-					 : "was compared, and the jump not taken,";
-}
-
-/* Backwards from the failing step, in the failing frame and, for arguments, its callers. */
-static void explain_register(struct tn_vf *vf, const struct path *p, uint32_t reg)
-{
-	uint64_t first = p->nr > MAX_PATH ? p->nr - MAX_PATH : 0;
-	uint32_t depth = p->v[(p->nr - 1) % MAX_PATH].depth;
-	bool compared = false;
-
-	for (uint64_t n = p->nr - 1; n-- > first && vf->diag.nr_why < TN_WHY_LINES;) {
-		const struct path_step *s = &p->v[n % MAX_PATH];
-		const struct tn_insn *i = &vf->prog->insns[s->insn];
-
-		if (s->depth < depth) {
-			/* The call that made this frame: arguments keep their registers. */
-			if (reg < TN_R1 || reg > TN_R5)
-				return;
-			depth = s->depth;
-			continue;
-		}
-		if (s->depth > depth)
-			continue;
-		if (compares(i, reg) && !compared) {
-			describe(vf, s, reg, outcome_words(s->outcome));
-			compared = true;
-		}
-		if (!writes(i, reg))
-			continue;
-		describe(vf, s, reg, "was set");
-		if (is_final(i))
-			return;
-		if (source_of(i, reg) != reg)
-			compared = false;
-		reg = source_of(i, reg);
+	for (uint32_t i = 0, end; i < c->nr && t->vf->diag.nr_why < TN_WHY_LINES; i = end) {
+		for (end = i + 1; end < c->nr && same_line(t, &c->v[i], &c->v[end]);)
+			end++;
+		tell(t, c, i, end);
 	}
 }
 
-void tn_explain_why(struct tn_vf *vf)
-{
-	struct path p = { .nr_decisions = count_decisions(vf->s.trail) };
+/* ---- The register that failed ---- */
 
-	if (vf->diag.reg < 0)
+static uint32_t dst_of(const struct tn_trace *t, uint32_t step)
+{
+	const struct tn_insn *i = &t->vf->prog->insns[t->steps[step].insn];
+
+	return i->code == (TN_JMP | TN_CALL) ? TN_R0 : i->dst;
+}
+
+/* The newest compare of the value itself. */
+static void push_test(const struct tn_trace *t, struct chain *c, uint32_t v)
+{
+	for (uint32_t i = t->nr_tests; i-- > 0;) {
+		const struct tn_test *x = &t->tests[i];
+		const struct tn_insn *insn = &t->vf->prog->insns[t->steps[x->step].insn];
+
+		if (x->a != v && x->b != v)
+			continue;
+		push(c, x->step, x->a == v ? insn->dst : insn->src, true);
 		return;
-	p.v = tn_alloc_array(vf->rt, MAX_PATH, sizeof(p.v[0]));
-	p.calls = tn_alloc_array(vf->rt, TN_MAX_FRAMES, sizeof(p.calls[0]));
-	p.decisions = tn_alloc_array(vf->rt, (size_t)p.nr_decisions + 1, sizeof(p.decisions[0]));
-	/* Without memory there is a message all the same. */
-	if (p.v && p.calls && p.decisions) {
-		collect_decisions(vf->s.trail, p.decisions, p.nr_decisions);
-		follow(vf, &p);
-		explain_register(vf, &p, (uint32_t)vf->diag.reg);
 	}
-	tn_free(vf->rt, p.v);
-	tn_free(vf->rt, p.calls);
-	tn_free(vf->rt, p.decisions);
+}
+
+static void explain_value(const struct tn_trace *t, struct chain *c, uint32_t v)
+{
+	while (v != TN_NONE && c->nr < MAX_EVENTS) {
+		const struct tn_val *x = tn_trace_val(t, v);
+
+		push_test(t, c, v);
+		if (x->op == TN_VAL_FRAME || x->op == TN_VAL_CTX)
+			return;
+		push(c, x->step, dst_of(t, x->step), false);
+		if (x->op != TN_VAL_ALU)
+			return;
+		/* Of a sum the number tells more than the pointer that it is added to. */
+		v = x->b != TN_NONE && x->alu == TN_ADD && tn_trace_linear(t, v).root != TN_NONE &&
+				    tn_trace_linear(t, x->a).root == TN_NONE
+			    ? x->b
+			    : x->a;
+	}
+}
+
+/* ---- The path ---- */
+
+static void explain_decisions(const struct tn_trace *t, struct chain *c, uint32_t since)
+{
+	for (uint32_t i = t->nr_steps; i-- > 0 && c->nr < TN_WHY_LINES - 1;) {
+		const struct tn_trace_step *s = &t->steps[i];
+
+		if (s->insn == since) {
+			push(c, i, dst_of(t, i), false);
+			return;
+		}
+		if (s->outcome == TN_TRAIL_TAKEN || s->outcome == TN_TRAIL_BRANCH)
+			push(c, i, TN_NONE, true);
+	}
+}
+
+void tn_explain_why(struct tn_trace *t)
+{
+	struct tn_diag *d = &t->vf->diag;
+	struct chain c = { .nr = 0 };
+
+	if (d->reg >= 0)
+		explain_value(t, &c, tn_trace_reg(t, (uint32_t)d->reg));
+	else if (d->code == E_REFERENCE && t->vf->s.nr_refs)
+		explain_decisions(t, &c, t->vf->s.refs[0].insn);
+	tell_all(t, &c);
+}
+
+void tn_explain_path(struct tn_vf *vf)
+{
+	struct tn_trace *t;
+
+	if (vf->diag.code == E_LIMIT || vf->diag.insn != vf->s.insn)
+		return;
+	/* Without memory there is a message all the same. */
+	t = tn_trace_new(vf);
+	if (!t)
+		return;
+	tn_cure(t);
+	tn_explain_why(t);
+	tn_trace_free(t);
 }
 
 /* ---- The log ---- */

@@ -8,7 +8,8 @@
 
 struct tn_helper {
 	uint32_t id;
-	const char *name; /* "map_lookup_elem", without bpf_ */
+	const char *name;      /* "map_lookup_elem", without bpf_ */
+	const char *full_name; /* "bpf_map_lookup_elem", as plugins write it */
 	struct tn_sig sig;
 	tn_helper_fn fn; /* NULL: the engines do it themselves (tail_call) */
 };
