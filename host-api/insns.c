@@ -64,7 +64,7 @@ static int fill_prog(struct tn_prog *prog, const struct tenon_insns *code)
 	int rc = tn_prog_set_insns(prog, code->insns, nr);
 
 	if (!rc)
-		rc = tn_insns_check(prog->insns, nr);
+		rc = tn_insns_check_form(prog->insns, nr);
 	if (!rc)
 		rc = check_refs(prog->insns, nr, code->nr_maps);
 	if (!rc)

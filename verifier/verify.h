@@ -29,6 +29,8 @@ struct tn_verify_env {
 	/* How handles of a type are released where the program ends early; NULL: not at all. May be
 	 * NULL. */
 	const struct tn_releaser *(*releaser)(void *user, const char *type);
+	/* The fields behind handles of a type; NULL: it is opaque. May be NULL. */
+	const struct tn_ctx_type *(*struct_of)(void *user, const char *name);
 	/* Policy: 0 or -EACCES with words. May be NULL. */
 	int (*helper_allowed)(void *user, const char *name);
 	void *user;

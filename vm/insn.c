@@ -138,6 +138,14 @@ static int check_targets(const struct tn_insn *insns, uint32_t nr, uint32_t idx)
 	return 0;
 }
 
+static bool writes_frame_pointer(const struct tn_insn *insn)
+{
+	const struct tn_opcode *op = tn_insn_lookup(insn);
+
+	return op && ((op->dst == TN_OPND_WRITE && insn->dst == TN_R10) ||
+		      (op->src == TN_OPND_WRITE && insn->src == TN_R10));
+}
+
 static int check_insn(const struct tn_insn *insns, uint32_t nr, uint32_t idx)
 {
 	const struct tn_insn *insn = &insns[idx];
@@ -145,13 +153,21 @@ static int check_insn(const struct tn_insn *insns, uint32_t nr, uint32_t idx)
 
 	if (!op)
 		return refuse_encoding(insn, idx);
-	if ((op->dst == TN_OPND_WRITE && insn->dst == TN_R10) ||
-	    (op->src == TN_OPND_WRITE && insn->src == TN_R10))
-		return tn_err(-EINVAL, "insn %u: r10, the frame pointer, cannot be written", idx);
 	return tn_insn_is_lddw(insn) ? check_lddw(insns, nr, idx) : 0;
 }
 
 int tn_insns_check(const struct tn_insn *insns, uint32_t nr)
+{
+	int err = tn_insns_check_form(insns, nr);
+
+	for (uint32_t i = 0; !err && i < nr; i += tn_insn_is_lddw(&insns[i]) ? 2 : 1)
+		if (writes_frame_pointer(&insns[i]))
+			return tn_err(-EINVAL, "insn %u: r10, the frame pointer, cannot be written",
+				      i);
+	return err;
+}
+
+int tn_insns_check_form(const struct tn_insn *insns, uint32_t nr)
 {
 	const struct tn_insn *last;
 	uint32_t i;

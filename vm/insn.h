@@ -180,5 +180,7 @@ extern const uint32_t tn_nr_opcodes;
  * subprogram table: local calls are checked for range only.
  */
 int tn_insns_check(const struct tn_insn *insns, uint32_t nr);
+/* The same, but r10 may be written: for the verifier, which refuses that where a path comes there. */
+int tn_insns_check_form(const struct tn_insn *insns, uint32_t nr);
 
 #endif

@@ -223,8 +223,14 @@ static uint64_t call_extern(const struct tn_prog *prog, uint32_t index, const ui
 			    struct tn_exec *ex)
 {
 	const struct tn_host_helper *helper = prog->externs[index].helper;
+	uint64_t r0;
 
-	return helper ? helper->invoke(helper, r + 1, ex) : (uint64_t)-EINVAL;
+	if (!helper)
+		return (uint64_t)-EINVAL;
+	ex->can_abort = helper->sig.flags & TN_SIG_MAY_ABORT;
+	r0 = helper->invoke(helper, r + 1, ex);
+	ex->can_abort = 0;
+	return r0;
 }
 
 /* What a variadic callee must not see. */
@@ -260,19 +266,6 @@ static TN_COLD void note_held(const struct tn_prog *prog, const struct tn_insn_f
 			      uint64_t r0, struct tn_exec *ex)
 {
 	tn_held_add((void *)(uintptr_t)r0, ex, prog->facts->releasers[fact->releaser]);
-}
-
-/* The abort flag is set: may the program end at this call? Compiled code looks at the flag only
- * after calls that may set it; where a helper sets it without having said so, nothing may end here,
- * since the verifier did not ask what is held. */
-static TN_COLD bool may_end_here(const struct tn_prog *prog, const struct tn_insn *insn)
-{
-	const struct tn_sig *sig;
-
-	if (insn->src == TN_CALL_LOCAL)
-		return true;
-	sig = callee_sig(prog, insn);
-	return sig && (sig->flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK)) != 0;
 }
 
 /* ---- Frames ---- */
@@ -387,7 +380,8 @@ PLUGIN_ACCESS static uint64_t run(const struct tn_prog *prog, uint32_t subprog,
 	const struct tn_insn *insns, *insn;
 	const struct tn_insn_fact *facts;
 	uint32_t may_goto, stack_bytes, have_bytes = 0;
-	unsigned char *stack = NULL;
+	/* r10 is no NULL where nothing lies below it either. */
+	unsigned char empty[1], *stack = empty;
 	uint64_t r[TN_NR_REGS] = { 0, args[0], args[1], args[2], args[3], args[4] };
 
 enter:
@@ -557,6 +551,7 @@ op_call_local:
 		uint32_t callee = (uint32_t)(insn - insns + 1) + IMM32;
 
 		r[TN_R0] = run(prog, tn_prog_subprog_at(prog, callee), r + 1, ex);
+		ex->prog = prog; /* again, after a tail call in there */
 	} else if (insn->src == TN_CALL_EXTERN) {
 		r[TN_R0] = call_extern(prog, IMM32, r, ex);
 	} else if (insn->imm == TN_HELPER_tail_call) {
@@ -564,7 +559,7 @@ op_call_local:
 	} else {
 		r[TN_R0] = call_helper(prog, (uint32_t)(insn - insns), r, ex);
 	}
-	if (tn_unlikely(ex->abort) && may_end_here(prog, insn))
+	if (tn_unlikely(ex->abort))
 		return 0;
 	if (prog->facts && tn_unlikely(prog->facts->insns[insn - insns].flags & TN_FACT_TRACK))
 		note_held(prog, &prog->facts->insns[insn - insns], r[TN_R0], ex);

@@ -176,7 +176,6 @@ static void answer_in_child(const struct subject *s, bool kernel, FILE *details,
 	setrlimit(RLIMIT_CORE, &core);
 	if (tags_read(&work) == 0) {
 		a.expect = work.expect;
-		memcpy(a.section, work.section, sizeof(a.section));
 		if (kernel)
 			a.kernel = kernel_judge(&work, details);
 		/* Written before the verdict too: what is expected survives a crash. */
@@ -186,6 +185,7 @@ static void answer_in_child(const struct subject *s, bool kernel, FILE *details,
 			_exit(1);
 		memset(&a.tenon, 0, sizeof(a.tenon));
 		tenon_judge(&work, &a.tenon, details);
+		memcpy(a.section, work.section, sizeof(a.section));
 	} else {
 		snprintf(a.tenon.message, sizeof(a.tenon.message), "no such program");
 	}

@@ -47,13 +47,13 @@ struct subject {
 	const char *class, *reason; /* of reasons.txt, or NULL */
 };
 
-/* tags.c: fills the expectation and the section of one program. 0, or -1: no such program. */
+/* tags.c: fills the expectation of one program. 0, or -1: no such program. */
 int tags_read(struct subject *s);
 /* Is this function of the object an auxiliary program? */
 bool tags_is_auxiliary(const char *object, const char *program);
 
-/* tenon.c */
-void tenon_judge(const struct subject *s, struct verdict *v, FILE *details);
+/* tenon.c: fills the section, too. */
+void tenon_judge(struct subject *s, struct verdict *v, FILE *details);
 
 /* kernel.c */
 bool kernel_available(void);

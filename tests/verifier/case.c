@@ -241,6 +241,10 @@ static bool header(struct tn_case *c, const char *key, char *value)
 		c->env.termination_proved = true;
 		return true;
 	}
+	if (!strcmp(key, "addresses")) {
+		c->env.addresses_visible = !strcmp(value, "visible");
+		return true;
+	}
 	if (!strcmp(key, "run")) {
 		c->has_run = true;
 		c->r0 = strtoull(strchr(value, '=') ? strchr(value, '=') + 1 : value, NULL, 0);
