@@ -131,6 +131,7 @@ static TN_ALWAYS_INLINE void begin(struct tn_exec *ex, struct tn_rt *rt, struct 
 	ex->thread = t;
 	ex->ctx = ctx;
 	ex->held = NULL;
+	ex->can_abort = 0;
 	ex->slot = tn_slot(rt, t);
 }
 
@@ -413,7 +414,7 @@ void tenon_abort(uint32_t reason)
 {
 	struct tn_thread *t = tn_thread_tls;
 
-	if (!t || !t->exec)
+	if (!t || !t->exec || !t->exec->can_abort)
 		return;
 	t->exec->abort = TN_ABORT_HOST;
 	t->exec->abort_reason = reason;

@@ -52,6 +52,9 @@ struct tn_exec {
 	 * runs out; the engine tests ex->abort and takes ex->fuel back after the call. */
 	uint32_t callback_fuel;
 	struct tn_held_list *held; /* of the program that runs; NULL: it is not asked to note any */
+	/* A helper declared TENON_MAY_ABORT is being called: tenon_abort() has an effect. Engines
+	 * set it before such a call and clear it behind. */
+	uint32_t can_abort;
 };
 
 /* Where callbacks and the values of TN_LDDW_FUNC point to. One per subprogram. */

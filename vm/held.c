@@ -83,18 +83,13 @@ void tn_held_drop_args(const uint64_t args[5], struct tn_exec *ex, const struct 
 	}
 }
 
-/* Why the program ended stands, whatever the releasers say. */
 static TN_COLD void release_all(struct tn_held_list *list, struct tn_exec *ex)
 {
-	const uint32_t abort = ex->abort, reason = ex->abort_reason;
-
 	while (list->nr) {
 		const struct tn_held *h = &list->v[--list->nr];
 
 		h->how->fn(h->how, h->ptr, ex);
 	}
-	ex->abort = abort;
-	ex->abort_reason = reason;
 }
 
 /* A tail call enters its target while the caller's list stands: each has its own. */

@@ -15,6 +15,8 @@ static void call_local(struct tn_emit *e, uint32_t i)
 	if (callee->may_tail_call) {
 		/* Some other program may have ended it. */
 		tn_emit_load_fuel(e);
+		tn_x86_mov_ri(e->b, R11, (uintptr_t)e->prog);
+		tn_x86_store(e->b, 8, tn_x86_at(REG_EX, offsetof(struct tn_exec, prog)), R11);
 		tn_emit_test_abort(e);
 	}
 }
@@ -117,16 +119,26 @@ static void call_helper(struct tn_emit *e, uint32_t i)
 	note_held(e, i);
 }
 
+/* tenon_abort() works from helpers that were declared so, and from no other. */
+static void allow_abort(struct tn_emit *e, const struct tn_host_helper *helper, int32_t value)
+{
+	if (helper->sig.flags & TN_SIG_MAY_ABORT)
+		tn_x86_store_i(e->b, 4, tn_x86_at(REG_EX, offsetof(struct tn_exec, can_abort)),
+			       value);
+}
+
 static void call_extern(struct tn_emit *e, uint32_t i)
 {
 	const struct tn_host_helper *helper = e->prog->externs[e->prog->insns[i].imm].helper;
 
 	tn_emit_save_fuel(e);
 	give_up_args(e, i, &helper->sig);
+	allow_abort(e, helper, 1);
 	if (tn_marshal_is_direct(helper))
 		tn_marshal_direct(e->b, helper);
 	else
 		tn_marshal_invoke(e->b, helper, REG_EX);
+	allow_abort(e, helper, 0);
 	tn_emit_load_fuel(e);
 	if (helper->sig.flags & (TN_SIG_MAY_ABORT | TN_SIG_CALLBACK) ||
 	    tn_emit_fact_flags(e, i) & TN_FACT_MAY_ABORT)

@@ -78,6 +78,12 @@ static uint32_t step(void)
 	return 1;
 }
 
+/* Not declared to abort: it does not. */
+static void stop_undeclared(void)
+{
+	tenon_abort(78);
+}
+
 static void put_and_step(struct conn *c)
 {
 	put(c);
@@ -114,6 +120,7 @@ static const struct {
 	{ 507, 0, "exchange", "acquire:conn(release:conn)", TENON_FN(exchange) },
 	{ 508, 0, "must_get", "acquire:conn(u32)", TENON_FN(must_get) },
 	{ 509, TENON_MAY_ABORT, "get_and_step", "acquire:conn(u32)", TENON_FN(get_and_step) },
+	{ 510, 0, "stop", "void()", TENON_FN(stop_undeclared) },
 };
 
 static struct tenon_runtime *rt;
@@ -447,6 +454,32 @@ static void other_releasers_count_too(void **state)
 			  SPIN("a", "r6") "r1 = r7\nr2 = 5\ncall 505\n" STEP SPIN("b", "r6") LEAVE);
 	ends_well(ENTER GET(1, "r8") RESERVE("r7") "if r7 == 0 goto out\n" SPIN(
 		"a", "r6") "r1 = r7\nr2 = 0\ncall 133\n" STEP "out:\n" PUT("r8") LEAVE);
+}
+
+#define STOP "call 510\n"
+
+/* Neither there nor at the next place where the program could end. */
+static void helper_that_was_not_declared_to_abort_does_not(void **state)
+{
+	static const char text[] = ENTER STOP GET(1, "r7") STOP STEP STOP
+		"r1 = r6\ncall sub\n" STOP
+		"r1 = 2\nr2 = func body ll\nr3 = 0\nr4 = 0\ncall 181\n" STEP PUT("r7") STOP LEAVE
+		"sub:\n" STOP LEAVE "body:\n" STOP LEAVE;
+	int engine;
+
+	(void)state;
+	for (engine = 0; engine < 2; engine++) {
+		struct tenon_object *obj = load_program(text, engine);
+
+		assert_int_equal(run_with(obj, 1, ENOUGH), TN_ABORT_NONE);
+		assert_int_equal(nr_steps, 2);
+		check_nothing_is_held(text, "undeclared", 0);
+		stop_at = 1;
+		assert_int_equal(run_with(obj, 1, ENOUGH), TN_ABORT_HOST);
+		check_nothing_is_held(text, "undeclared", 1);
+		stop_at = -1;
+		assert_ok(tenon_object_close(obj));
+	}
 }
 
 static void newest_goes_first(void **state)
@@ -803,6 +836,7 @@ int main(void)
 		TEST(releaser_that_aborts_has_released),
 		TEST(acquirer_that_aborts_hands_out_nothing),
 		TEST(other_releasers_count_too),
+		TEST(helper_that_was_not_declared_to_abort_does_not),
 		TEST(newest_goes_first),
 		TEST(hook_chain_counts_and_cleans),
 		TEST(test_run_cleans_in_either_engine),
