@@ -10,6 +10,7 @@
  *   field NAME OFFSET SIZE region ACCESS END-OFFSET
  *   field NAME OFFSET SIZE mem ACCESS BYTES
  *   field NAME OFFSET SIZE handle ACCESS TYPE
+ *   struct NAME SIZE [BASE]                         a structure behind handles; its fields follow
  *   hook NAME CTX RULE FUEL FALLBACK [RET-MIN RET-MAX] [early-end RESULT DETACH-AFTER]
  *                                                   RULE: all, until-set, last
  *                                                   RESULT: fallback, last-good
@@ -140,6 +141,20 @@ static void add_ctx(struct text *t, const struct tn_ctx_type *type)
 		add_field(t, type, &type->fields[i]);
 }
 
+static void add_struct(struct text *t, const struct tn_ctx_type *type)
+{
+	uint32_t i;
+
+	add(t, "struct");
+	add_name(t, type->name);
+	add(t, " %u", type->size);
+	if (type->base)
+		add_name(t, type->base);
+	add(t, "\n");
+	for (i = 0; i < type->nr_fields; i++)
+		add_field(t, type, &type->fields[i]);
+}
+
 static void add_hook(struct text *t, const struct tn_hook *hook)
 {
 	add(t, "hook");
@@ -185,6 +200,8 @@ static void add_all(struct text *t, struct tenon_runtime *rt)
 	tn_lock(rt);
 	for (ctx = rt->ctx_types; ctx; ctx = ctx->next)
 		add_ctx(t, ctx->type);
+	for (ctx = rt->structs; ctx; ctx = ctx->next)
+		add_struct(t, ctx->type);
 	for (hook = rt->hooks; hook; hook = hook->next)
 		add_hook(t, hook);
 	for (helper = rt->helpers; helper; helper = helper->next)
@@ -250,8 +267,10 @@ struct reader {
 	char *words[MAX_WORDS];
 	uint32_t nr;
 
-	/* The context whose fields are being read; its names lie in the file's buffer. */
+	/* The context or structure whose fields are being read; names lie in the file's buffer. */
 	struct tenon_ctx_type ctx;
+	bool is_struct;
+	const char *base;
 	TN_VEC(struct tenon_field) fields;
 	/* Finished ones, for the hooks behind them. */
 	TN_VEC(struct tenon_ctx_type) ctxs;
@@ -384,6 +403,24 @@ static int expect_words(const struct reader *r, uint32_t nr)
 			   : refuse(r, "'%s' takes %u words, here are %u", r->words[0], nr, r->nr);
 }
 
+static int finish_struct(struct reader *r)
+{
+	struct tenon_struct_type type = {
+		.sz = sizeof(type),
+		.name = r->ctx.name,
+		.size = r->ctx.size,
+		.fields = r->ctx.fields,
+		.nr_fields = r->ctx.nr_fields,
+		.field_size = r->ctx.field_size,
+		.base = r->base,
+	};
+	int rc = place(r, tn_struct_register(r->rt, &type));
+
+	r->fields.nr = 0;
+	memset(&r->ctx, 0, sizeof(r->ctx));
+	return rc;
+}
+
 /* The context is complete: check it, and keep it for the hooks. Its fields move along. */
 static int finish_ctx(struct reader *r)
 {
@@ -395,6 +432,8 @@ static int finish_ctx(struct reader *r)
 		return 0;
 	r->ctx.fields = r->fields.v;
 	r->ctx.nr_fields = r->fields.nr;
+	if (r->is_struct)
+		return finish_struct(r);
 	rc = place(r, tn_ctx_type_register(r->rt, &r->ctx, &registered));
 	if (rc)
 		return rc;
@@ -412,8 +451,12 @@ static int on_ctx(struct reader *r)
 	uint64_t size = 0;
 	int rc = finish_ctx(r);
 
-	if (!rc)
+	r->is_struct = !strcmp(r->words[0], "struct");
+	r->base = NULL;
+	if (!rc && !(r->is_struct && r->nr == 4))
 		rc = expect_words(r, 3);
+	if (!rc && r->nr == 4)
+		rc = read_name(r, 3, &r->base);
 	if (!rc)
 		rc = read_u64(r, 2, 65536, &size);
 	if (!rc)
@@ -621,6 +664,7 @@ static int read_line(struct reader *r, char *line)
 		int (*fn)(struct reader *r);
 	} statements[] = {
 		{ "ctx", on_ctx },
+		{ "struct", on_ctx },
 		{ "field", on_field },
 		{ "hook", on_hook },
 		{ "helper", on_helper },

@@ -40,9 +40,6 @@ _Static_assert(sizeof(struct tenon_sk_buff) == sizeof(struct tn_skb_host) && SAM
 		       SAME_SKB(local_ip6) && SAME_SKB(remote_port) && SAME_SKB(gso_size),
 	       "the public socket buffer context is the rewriter's");
 
-#define MAX_CTX_BYTES  65536u
-#define MAX_CTX_FIELDS 4096u
-
 /* ---- Contexts ---- */
 
 static const struct tenon_ctx_type xdp_type = {
@@ -274,8 +271,8 @@ static int fill_type(struct tenon_runtime *rt, struct tn_ctx_type *type,
 	return rc ? rc : pair_fields(type, ends);
 }
 
-static int make_ctx_type(struct tenon_runtime *rt, const struct tenon_ctx_type *ctx,
-			 struct tn_ctx_type **out)
+int tn_ctx_type_make(struct tenon_runtime *rt, const struct tenon_ctx_type *ctx,
+		     struct tn_ctx_type **out)
 {
 	struct tn_ctx_type *type = tn_new(&rt->rt, struct tn_ctx_type);
 	/* By offset: where the field that starts there ends. Fields move when they are sorted. */
@@ -306,7 +303,7 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-static bool same_layout(const struct tn_ctx_type *a, const struct tn_ctx_type *b)
+bool tn_ctx_type_same_layout(const struct tn_ctx_type *a, const struct tn_ctx_type *b)
 {
 	uint32_t i;
 
@@ -335,7 +332,7 @@ static int intern_ctx_type(struct tenon_runtime *rt, struct tn_ctx_type *type,
 	while (*at && strcmp((*at)->type->name, type->name))
 		at = &(*at)->next;
 	e = *at;
-	if (e && same_layout(e->type, type)) {
+	if (e && tn_ctx_type_same_layout(e->type, type)) {
 		*out = e->type;
 	} else if (e) {
 		rc = tn_err(-EEXIST, "context '%s' is declared already, with another layout",
@@ -374,14 +371,14 @@ int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *
 		return rc;
 	if (!want.name || !want.name[0])
 		return tn_err(-EINVAL, "context type without a name");
-	if (want.size == 0 || want.size > MAX_CTX_BYTES)
+	if (want.size == 0 || want.size > TN_MAX_CTX_BYTES)
 		return tn_err(-EINVAL, "context '%s': %zu bytes, expected 1 to %u", want.name,
-			      want.size, MAX_CTX_BYTES);
-	if (want.nr_fields > MAX_CTX_FIELDS || (want.nr_fields && !want.fields) ||
+			      want.size, TN_MAX_CTX_BYTES);
+	if (want.nr_fields > TN_MAX_CTX_FIELDS || (want.nr_fields && !want.fields) ||
 	    (want.nr_fields && want.field_size < offsetof(struct tenon_field, end)))
 		return tn_err(-EINVAL, "context '%s': fields, nr_fields or field_size is wrong",
 			      want.name);
-	rc = make_ctx_type(rt, &want, &type);
+	rc = tn_ctx_type_make(rt, &want, &type);
 	return rc ? rc : intern_ctx_type(rt, type, out);
 }
 
@@ -621,15 +618,21 @@ const struct tn_prog_sig *tn_prog_sig_intern(struct tenon_runtime *rt,
 	return s;
 }
 
-void tn_host_types_fini(struct tenon_runtime *rt)
+static void free_types(struct tenon_runtime *rt, struct tn_ctx_entry **list)
 {
-	while (rt->ctx_types) {
-		struct tn_ctx_entry *e = rt->ctx_types;
+	while (*list) {
+		struct tn_ctx_entry *e = *list;
 
-		rt->ctx_types = e->next;
+		*list = e->next;
 		tn_ctx_type_free(&rt->rt, e->type);
 		tn_free(&rt->rt, e);
 	}
+}
+
+void tn_host_types_fini(struct tenon_runtime *rt)
+{
+	free_types(rt, &rt->ctx_types);
+	free_types(rt, &rt->structs);
 	while (rt->helpers) {
 		struct tn_helper_entry *e = rt->helpers;
 

@@ -11,6 +11,9 @@
 #include "vm/image.h"
 #include "vm/signature.h"
 
+#define TN_MAX_CTX_BYTES  65536u
+#define TN_MAX_CTX_FIELDS 4096u
+
 struct tn_ctx_entry {
 	struct tn_ctx_entry *next;
 	struct tn_ctx_type *type;
@@ -40,6 +43,13 @@ int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *
  * the field's name. Members that the host does not show, and structs of other names, pass. */
 int tn_ctx_type_check_btf(const struct tn_ctx_type *type, const struct tn_btf *btf);
 
+/* The same for a structure behind handles, whose base is declared already. */
+int tn_struct_register(struct tenon_runtime *rt, const struct tenon_struct_type *desc);
+/* NULL: no fields of such handles were declared. */
+const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *name);
+/* As tn_ctx_type_check_btf(), of all that are declared. */
+int tn_structs_check_btf(struct tenon_runtime *rt, const struct tn_btf *btf);
+
 /* Pointers that only a host can fill in; those to a packet's frame are not. */
 bool tn_ctx_has_pointers(const struct tn_ctx_type *type);
 
@@ -60,6 +70,11 @@ const struct tn_releaser *tn_host_releaser(struct tenon_runtime *rt, const char 
 const struct tn_prog_sig *tn_prog_sig_intern(struct tenon_runtime *rt,
 					     const struct tn_prog_sig *want);
 bool tn_prog_sig_same_ctx(const struct tn_prog_sig *a, const struct tn_prog_sig *b);
+
+/* host_type.c, for struct_type.c: the layout of `ctx`, checked. */
+int tn_ctx_type_make(struct tenon_runtime *rt, const struct tenon_ctx_type *ctx,
+		     struct tn_ctx_type **out);
+bool tn_ctx_type_same_layout(const struct tn_ctx_type *a, const struct tn_ctx_type *b);
 
 void tn_host_types_fini(struct tenon_runtime *rt);
 

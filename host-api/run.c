@@ -13,6 +13,7 @@
 #define HEADROOM  256u
 #define TAILROOM  320u
 #define MAX_FRAME (1u << 20)
+#define LOOPBACK  1u /* where the kernel's test runs arrive */
 
 struct frame {
 	unsigned char *buf; /* owned: the frame, or zeroes as the context */
@@ -50,6 +51,7 @@ static void fill_skb(struct tenon_sk_buff *skb, const struct tenon_test_run_opts
 	skb->len = (uint32_t)opts->data_in_size;
 	if (opts->data_in_size >= 14)
 		memcpy(&skb->protocol, (const char *)opts->data_in + 12, 2);
+	skb->ifindex = LOOPBACK;
 }
 
 static int make_frame(struct tn_rt *rt, const struct tn_prog *prog,
@@ -72,7 +74,9 @@ static int make_frame(struct tn_rt *rt, const struct tn_prog *prog,
 		return tn_err_nomem("frame");
 	memcpy(f->buf + HEADROOM, opts->data_in, opts->data_in_size);
 	set_pointers(f, opts->data_in_size);
-	if (!f->is_xdp && !opts->ctx)
+	if (f->is_xdp && !opts->ctx)
+		f->own.xdp.ingress_ifindex = LOOPBACK;
+	else if (!opts->ctx)
 		fill_skb(f->ctx, opts);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct tenon_runtime {
 	/* ---- under rt.lock ---- */
 	struct tn_hook *hooks;
 	struct tn_ctx_entry *ctx_types;
+	struct tn_ctx_entry *structs; /* behind handles */
 	struct tn_helper_entry *helpers;
 	struct tn_prog_sig *prog_sigs;
 	struct tenon_object *objects;

@@ -290,10 +290,15 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return check_handle(vf, c, i, arg);
 	case TN_ARG_STRUCT:
 		return check_fixed_mem(vf, i, arg->struct_size, "read as a struct by a call");
+	case TN_ARG_ITER_NEW: /* iter.c */
+	case TN_ARG_ITER:
+		return 0;
 	case TN_ARG_WMEM_FIXED:
 		return check_out(vf, c, i, arg->struct_size);
 	case TN_ARG_RINGBUF_RECORD:
 		return check_record(vf, c, i);
+	case TN_ARG_SPIN_LOCK:
+		return tn_check_lock_arg(vf, c, i);
 	}
 	return tn_reject(vf, E_UNSUPPORTED, -1, "argument %u of %s is of an unknown kind", i + 1,
 			 c->name);

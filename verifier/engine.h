@@ -45,6 +45,16 @@ struct tn_acquire {
 	const struct tn_releaser *how; /* NULL: nobody knows */
 };
 
+/* A call that makes an iterator, or asks one for its next element. */
+struct tn_iter_site {
+	uint32_t insn;
+	bool seen, is_new;
+	bool varies;   /* not always the same place of the own frame */
+	bool drained;  /* next: came here with a drained one */
+	int64_t off;   /* place in the frame */
+	uint64_t most; /* next: elements in the iterator's life */
+};
+
 /* States kept at an instruction. */
 struct tn_saved {
 	struct tn_saved *next;
@@ -59,7 +69,14 @@ struct tn_saved_list {
 };
 
 /* What is to be done when a state that was put away is taken up again. */
-enum tn_resume { TN_RESUME_AT, TN_RESUME_TAKEN, TN_RESUME_FALL, TN_RESUME_STOP, TN_RESUME_TAIL };
+enum tn_resume {
+	TN_RESUME_AT,
+	TN_RESUME_TAKEN,
+	TN_RESUME_FALL,
+	TN_RESUME_STOP,
+	TN_RESUME_TAIL,
+	TN_RESUME_NULL, /* the call gives NULL */
+};
 
 struct tn_pending {
 	struct tn_packed *state;
@@ -93,6 +110,8 @@ struct tn_vf {
 	uint32_t shifted_at;
 	struct tn_counters *counters;
 	TN_VEC(struct tn_callback_site) callbacks;
+	TN_VEC(struct tn_iter_site) iters;
+	bool iters_foreign; /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
 	TN_VEC(const char *) handle_names; /* one pointer per name */
 	uint32_t *frame_bytes; /* per subprogram */
@@ -173,6 +192,11 @@ int tn_stack_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg, uint64_t mi
 /* The bytes of the stack at a constant place, if they are known zero or a spilled constant. */
 bool tn_stack_const(struct tn_vf *vf, const struct tn_reg *base, uint32_t size, uint64_t *value);
 
+/* lock.c */
+int tn_lock_none_held(struct tn_vf *vf, const char *where);
+/* May the call at s.insn be made with the lock that is held? */
+int tn_lock_check_call(struct tn_vf *vf);
+
 /* map_value.c: what is special about maps and their values. */
 /* What a lookup in `map` gives: a value, or an inner map; with a name of its own where it matters
  * which one it is. */
@@ -183,6 +207,9 @@ int tn_load_map_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 /* Does [lo, hi + size) of a value leave out the fields that only helpers may touch? */
 int tn_check_special(struct tn_vf *vf, uint32_t regno, const struct tn_map *map, int64_t lo,
 		     int64_t hi, uint64_t size);
+
+/* The frame of r becomes deep enough for `size` bytes there, or it is refused. */
+int tn_stack_reserve(struct tn_vf *vf, uint32_t regno, uint32_t size);
 
 /* call.c */
 int tn_do_call(struct tn_vf *vf);

@@ -554,6 +554,8 @@ static int lddw_map(struct tn_vf *vf, const struct tn_insn *insn, struct tn_reg 
 	tn_reg_set_const(dst, (uint32_t)insn[1].imm);
 	dst->kind = TN_REG_VALUE;
 	dst->obj = map;
+	/* The first value, always: its name is the same wherever it is loaded. */
+	dst->inst = vf->senv.fixed_ids - vf->prog->nr_maps + index;
 	return 0;
 }
 

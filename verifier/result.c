@@ -85,6 +85,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 	case TN_RET_SCALAR:
 		tn_reg_set_scalar(out, result_range(c->sig->ret_ctype));
 		return 0;
+	case TN_RET_ITER_ELEM: /* iter.c */
 	case TN_RET_NOTHING_RETURNS:
 		tn_reg_set_unknown(out);
 		return 0;

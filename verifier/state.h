@@ -36,6 +36,16 @@ enum tn_reg_kind {
 	TN_REG_FUNC,   /* subprogram number `region` */
 	TN_REG_MEM,    /* `size` bytes of what `obj` names in words, never NULL. `frame`: gone when
 			* that frame is left, 0: stays. `ref`: gone with that reference */
+	/* Never in a register: what a callee keeps in the stack, see stack_object.h. */
+	TN_REG_ITER,   /* iterator of type name `obj`, `drained`; gives at most `v` elements */
+	TN_REG_DYNPTR, /* */
+};
+
+/* How a pointer stands to the reference in `ref`. All are gone when it is released. */
+enum tn_share {
+	TN_SHARE_OWN = 0, /* what was acquired; NULL means that there is nothing to release */
+	TN_SHARE_CAST,	  /* the same object as another type: may be released in its place */
+	TN_SHARE_PART,	  /* found in the object: may not */
 };
 
 struct tn_reg {
@@ -52,7 +62,10 @@ struct tn_reg {
 			uint32_t region;
 			const void *obj; /* borrowed: struct tn_map or handle name */
 			uint32_t size;
-			uint32_t spare32;
+			uint8_t share; /* enum tn_share */
+			uint8_t part; /* ITER, DYNPTR: which of its slots */
+			bool drained; /* ITER */
+			uint8_t spare8;
 		};
 		uint64_t what[3];
 	};

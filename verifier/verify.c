@@ -123,7 +123,8 @@ static int prepare_states(struct tn_vf *vf)
 	vf->senv.live = vf->live;
 	vf->senv.max_frames = TN_MIN(l->max_frames, TN_MAX_FRAMES);
 	vf->senv.max_slots = TN_MIN(l->frame_bytes, TN_MAX_FRAME_BYTES) / 8;
-	vf->senv.fixed_ids = 1 + 2 * vf->nr_regions;
+	/* Behind them: the names of the maps' first values, see lddw_map(). */
+	vf->senv.fixed_ids = 1 + 2 * vf->nr_regions + vf->prog->nr_maps;
 	vf->senv.regions = vf->regions;
 	vf->senv.pool.max_bytes = l->max_verifier_bytes;
 	err = tn_state_init(&vf->senv, &vf->s);
@@ -139,6 +140,7 @@ static void fini(struct tn_vf *vf)
 	tn_walk_free(vf);
 	tn_vec_free(vf->rt, &vf->pending);
 	tn_vec_free(vf->rt, &vf->callbacks);
+	tn_vec_free(vf->rt, &vf->iters);
 	tn_state_fini(&vf->senv, &vf->s);
 	tn_state_fini(&vf->senv, &vf->scratch);
 	tn_state_fini(&vf->senv, &vf->merged);
@@ -176,7 +178,8 @@ static int begin(struct tn_vf *vf)
 					    .unroll = s->unroll,
 					    .no_join = s->no_join };
 	}
-	vf->callbacks.nr = 0;
+	vf->callbacks.nr = vf->iters.nr = 0;
+	vf->iters_foreign = false;
 	vf->ret_seen = false;
 	vf->log.len = 0;
 	vf->senv.next_id = vf->senv.fixed_ids;

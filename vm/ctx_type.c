@@ -191,5 +191,6 @@ void tn_ctx_type_free(struct tn_rt *rt, struct tn_ctx_type *type)
 	}
 	tn_free(rt, type->fields);
 	tn_free(rt, type->name);
+	tn_free(rt, type->base);
 	tn_free(rt, type);
 }

@@ -167,6 +167,22 @@ static int parse_size(struct parser *p, struct tn_arg *arg, const char *at)
 	return 0;
 }
 
+/* ":TYPE" after out: a pointer to one number that the callee fills. */
+static int parse_out(struct parser *p, struct tn_arg *arg)
+{
+	const char *at = p->at;
+	enum tn_ctype ctype = take(p, ':') ? take_ctype(p) : TN_C_NR;
+
+	if (ctype == TN_C_NR || ctype == TN_C_VOID)
+		return refuse(p, at, "expected ':' and a number type after 'out'");
+	arg->kind = TN_ARG_WMEM_FIXED;
+	arg->ctype = TN_C_PTR;
+	arg->struct_size = ctypes[ctype].size;
+	arg->members[0] = (uint8_t)ctype;
+	arg->nr_members = 1;
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	uint8_t kind;
@@ -193,6 +209,10 @@ static int parse_arg(struct parser *p, struct tn_arg *arg)
 		return parse_handle(p, arg, false, true);
 	if (take_word(p, "acquire"))
 		return refuse(p, at, "'acquire' is for results");
+	if (take_word(p, "cast"))
+		return refuse(p, at, "'cast' is for results");
+	if (take_word(p, "out"))
+		return parse_out(p, arg);
 	if (take_word(p, "size"))
 		return parse_size(p, arg, at);
 	for (size_t i = 0; i < TN_ARRAY_SIZE(pointer_words); i++) {
@@ -276,9 +296,12 @@ static int parse_ret(struct parser *p)
 		return refuse(p, at, "a struct cannot be the result; pass wmem, size");
 	if (take_word(p, "acquire"))
 		sig->flags |= TN_SIG_ACQUIRE;
+	else if (take_word(p, "cast"))
+		sig->flags |= TN_SIG_CAST;
 	else if (!take_word(p, "handle")) {
 		if (nullable)
-			return refuse(p, p->at, "'?' goes with handle:NAME and acquire:NAME");
+			return refuse(p, p->at,
+				      "'?' goes with handle:NAME, acquire:NAME and cast:NAME");
 		ctype = take_ctype(p);
 		if (ctype == TN_C_NR)
 			return refuse(p, at, "'%.*s' is no result type", (int)peek_word(p), at);
@@ -291,6 +314,22 @@ static int parse_ret(struct parser *p)
 	if (nullable)
 		sig->flags |= TN_SIG_RET_NULLABLE;
 	return take_handle_name(p, sig->ret_handle);
+}
+
+/* A cast is of something, which it does not take away. */
+static int check_cast(const struct parser *p)
+{
+	const struct tn_sig *sig = p->sig;
+
+	if (!(sig->flags & TN_SIG_CAST))
+		return 0;
+	for (int i = 0; i < sig->nr_args; i++) {
+		if (sig->args[i].kind == TN_ARG_HANDLE)
+			return sig->args[i].release
+				       ? refuse(p, p->text, "what is cast may not be released")
+				       : 0;
+	}
+	return refuse(p, p->text, "'cast' needs an argument handle:NAME");
 }
 
 int tn_sig_parse(const char *text, struct tn_sig *out)
@@ -310,7 +349,7 @@ int tn_sig_parse(const char *text, struct tn_sig *out)
 	skip_blanks(&p);
 	if (*p.at)
 		return refuse(&p, p.at, "nothing may follow the ')'");
-	return 0;
+	return check_cast(&p);
 }
 
 /* ---- The other way ---- */
@@ -359,12 +398,15 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		[TN_ARG_FUNC] = "func",
 		[TN_ARG_STACK_OR_NULL] = "?stack",
 		[TN_ARG_RINGBUF_RECORD] = "record",
+		[TN_ARG_SPIN_LOCK] = "lock",
 	};
 
 	if (arg->kind == TN_ARG_SCALAR)
 		put(out, "%s", ctypes[arg->ctype].word);
 	else if (arg->kind == TN_ARG_STRUCT)
 		print_struct(out, arg);
+	else if (arg->kind == TN_ARG_WMEM_FIXED)
+		put(out, "out:%s", ctypes[arg->nr_members ? arg->members[0] : TN_C_I64].word);
 	else if (arg->kind == TN_ARG_HANDLE)
 		put(out, "%s%s:%s", arg->nullable ? "?" : "", arg->release ? "release" : "handle",
 		    arg->handle);
@@ -379,7 +421,10 @@ static void print_ret(struct printer *out, const struct tn_sig *sig)
 	if (sig->ret == TN_RET_SCALAR)
 		put(out, "%s", ctypes[sig->ret_ctype].word);
 	else if (sig->ret == TN_RET_HANDLE)
-		put(out, "%s%s:%s", nullable, sig->flags & TN_SIG_ACQUIRE ? "acquire" : "handle",
+		put(out, "%s%s:%s", nullable,
+		    sig->flags & TN_SIG_ACQUIRE ? "acquire"
+		    : sig->flags & TN_SIG_CAST	? "cast"
+						: "handle",
 		    sig->ret_handle);
 	else if (sig->ret == TN_RET_MAP_VALUE)
 		put(out, "?value");

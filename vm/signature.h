@@ -35,8 +35,11 @@ enum tn_arg_kind {
 	TN_ARG_STACK_OR_NULL, /* bpf_loop's callback context: any pointer to program memory or 0 */
 	TN_ARG_HANDLE,	      /* host pointer of type `handle` */
 	TN_ARG_STRUCT,	      /* pointer to `struct_size` readable bytes, passed to C by value */
+	TN_ARG_ITER_NEW,      /* `struct_size` bytes of the stack for a new iterator, type `handle` */
+	TN_ARG_ITER,	      /* an iterator of type `handle`; `release`: it is destroyed */
 	TN_ARG_WMEM_FIXED,    /* written by the callee in full: `struct_size` bytes, aligned to it */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
+	TN_ARG_SPIN_LOCK, /* the struct bpf_spin_lock of a map's value */
 };
 
 enum tn_ret_kind {
@@ -45,6 +48,7 @@ enum tn_ret_kind {
 	TN_RET_MAP_VALUE,	/* value of the map argument, or NULL */
 	TN_RET_RINGBUF_RECORD,	/* acquired, `CONST_SIZE` bytes, or NULL */
 	TN_RET_HANDLE,		/* host pointer of type `handle` */
+	TN_RET_ITER_ELEM,	/* element of the iterator argument, or NULL: then it is drained */
 	TN_RET_NOTHING_RETURNS, /* tail call: falls through only on a miss */
 };
 
@@ -94,6 +98,8 @@ enum tn_sig_flags { /* the low five are enum tenon_helper_flags */
 		    TN_SIG_RET_NULLABLE = 1 << 10,
 		    TN_SIG_VARIADIC = 1 << 11,
 		    TN_SIG_CALLBACK = 1 << 12, /* calls a FUNC argument */
+		    TN_SIG_CAST = 1 << 13,     /* the result is the first HANDLE argument, of
+						* another type; same address */
 };
 
 struct tn_sig {
