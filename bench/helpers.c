@@ -32,6 +32,22 @@ static int64_t by_value(struct pair pair)
 	return pair.x + pair.y;
 }
 
+static void *take(void)
+{
+	static int thing;
+
+	return &thing;
+}
+
+static void give(void *thing)
+{
+	__asm__ volatile("" : : "r"(thing));
+}
+
+static void stop(void)
+{
+}
+
 struct arg {
 	struct tenon_program *prog;
 	enum tenon_engine engine;
@@ -72,6 +88,8 @@ static void add_engine(struct tenon_object *obj, enum tenon_engine engine, const
 		{ "standard helper", "call_standard" },
 		{ "host function", "call_direct" },
 		{ "host, through libffi", "call_ffi" },
+		{ "take and give back", "call_take_give" },
+		{ "the same, noted", "call_take_give_noted" },
 	};
 	int base = NO_BASE;
 
@@ -101,9 +119,15 @@ void bench_helpers(const char *dir)
 	const struct tenon_hook_desc desc = { .sz = sizeof(desc),
 					      .name = "helpers",
 					      .ctx = &ctx_type };
+	const struct tenon_helper_opts may_stop = { .sz = sizeof(may_stop),
+						    .flags = TENON_MAY_ABORT };
 	struct tenon_object *obj;
 
 	if (tenon_hook_register(rt, &hook, &desc) ||
+	    tenon_runtime_add_helper(rt, "bench_take", "acquire:thing()", TENON_FN(take), NULL) ||
+	    tenon_runtime_add_helper(rt, "bench_give", "void(release:thing)", TENON_FN(give),
+				     NULL) ||
+	    tenon_runtime_add_helper(rt, "bench_stop", "void()", TENON_FN(stop), &may_stop) ||
 	    tenon_runtime_add_helper(rt, "bench_direct", "i64(u64, u32)", TENON_FN(direct), NULL) ||
 	    tenon_runtime_add_helper(rt, "bench_by_value", "i64({u32,u32})", TENON_FN(by_value),
 				     NULL))

@@ -52,6 +52,12 @@ void *tn_held_add(void *ptr, struct tn_exec *ex, const struct tn_releaser *how)
 	return ptr;
 }
 
+/* The releaser of a type is mostly what releases it. */
+static TN_ALWAYS_INLINE bool same_type(const char *a, const char *b)
+{
+	return tn_likely(a == b) || !strcmp(a, b);
+}
+
 /* What was acquired last is released first, mostly. */
 void tn_held_drop(void *ptr, struct tn_exec *ex, const char *type)
 {
@@ -61,10 +67,10 @@ void tn_held_drop(void *ptr, struct tn_exec *ex, const char *type)
 	if (tn_unlikely(!list))
 		return;
 	for (i = list->nr; i-- > 0;) {
-		if (list->v[i].ptr != ptr || strcmp(list->v[i].how->type, type) != 0)
+		if (list->v[i].ptr != ptr || !same_type(list->v[i].how->type, type))
 			continue;
-		list->nr--;
-		memmove(&list->v[i], &list->v[i + 1], (list->nr - i) * sizeof(list->v[0]));
+		for (list->nr--; i < list->nr; i++)
+			list->v[i] = list->v[i + 1];
 		return;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* CALLS calls a run of one callee: of Tenon's own, of the host directly, of the host through
- * libffi. */
+ * libffi; and a reference taken and given back. */
 #include <tenon/plugin.h>
 
 #define CALLS 64
@@ -15,6 +15,10 @@ struct pair {
 
 extern long bench_direct(__u64 a, __u32 b) __ksym;
 extern long bench_by_value(struct pair *pair) __ksym;
+struct thing;
+extern struct thing *bench_take(void) __ksym;
+extern void bench_give(struct thing *thing) __ksym;
+extern void bench_stop(void) __ksym;
 
 static __attribute__((noinline)) __u64 subprogram(__u64 a)
 {
@@ -42,5 +46,20 @@ RUN(call_subprogram, subprogram(i))
 RUN(call_standard, bpf_get_smp_processor_id())
 RUN(call_direct, bench_direct(sum, i))
 RUN(call_ffi, bench_by_value(&pair))
+/* A reference; and one that is held where the program may end, so that it is noted. */
+RUN(call_take_give, ({
+	    struct thing *thing = bench_take();
+	    bench_give(thing);
+	    if (ctx->b == 77)
+		    bench_stop();
+	    0;
+    }))
+RUN(call_take_give_noted, ({
+	    struct thing *thing = bench_take();
+	    if (ctx->b == 77)
+		    bench_stop();
+	    bench_give(thing);
+	    0;
+    }))
 
 char _license[] SEC("license") = "MIT";
