@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Arithmetic: numbers through verifier/scalar.h, pointers by addition and subtraction alone. */
 #include "verifier/engine.h"
+#include "verifier/mutant.h"
 
 /* Keeps the tie of *dst through dst + c, dst * c where the machine's arithmetic is exact modulo
  * 2^64. */
@@ -44,7 +45,7 @@ static void tie_result(struct tn_reg *out, const struct tn_reg *a, const struct 
 		return;
 	if (half && (op == TN_ADD || op == TN_SUB))
 		c = (uint64_t)(int64_t)(int32_t)c;
-	if (half && !half_is_exact(op, &a->v, c))
+	if (half && !half_is_exact(op, &a->v, c) && !TN_MUT(HALF_ADD_KEEPS_ID))
 		return;
 	switch (op) {
 	case TN_ADD:
@@ -90,6 +91,8 @@ static void scalar_op(struct tn_vf *vf, struct tn_reg *dst, const struct tn_reg 
 		tie_result(&out, &a, &src->v, op, half);
 	if (src != dst && op == TN_ADD && !out.id && tn_scalar_is_const(&a.v, NULL))
 		tie_result(&out, src, &a.v, op, half);
+	if (TN_MUT(SELF_ADD_KEEPS_ID) && src == dst && op == TN_ADD)
+		tie_add(&out, &a, 0);
 	if (tn_scalar_is_const(&out.v, NULL))
 		out.id = 0;
 	else if (a.id && !out.id && src != dst && shrinks(op, is_signed))
@@ -349,7 +352,7 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 		/* A number that the extension does not change stays tied. */
 		struct tn_scalar v = tn_scalar_sext(&src->v, (unsigned)insn->off, half, TN_W64);
 
-		if (src->v.umax < (uint64_t)1 << (insn->off - 1)) {
+		if (src->v.umax < (uint64_t)1 << (insn->off - 1) || TN_MUT(MOVSX_AS_MOV)) {
 			tn_reg_make_id(&vf->senv, src);
 			*dst = *src;
 		} else {
@@ -361,6 +364,8 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 	} else {
 		tn_reg_set_scalar(dst, tn_scalar_zext(&a.v, 32, TN_W64));
 		tn_learn_shrunk(vf, dst, &a);
+		if (TN_MUT(MOV32_AS_MOV))
+			*dst = a;
 	}
 	return 0;
 }

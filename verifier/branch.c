@@ -4,6 +4,7 @@
  * them, and the sizes of regions.
  */
 #include "verifier/engine.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 
@@ -184,7 +185,7 @@ static void spread_one(void *user, struct tn_reg *r)
 
 	if (r->id != from->id)
 		return;
-	if (r->scale == from->scale) {
+	if (r->scale == from->scale || TN_MUT(SPREAD_SCALE)) {
 		v = shifted(&from->v, 1, (uint64_t)r->delta - (uint64_t)from->delta);
 	} else if (from->scale == 1) {
 		v = shifted(&from->v, 1, 0 - (uint64_t)from->delta);
@@ -258,7 +259,8 @@ static uint32_t orders(const struct operands *o, bool taken, struct order out[2]
 		return 1;
 	case TN_JGT:
 	case TN_JSGT:
-		out[0] = taken ? (struct order){ o->b, o->a, 1 } : (struct order){ o->a, o->b, 0 };
+		out[0] = taken ? (struct order){ o->b, o->a, 1 }
+			       : (struct order){ o->a, o->b, TN_MUT(LENGTH_NOT_STRICT) };
 		return 1;
 	case TN_JGE:
 	case TN_JSGE:
@@ -348,7 +350,8 @@ static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
 		return taken == holds_for_equals(o->op);
 	if (o->a == o->b)
 		return true;
-	if (!tn_scalar_branch(o->op, o->half, taken, &o->a->v, &o->b->v, TN_W64))
+	if (!tn_scalar_branch(o->op, o->half && !TN_MUT(BRANCH_WIDTH), taken, &o->a->v, &o->b->v,
+			      TN_W64))
 		return false;
 	if (!tn_spread_scalar(vf, o->a) || (o->b != &o->imm && !tn_spread_scalar(vf, o->b)))
 		return false;
@@ -402,7 +405,7 @@ static void settle_one(void *user, struct tn_reg *r)
 {
 	const struct nulls *n = user;
 
-	if (r->nullable && r->null_id == n->id)
+	if (r->nullable && (r->null_id == n->id || TN_MUT(NULL_WRONG_ID)))
 		settle(r, n->null);
 }
 
@@ -470,6 +473,7 @@ static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 
 	if (!offset_is_plain(x) || (vf->ctx->is_packet && x->v.umax > MAX_PACKET_OFF))
 		return true;
+	k += TN_MUT(PACKET_OFF_BY_ONE);
 	if (tn_scalar_is_const(&x->v, &c)) {
 		if ((int64_t)c + k > 0 &&
 		    !tn_region_learn_min(vf->regions, &vf->s, g, c + (uint64_t)k))

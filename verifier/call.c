@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls: helpers and host functions by their signatures, subprograms, tail calls, exit. */
 #include "verifier/callee.h"
+#include "verifier/iter.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 
 void tn_call_clobber(struct tn_vf *vf)
 {
-	for (uint32_t r = TN_R0; r <= TN_R5; r++)
+	for (uint32_t r = TN_R0; r <= (TN_MUT(CALL_KEEPS_REGISTERS) ? TN_R0 : TN_R5); r++)
 		tn_reg_uninit(tn_vf_reg(vf, r));
 }
 
@@ -30,7 +32,8 @@ static void forget_region(void *user, struct tn_reg *r)
  * holds a reference. */
 static void invalidate_regions(struct tn_vf *vf)
 {
-	tn_state_each_reg(&vf->s, forget_region, vf);
+	if (!TN_MUT(PACKET_NOT_INVALIDATED))
+		tn_state_each_reg(&vf->s, forget_region, vf);
 	tn_regions_reset(vf->regions, &vf->s);
 }
 
@@ -125,6 +128,8 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 	tn_note_cost(vf, c);
 	if (c->sig->flags & TN_SIG_CALLBACK)
 		return tn_do_callback(vf, c);
+	if (tn_iter_call(c))
+		return tn_do_iter(vf, c);
 	if (c->id == TN_HELPER_tail_call) {
 		err = do_tail_call(vf);
 		if (err)
@@ -139,7 +144,12 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 		tn_ref_note_held(vf, true);
 		tn_call_note_abort(vf);
 	}
-	err = tn_call_result(vf, c, &out);
+	if (c->id == TN_HELPER_spin_lock)
+		err = tn_lock_take(vf);
+	else if (c->id == TN_HELPER_spin_unlock)
+		err = tn_lock_release(vf);
+	if (!err)
+		err = tn_call_result(vf, c, &out);
 	if (err)
 		return err;
 	tn_call_clobber(vf);
@@ -182,11 +192,12 @@ static int call_extern(struct tn_vf *vf, uint32_t index)
 	if (index >= vf->prog->nr_externs)
 		return tn_reject(vf, E_CALL, -1, "extern number %u does not exist", index);
 	e = &vf->prog->externs[index];
-	if (!e->helper)
-		return tn_reject(
-			vf, E_CALL, -1,
-			"'%s' is not provided by the host; test its address before calling it",
-			e->name);
+	if (!e->helper) {
+		tn_reject(vf, E_CALL, -1, "'%s' is not provided by this host", e->name);
+		return tn_advise(vf, "ask for it first, `if (%s) ...`, and do without where it is "
+				     "missing",
+				 e->name);
+	}
 	return call_host(vf, e->helper);
 }
 
@@ -216,7 +227,11 @@ static int call_local(struct tn_vf *vf)
 int tn_do_call(struct tn_vf *vf)
 {
 	const struct tn_insn *insn = tn_vf_insn(vf);
+	int err;
 
+	err = tn_lock_check_call(vf);
+	if (err)
+		return err;
 	tn_ref_note_held(vf, false);
 	switch (insn->src) {
 	case TN_CALL_LOCAL:
@@ -242,7 +257,9 @@ static int exit_main(struct tn_vf *vf)
 	if (!tn_as_number(vf, r0))
 		return tn_reject(vf, E_LEAK, TN_R0, "the program would return an address: r0 is %s",
 				 tn_reg_words(vf, r0));
-	err = tn_ref_none_held(vf, "at exit");
+	err = TN_MUT(LEAK_AT_EXIT) ? 0 : tn_ref_none_held(vf, "at exit");
+	if (!err)
+		err = tn_lock_none_held(vf, "at exit");
 	if (err)
 		return err;
 	if (vf->env->ret_checked &&
@@ -253,7 +270,8 @@ static int exit_main(struct tn_vf *vf)
 				 (long long)vf->env->ret_max);
 	}
 	vf->ret_min = vf->ret_seen ? TN_MIN(vf->ret_min, r0->v.smin) : r0->v.smin;
-	vf->ret_max = vf->ret_seen ? TN_MAX(vf->ret_max, r0->v.smax) : r0->v.smax;
+	if (!vf->ret_seen || !TN_MUT(RETURN_RANGE))
+		vf->ret_max = vf->ret_seen ? TN_MAX(vf->ret_max, r0->v.smax) : r0->v.smax;
 	vf->ret_seen = true;
 	vf->ended = true;
 	return 0;
@@ -271,6 +289,8 @@ static int exit_callback(struct tn_vf *vf)
 				 "a callback returns 0 to go on or 1 to stop, this one %s",
 				 tn_scalar_words(vf, &f->r[TN_R0].v));
 	err = tn_ref_none_of_callback(vf);
+	if (!err)
+		err = tn_lock_none_held(vf, "when a callback returns");
 	if (err)
 		return err;
 	vf->s.nr_frames--;
@@ -298,7 +318,8 @@ int tn_do_exit(struct tn_vf *vf)
 		return exit_main(vf);
 	if (f->callback)
 		return exit_callback(vf);
-	if (f->r[TN_R0].kind == TN_REG_STACK && f->r[TN_R0].frame + 1u == vf->s.nr_frames)
+	if ((f->r[TN_R0].kind == TN_REG_STACK || f->r[TN_R0].kind == TN_REG_MEM) &&
+	    f->r[TN_R0].frame + 1u == vf->s.nr_frames)
 		return tn_reject(vf, E_STACK, TN_R0,
 				 "the function returns a pointer to its own stack");
 	return_to_caller(vf, f->r[TN_R0]);
@@ -313,6 +334,16 @@ int tn_call_resume(struct tn_vf *vf, enum tn_resume how)
 		tn_state_top(&vf->s)->rounds = 0;
 		tn_call_clobber(vf);
 		tn_reg_set_unknown(tn_vf_reg(vf, TN_R0));
+		vf->s.insn++;
+		return 0;
+	}
+	if (how == TN_RESUME_NULL) {
+		int err = tn_iter_drain(vf);
+
+		if (err)
+			return err;
+		tn_call_clobber(vf);
+		tn_reg_set_const(tn_vf_reg(vf, TN_R0), 0);
 		vf->s.insn++;
 		return 0;
 	}

@@ -12,6 +12,7 @@
  * one that counts more, since all that it knows is a smaller number.
  */
 #include "verifier/callee.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +52,9 @@ static void set_args(struct tn_vf *vf, const struct tn_callee *c, uint64_t round
 		set_elem_args(vf, c, caller, r);
 		return;
 	}
-	tn_reg_set_scalar(&r[TN_R1], tn_scalar_range(0, rounds - 1, TN_W64));
+	tn_reg_set_scalar(
+		&r[TN_R1],
+		tn_scalar_range(0, rounds - 1 - (rounds > 1 && TN_MUT(CALLBACK_INDEX)), TN_W64));
 	r[TN_R2] = caller[TN_R3];
 }
 

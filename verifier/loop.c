@@ -13,6 +13,8 @@
  *times per entry. For c < 0 the same downwards. Calls clobber r0 to r5, and are writes of them.
  */
 #include "verifier/engine.h"
+#include "verifier/iter.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -72,10 +74,11 @@ static int64_t step_of(const struct tn_insn *insn, bool *half)
 	return op == TN_SUB ? -(int64_t)insn->imm : 0;
 }
 
-static bool in_every_round(const struct tn_structure *s, const struct tn_loop *l, uint32_t loop,
-			   uint32_t insn)
+bool tn_loop_every_round(const struct tn_structure *s, uint32_t loop, uint32_t insn)
 {
-	if (s->sites[insn].loop != loop)
+	const struct tn_loop *l = &s->loops[loop];
+
+	if (s->sites[insn].loop != loop || l->irreducible)
 		return false;
 	for (uint32_t i = 0; i < l->nr_backs; i++) {
 		uint32_t latch = s->back_edges[l->first_back + i].insn;
@@ -116,7 +119,7 @@ static void find_counters(const struct tn_structure *s, uint32_t loop, struct tn
 		if (writes[r] != 1)
 			continue;
 		step = step_of(&s->prog->insns[where[r]], &half);
-		if (!step || !in_every_round(s, l, loop, where[r]))
+		if (!step || !tn_loop_every_round(s, loop, where[r]))
 			continue;
 		c->v[c->nr++] = (struct counter){
 			.loop = loop, .reg = (uint8_t)r, .half = half, .step = step
@@ -190,7 +193,7 @@ static bool has_may_goto(const struct tn_structure *s, uint32_t loop)
 		uint32_t last = s->blocks[s->members[l->first_member + i]].end - 1;
 		const struct tn_insn *insn = &s->prog->insns[last];
 
-		if (insn->code == (TN_JMP | TN_JCOND) && in_every_round(s, l, loop, last) &&
+		if (insn->code == (TN_JMP | TN_JCOND) && tn_loop_every_round(s, loop, last) &&
 		    !tn_structure_loop_within(s, s->sites[s->sites[last].target].loop, loop))
 			return true;
 	}
@@ -218,7 +221,7 @@ static uint64_t trips_of(const struct counter *n)
 			return TN_TRIPS_UNKNOWN;
 		span = n->entry_max > n->back_min ? n->entry_max - n->back_min : 0;
 	}
-	return span / step + 1;
+	return span / step + !TN_MUT(TRIPS_OFF_BY_ONE);
 }
 
 static uint64_t loop_trips(const struct tn_counters *c, const struct tn_structure *s, uint32_t loop)
@@ -296,7 +299,7 @@ static void take_charges(struct tn_vf *vf, const struct tn_charges *c)
 	struct tn_facts *f = vf->facts;
 
 	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
-		f->insns[i].fuel = c->fuel[i];
+		f->insns[i].fuel = TN_MUT(FUEL_NOT_CHARGED) ? 0 : c->fuel[i];
 		if (c->fuel[i] && vf->seen[i].callback != TN_NONE)
 			f->insns[i].flags |= TN_FACT_FUEL_CALLBACK;
 	}
@@ -345,7 +348,7 @@ static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32
 
 	memset(&c, 0, sizeof(c));
 	for (uint32_t i = 0; !err && i < s->nr_loops; i++)
-		trips[i] = loop_trips(vf->counters, s, i);
+		trips[i] = TN_MIN(loop_trips(vf->counters, s, i), tn_iter_trips(vf, i));
 	for (uint32_t i = 0; !err && i < vf->prog->nr_insns; i++)
 		cost[i] = vf->seen[i].cost;
 	if (!err)

@@ -2,6 +2,7 @@
 /* Loads, stores and atomics: is the access inside, is it allowed, what does it give. */
 #include "verifier/engine.h"
 #include "verifier/trace.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static int check_fixed(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t s
 	int64_t lo, hi;
 
 	if (!offset_range(tn_vf_reg(vf, regno), off, &lo, &hi) || lo < 0 || size > total ||
-	    (uint64_t)hi > total - size)
+	    (uint64_t)hi > total - size + TN_MUT(VALUE_BOUND))
 		return refuse_bounds(vf, regno, off, size, total, write);
 	return 0;
 }
@@ -128,6 +129,35 @@ static int check_value(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t s
 	if (!err && map->nr_specials)
 		err = tn_check_special(vf, regno, map, r->v.smin + off, r->v.smax + off, size);
 	return err;
+}
+
+/* What is known about the address that offsets of *r count from: it stands `rest` bytes behind a
+ * multiple of `unit`. */
+static void base_alignment(const struct tn_vf *vf, const struct tn_reg *r, uint32_t *unit,
+			   uint32_t *rest)
+{
+	*unit = 8;
+	*rest = 0;
+	if (r->kind != TN_REG_REGION)
+		return;
+	*unit = vf->ctx->is_packet ? 4 : 1;
+	*rest = vf->ctx->is_packet ? 2 : 0;
+}
+
+int tn_check_alignment(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, regno);
+	struct tn_reg m;
+	uint32_t unit, rest;
+
+	if (!vf->env->strict_alignment || r->kind == TN_REG_STACK || r->kind == TN_REG_CTX)
+		return 0;
+	base_alignment(vf, r, &unit, &rest);
+	m = moved(r, off + rest);
+	if (size <= unit && !((m.v.t.value | m.v.t.mask) & (size - 1)))
+		return 0;
+	return tn_reject(vf, E_ALIGN, (int)regno, "a misaligned access of %u bytes at %s of %s",
+			 size, tn_offset_words(vf, r, off), tn_memory_words(vf, r));
 }
 
 int tn_check_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t size, bool write)
@@ -298,7 +328,7 @@ static int store_ctx(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t siz
 
 	if (err)
 		return err;
-	if (f->kind != TN_FIELD_SCALAR || !(f->access & TN_ACC_W))
+	if (!TN_MUT(CTX_WRITE) && (f->kind != TN_FIELD_SCALAR || !(f->access & TN_ACC_W)))
 		return tn_reject(vf, E_CTX, (int)regno,
 				 "field '%s' of the context may not be written", f->name);
 	return 0;
@@ -338,6 +368,8 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 		return sext ? tn_reject(vf, E_TYPE, (int)regno, "a sign-extending read of a map")
 			    : tn_load_map_field(vf, regno, off, size, out);
 	err = tn_check_bounds(vf, regno, off, size, false);
+	if (!err)
+		err = tn_check_alignment(vf, regno, off, size);
 	if (err)
 		return err;
 	if (load_constant(r, off, size, &c))
@@ -365,7 +397,7 @@ int tn_do_load(struct tn_vf *vf)
 		return err;
 	if (sext && tn_reg_is_pointer(&out))
 		return tn_reject(vf, E_LEAK, insn->src, "a sign-extending read of an address");
-	if (sext && out.v.umax >> (size * 8 - 1))
+	if (sext && out.v.umax >> (size * 8 - 1) && !TN_MUT(LOAD_SEXT_DROPPED))
 		tn_reg_set_scalar(&out, tn_scalar_sext(&out.v, size * 8, false, TN_W64));
 	*tn_vf_reg(vf, insn->dst) = out;
 	return 0;
@@ -518,7 +550,7 @@ int tn_do_atomic(struct tn_vf *vf)
 		err = touch_atomic(vf, insn->dst, insn->off, size, true, true);
 	if (err)
 		return err;
-	if (insn->imm & TN_FETCH) {
+	if (insn->imm & TN_FETCH && !TN_MUT(ATOMIC_FETCH)) {
 		uint32_t out = insn->imm == TN_CMPXCHG ? TN_R0 : insn->src;
 
 		err = tn_need_writable(vf, out);
@@ -555,7 +587,8 @@ static int lddw_map(struct tn_vf *vf, const struct tn_insn *insn, struct tn_reg 
 	dst->kind = TN_REG_VALUE;
 	dst->obj = map;
 	/* The first value, always: its name is the same wherever it is loaded. */
-	dst->inst = vf->senv.fixed_ids - vf->prog->nr_maps + index;
+	if (tn_map_special_of(map, TN_SPECIAL_LOCK))
+		dst->inst = vf->senv.fixed_ids - vf->prog->nr_maps + index;
 	return 0;
 }
 
@@ -624,6 +657,9 @@ int tn_do_ld_packet(struct tn_vf *vf)
 		if (err)
 			return err;
 	}
+	err = tn_lock_none_held(vf, "at a packet load, which may end the program");
+	if (err)
+		return err;
 	tn_ref_note_held(vf, true);
 	if (vf->env->ret_checked && (vf->env->ret_min > 0 || vf->env->ret_max < 0))
 		return tn_reject(
@@ -659,7 +695,9 @@ int tn_check_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, arg->reg);
 	uint64_t min = arg->size_reg ? arg->size_reg->v.umin : arg->size;
-	uint64_t max = arg->size_reg ? arg->size_reg->v.umax : arg->size;
+	uint64_t max = !arg->size_reg		? arg->size
+		       : TN_MUT(MEM_ARG_SMALLEST) ? arg->size_reg->v.umin
+						  : arg->size_reg->v.umax;
 	int err;
 
 	if (r->kind == TN_REG_SCALAR || r->kind == TN_REG_MAP)

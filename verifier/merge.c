@@ -8,6 +8,7 @@
  */
 #include "verifier/packed.h"
 #include "verifier/region.h"
+#include "verifier/mutant.h"
 
 #include <string.h>
 
@@ -106,7 +107,7 @@ static bool pair_ids(const struct tn_state_env *env, struct pairs *m, const stru
 	uint32_t id = UNIQUE;
 	uint64_t delta = 0, diff;
 
-	if (!p->id)
+	if (!p->id || TN_MUT(COVERS_IGNORES_IDS))
 		return true;
 	if (p->id < env->fixed_ids)
 		return s->id == p->id && s->scale == p->scale && s->delta == p->delta;
@@ -155,6 +156,14 @@ static bool pair_nulls(const struct tn_state_env *env, struct pairs *m, uint32_t
 	return pair_names(&m->nulls, p, s);
 }
 
+/* A fixed name will be given again later, and means the same then. */
+static bool pair_insts(const struct tn_state_env *env, struct pairs *m, uint32_t p, uint32_t s)
+{
+	if (p && p < env->fixed_ids && s != p)
+		return false;
+	return pair_names(&m->insts, p, s ? s : UNIQUE);
+}
+
 /* All names but the id of the value. */
 static bool names_cover(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
 			const struct tn_state *s, const struct tn_reg *pr, const struct tn_reg *sr)
@@ -162,7 +171,7 @@ static bool names_cover(const struct tn_state_env *env, struct pairs *m, const s
 	uint32_t null_id;
 
 	if (!same_ref(p->refs, s->refs, p->nr_refs, pr->ref, sr->ref) ||
-	    !pair_names(&m->insts, pr->inst, sr->inst ? sr->inst : UNIQUE))
+	    !pair_insts(env, m, pr->inst, sr->inst))
 		return false;
 	if (!pr->nullable)
 		return true;
@@ -298,7 +307,8 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 
 		*hint = i;
 		if (pr->place < TN_PLACE_SLOT) {
-			if (!reg_covers(env, m, p, s, &pr->reg, &f->r[pr->place]))
+			if (!(TN_MUT(COVERS_IGNORES_REGISTER) && pr->place == TN_R7) &&
+			    !reg_covers(env, m, p, s, &pr->reg, &f->r[pr->place]))
 				return false;
 			continue;
 		}
@@ -362,10 +372,11 @@ static bool facts_cover(const struct tn_state_env *env, const struct pairs *m,
 }
 
 /* Equal names of the lock's object and of a pointer are what permits to unlock. */
-static bool lock_covers(struct pairs *m, const struct tn_packed *p, const struct tn_state *s)
+static bool lock_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
+			const struct tn_state *s)
 {
 	return !p->locked || (!p->lock.inst == !s->lock.inst &&
-			      pair_names(&m->insts, p->lock.inst, s->lock.inst));
+			      pair_insts(env, m, p->lock.inst, s->lock.inst));
 }
 
 /* Who has run more rounds has fewer before it. */
@@ -383,7 +394,7 @@ bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
 	struct pairs m;
 
 	m.nr = m.nulls.nr = m.insts.nr = 0;
-	return tn_packed_same_shape(p, s) && rounds_cover(p, s) && lock_covers(&m, p, s) &&
+	return tn_packed_same_shape(p, s) && rounds_cover(p, s) && lock_covers(env, &m, p, s) &&
 	       regs_cover(env, &m, p, s, hint) && regions_cover(p, s) && facts_cover(env, &m, p, s);
 }
 
@@ -429,6 +440,10 @@ static uint32_t merge_id(struct merge *m, const struct tn_reg *a, const struct t
 	uint64_t da, db;
 
 	*scale = a->id ? a->scale : b->id ? b->scale : 1;
+	if (TN_MUT(JOIN_KEEPS_TIES) && b->id) {
+		*delta = b->delta;
+		return b->id;
+	}
 	if (!as_expr(a, *scale, &ia, &da) || !as_expr(b, *scale, &ib, &db))
 		return 0;
 	*delta = (int64_t)da;
@@ -509,6 +524,8 @@ static uint32_t merge_name(struct merge *m, struct new_names *n, uint32_t a, uin
 {
 	if (!a || !b)
 		return 0;
+	if (a == b && a < m->env->fixed_ids)
+		return a;
 	for (uint32_t i = 0; i < n->nr; i++)
 		if (n->v[i].a == a && n->v[i].b == b)
 			return n->v[i].id;
@@ -641,12 +658,13 @@ static bool merge_frame(struct merge *m, uint32_t i)
 	uint32_t nr = TN_MAX(a->nr_slots, b->nr_slots);
 
 	for (uint32_t r = 0; r < TN_R10; r++)
-		if (!merge_reg(m, &a->r[r], &b->r[r]))
+		if (!(TN_MUT(WIDEN_SKIPS_REGISTER) && r == TN_R7) &&
+		    !merge_reg(m, &a->r[r], &b->r[r]))
 			return false;
 	b->rounds = TN_MIN(a->rounds, b->rounds);
 	if (nr)
 		tn_frame_slot(b, nr - 1);
-	for (uint32_t j = 0; j < nr; j++) {
+	for (uint32_t j = TN_MUT(JOIN_FORGETS_SLOT); j < nr; j++) {
 		static const struct tn_slot empty;
 
 		if (!merge_slot(m, j < a->nr_slots ? &a->slots[j] : &empty, &b->slots[j]))

@@ -20,6 +20,7 @@
  */
 #include "verifier/engine.h"
 #include "verifier/trace.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -118,6 +119,8 @@ void tn_ref_drop(struct tn_vf *vf, uint32_t ref)
 	struct kill k = { vf, ref };
 
 	forget(vf, ref);
+	if (TN_MUT(RELEASED_TWICE))
+		return;
 	/* What was made from it is none either. */
 	tn_state_each_reg(&vf->s, kill_one, &k);
 }
@@ -145,7 +148,9 @@ int tn_ref_release(struct tn_vf *vf, uint32_t ref)
 		if (vf->s.refs[i].id == ref)
 			held = &vf->s.refs[i];
 	if (!held)
-		return tn_reject(vf, E_REFERENCE, -1, "the reference was released already");
+		return TN_MUT(RELEASED_TWICE) ? 0
+					      : tn_reject(vf, E_REFERENCE, -1,
+							  "the reference was released already");
 	/* The next round would not have it any more. */
 	if (held->depth != callback_depth(&vf->s))
 		return tn_reject(vf, E_REFERENCE, -1,

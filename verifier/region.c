@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions of the context and what is known about their sizes; region.h has the argument. */
 #include "verifier/region.h"
+#include "verifier/mutant.h"
 
 static bool is_region_kind(uint8_t kind)
 {
@@ -52,10 +53,11 @@ int tn_regions_find(const struct tn_ctx_type *type, struct tn_region *out)
 void tn_regions_reset(const struct tn_region *regions, struct tn_state *s)
 {
 	for (uint32_t i = 0; i < s->nr_regions; i++) {
-		s->regions[i].len = tn_scalar_range(0, regions[i].max_len, TN_W64);
+		if (!TN_MUT(LENGTH_NOT_RESET) || !s->regions[i].len.umax)
+			s->regions[i].len = tn_scalar_range(0, regions[i].max_len, TN_W64);
 		s->regions[i].null = TN_NULL_UNKNOWN;
 	}
-	s->nr_facts = 0;
+	s->nr_facts = TN_MUT(FACTS_NOT_RESET) ? s->nr_facts : 0;
 }
 
 uint64_t tn_region_min_bytes(const struct tn_region *regions, const struct tn_state *s,

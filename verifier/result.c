@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a call gives back, and what it costs. */
 #include "verifier/callee.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
 	uint64_t key;
 
 	return (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
-	       const_key(vf, c, &key) && key < c->map->max_entries;
+	       const_key(vf, c, &key) && key < c->map->max_entries + TN_MUT(KEY_OFF_BY_ONE);
 }
 
 static const struct tn_releaser *releaser_of(struct tn_vf *vf, const struct tn_reg *r)

@@ -7,6 +7,7 @@
  * and their number is bounded, which is what makes tn_scalar_widen() end.
  */
 #include "verifier/scalar_num.h"
+#include "verifier/mutant.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -138,6 +139,8 @@ static bool exchange_signs(struct tn_num *n, unsigned w)
 
 	if (!plus && !minus)
 		return false;
+	if (TN_MUT(SYNC_SIGNS) && plus && minus)
+		minus = false;
 	n->umin = plus ? plus_min : minus_min;
 	n->umax = minus ? minus_max : plus_max;
 	n->smin = minus ? tn_sign_extend(minus_min, w) : (int64_t)plus_min;

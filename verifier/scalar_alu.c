@@ -5,6 +5,7 @@
  * depends on the low halves of the operands alone.
  */
 #include "verifier/scalar_num.h"
+#include "verifier/mutant.h"
 
 #include "vm/insn.h"
 
@@ -191,7 +192,8 @@ static void mul_ranges(const struct tn_num *a, const struct tn_num *b, unsigned 
 	int64_t min = INT64_MAX, max = INT64_MIN;
 	uint64_t top;
 
-	if (!__builtin_mul_overflow(a->umax, b->umax, &top) && top <= tn_ones(w))
+	if ((!__builtin_mul_overflow(a->umax, b->umax, &top) && top <= tn_ones(w)) ||
+	    TN_MUT(MUL_OVERFLOW))
 		tn_num_clip_u(r, a->umin * b->umin, top);
 	for (unsigned i = 0; i < 4; i++) {
 		int64_t product;
@@ -229,13 +231,14 @@ static void and_ranges(const struct tn_num *a, const struct tn_num *b, unsigned 
 	if (sum < a->umin || sum > tn_ones(w))
 		tn_num_clip_u(r, sum - tn_ones(w), UINT64_MAX);
 	tn_num_clip_u(r, 0, TN_MIN(a->umax, b->umax));
-	tn_num_clip_s(r, INT64_MIN, TN_MAX(a->smax, b->smax));
+	tn_num_clip_s(r, INT64_MIN,
+		      TN_MUT(AND_SIGNED) ? TN_MIN(a->smax, b->smax) : TN_MAX(a->smax, b->smax));
 	clip_to_signed_bits(a, b, r);
 }
 
 static void or_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
 {
-	uint64_t sum = tn_span_add(a->umax, b->umax);
+	uint64_t sum = TN_MUT(OR_BOUNDS) ? TN_MAX(a->umax, b->umax) : tn_span_add(a->umax, b->umax);
 
 	tn_num_clip_u(r, TN_MAX(a->umin, b->umin), TN_MIN(sum, tn_ones(w)));
 	tn_num_clip_s(r, TN_MIN(a->smin, b->smin), INT64_MAX);
@@ -282,7 +285,7 @@ static void udiv_ranges(const struct tn_num *a, const struct tn_num *b, struct t
 
 static void umod_ranges(const struct tn_num *a, const struct tn_num *b, struct tn_num *r)
 {
-	if (b->umin == 0) {
+	if (b->umin == 0 && !TN_MUT(MOD_ZERO)) {
 		/* The remainder is at most the dividend; so is the dividend itself. */
 		tn_num_clip_u(r, 0, a->umax);
 		return;
@@ -316,7 +319,7 @@ static void sdiv_ranges(const struct tn_num *a, const struct tn_num *b, unsigned
 	int64_t low = INT64_MAX, high = INT64_MIN;
 
 	/* The smallest number divided by -1 is itself: it wraps. */
-	if (a->smin == tn_smin_of(w) && b->smin <= -1 && b->smax >= -1)
+	if (a->smin == tn_smin_of(w) && b->smin <= -1 && b->smax >= -1 && !TN_MUT(SDIV_OVERFLOW))
 		return;
 	if (b->smin <= 0 && b->smax >= 0)
 		low = high = 0;
@@ -329,7 +332,7 @@ static void sdiv_ranges(const struct tn_num *a, const struct tn_num *b, unsigned
  * dividend, both without their signs. */
 static void smod_ranges(const struct tn_num *a, const struct tn_num *b, struct tn_num *r)
 {
-	int64_t low = TN_MIN(a->smin, 0), high = TN_MAX(a->smax, 0);
+	int64_t low = TN_MUT(SMOD_SIGN) ? 0 : TN_MIN(a->smin, 0), high = TN_MAX(a->smax, 0);
 
 	if (b->smin > 0 || b->smax < 0) {
 		/* -1 - smin is the magnitude less one, and never overflows. */
@@ -373,7 +376,8 @@ static void alu_ranges(unsigned op, bool is_signed, const struct tn_num *a, cons
 		lsh_ranges(a, by, w, r);
 		break;
 	case TN_RSH:
-		tn_num_clip_u(r, a->umin >> by->max, a->umax >> by->min);
+		tn_num_clip_u(r, a->umin >> (TN_MUT(SHIFT_BOUNDS) ? by->min : by->max),
+			      a->umax >> by->min);
 		break;
 	case TN_ARSH:
 		arsh_ranges(a, by, r);
@@ -421,7 +425,7 @@ static struct tn_num alu_low_half(unsigned op, const struct tn_scalar *a, const 
 struct tn_scalar tn_scalar_alu(unsigned op, bool is_signed, bool half, const struct tn_scalar *a,
 			       const struct tn_scalar *b, unsigned w)
 {
-	unsigned used = half ? w / 2 : w;
+	unsigned used = half && !TN_MUT(HALF_AS_FULL) ? w / 2 : w;
 	struct tn_num na = half ? tn_num_half(a, w) : tn_num_full(a);
 	struct tn_num nb = half ? tn_num_half(b, w) : tn_num_full(b);
 	struct amounts by;

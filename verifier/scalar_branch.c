@@ -5,6 +5,7 @@
  * other parts of the scalars learn from it by tn_scalar_sync().
  */
 #include "verifier/scalar_num.h"
+#include "verifier/mutant.h"
 
 #include "vm/insn.h"
 
@@ -102,6 +103,8 @@ static bool refine_unsigned(struct tn_num *a, struct tn_num *b, bool strict)
 {
 	if (strict && (b->umax == 0 || a->umin == UINT64_MAX))
 		return false;
+	if (TN_MUT(BRANCH_STRICT) && b->umax > 1)
+		a->umax = TN_MIN(a->umax, b->umax - 2 * strict);
 	a->umax = TN_MIN(a->umax, b->umax - strict);
 	b->umin = TN_MAX(b->umin, a->umin + strict);
 	return a->umin <= a->umax && b->umin <= b->umax;
@@ -132,6 +135,8 @@ static bool refine(enum relation rel, struct tn_num *a, struct tn_num *b, unsign
 		return refine_unsigned(a, b, rel == REL_ULT);
 	case REL_SLT:
 	case REL_SLE:
+		if (TN_MUT(BRANCH_SIGN))
+			return refine_unsigned(a, b, rel == REL_SLT);
 		return refine_signed(a, b, rel == REL_SLT);
 	}
 	return true;

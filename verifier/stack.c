@@ -3,7 +3,8 @@
  * Stack bytes. A register spilled whole comes back whole; everything else is bytes. Addresses never
  * turn into numbers: bytes of a torn address are poisoned.
  */
-#include "verifier/engine.h"
+#include "verifier/stack_object.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static void note_depth(struct tn_vf *vf, uint32_t subprog, int64_t off)
 
 static void zero_at_entry(struct tn_vf *vf, uint32_t subprog, uint32_t slot)
 {
-	vf->facts->subprogs[subprog].zero_slots[slot / 64] |= (uint64_t)1 << slot % 64;
+	vf->facts->subprogs[subprog].zero_slots[slot / 64] |= (uint64_t)!TN_MUT(ZERO_SLOTS)
+							      << slot % 64;
 }
 
 /* The frame that `base` points into, and the bounds of base + off; rejects what leaves it. */
@@ -39,9 +41,9 @@ static struct tn_frame *find_range(struct tn_vf *vf, const struct tn_reg *base, 
 	struct tn_frame *f = &vf->s.frames[base->frame];
 
 	if (smin < -2 * max || smax > 2 * max || off < -2 * max || off > 2 * max ||
-	    smin + off < -max || smax + off + (int64_t)size > 0 || size > (uint64_t)max) {
+	    smin + off < -max || smax + off + (int64_t)size > 8 * TN_MUT(STACK_BOUND) || size > (uint64_t)max) {
 		tn_reject(vf, E_STACK, (int)regno,
-			  "%s at %s from the end of the frame: the stack is [-%lld, 0)",
+			  "%s at %s of the stack, which has the offsets -%lld to -1",
 			  tn_bytes_words(vf, size), tn_offset_words(vf, base, off), (long long)max);
 		vf->diag.access = (struct tn_diag_access){ true, off, size, 0 };
 		return NULL;
@@ -57,6 +59,32 @@ static bool slot_is_address(const struct tn_slot *slot, uint32_t j)
 	return slot->b[j] == TN_BYTE_SPILL && tn_slot_is_address(slot);
 }
 
+/* Bytes [lo, hi) are read, or written: not those of a callee's object, unless it is one that nobody
+ * has to give back and it is overwritten; that tears it. */
+static int check_objects(struct tn_vf *vf, const struct tn_frame *f, uint32_t regno, int64_t lo,
+			 int64_t hi, bool write)
+{
+	for (uint32_t i = slot_of(hi - 1); lo < hi && i <= slot_of(lo) && i < f->nr_slots; i++) {
+		const struct tn_slot *slot = &f->slots[i];
+
+		if (!tn_reg_is_object(&slot->reg) || (write && !slot->reg.ref) ||
+		    !memchr(slot->b, TN_BYTE_SPILL, sizeof(slot->b)))
+			continue;
+		return tn_reject(vf, E_STACK, (int)regno,
+				 "the stack bytes at %lld belong to %s and may not be %s",
+				 -8 * ((long long)i + 1), tn_memory_words(vf, &slot->reg),
+				 write ? "overwritten" : "read");
+	}
+	return 0;
+}
+
+int tn_stack_reserve(struct tn_vf *vf, uint32_t regno, uint32_t size)
+{
+	int64_t lo, hi;
+
+	return find_range(vf, tn_vf_reg(vf, regno), regno, 0, size, &lo, &hi) ? 0 : -EACCES;
+}
+
 /* The spill that stands in exactly these bytes, or in more of which these are the low ones. */
 static bool load_spill(const struct tn_slot *slot, uint32_t first, uint32_t size,
 		       struct tn_reg *out)
@@ -67,13 +95,15 @@ static bool load_spill(const struct tn_slot *slot, uint32_t first, uint32_t size
 		return false;
 	while (first + n < 8 && slot->b[first + n] == TN_BYTE_SPILL)
 		n++;
-	if (n < size)
+	if (n < size && !TN_MUT(SPILL_READ_WIDE))
 		return false;
 	*out = slot->reg;
 	/* A number of which no bit is cut off stays tied; of an address the caller takes all or
 	 * nothing. */
-	if (size < 8 && !tn_slot_is_address(slot) && out->v.umax >> (size * 8))
+	if (size < 8 && !tn_slot_is_address(slot) && out->v.umax >> (size * 8)) {
 		tn_reg_set_scalar(out, tn_scalar_zext(&slot->reg.v, size * 8, TN_W64));
+		out->id = TN_MUT(SPILL_ID_KEPT) ? slot->reg.id : 0;
+	}
 	return true;
 }
 
@@ -116,7 +146,7 @@ int tn_stack_load(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, i
 	bool zero;
 	int err;
 
-	if (!f)
+	if (!f || check_objects(vf, f, regno, lo, hi, false))
 		return -EACCES;
 	if (hi - lo == (int64_t)size) {
 		if (lo % (int64_t)size)
@@ -183,7 +213,7 @@ static void store_exact(struct tn_frame *f, int64_t lo, uint32_t size, const str
 	}
 	memset(slot->b + first, TN_BYTE_SPILL, size);
 	slot->reg = *value;
-	if (size < 8 && value->v.umax >> (size * 8))
+	if (size < 8 && value->v.umax >> (size * 8) && !TN_MUT(SPILL_NARROW))
 		tn_reg_set_scalar(&slot->reg, tn_scalar_zext(&value->v, size * 8, TN_W64));
 }
 
@@ -202,6 +232,8 @@ static void clobber(struct tn_frame *f, int64_t lo, int64_t hi, bool surely, boo
 			slot->b[j] = zero ? TN_BYTE_ZERO : TN_BYTE_MISC;
 			continue;
 		}
+		if (TN_MUT(STACK_WRITE_FORGOTTEN))
+			continue;
 		tear(slot, j, 1);
 		if (slot->b[j] == TN_BYTE_ZERO && !zero)
 			slot->b[j] = TN_BYTE_MISC;
@@ -216,7 +248,7 @@ int tn_stack_store(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, 
 	struct tn_reg number = *value;
 	uint64_t c;
 
-	if (!f)
+	if (!f || check_objects(vf, f, regno, lo, hi, true))
 		return -EACCES;
 	/* Somewhere in the stack it can not be told from other bytes again. */
 	if (hi - lo != (int64_t)size && tn_as_number(vf, &number))
@@ -248,7 +280,7 @@ int tn_stack_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg, uint64_t mi
 	struct tn_frame *f = find_range(vf, base, arg->reg, 0, max, &lo, &hi);
 	bool zero, fixed;
 
-	if (!f)
+	if (!f || check_objects(vf, f, arg->reg, lo, hi, arg->written))
 		return -EACCES;
 	if (!arg->written)
 		return read_bytes(vf, f, arg->reg, lo, hi, &zero);

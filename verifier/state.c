@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The abstract machine's states: registers, frames, and putting states away. */
 #include "verifier/packed.h"
+#include "verifier/mutant.h"
 
 #include <string.h>
 
@@ -153,13 +154,14 @@ uint32_t tn_state_live_regs(const struct tn_state_env *env, const struct tn_stat
 	/* A callback's return comes back to the call with the arguments in r1 to r5. */
 	if (frame + 1 < s->nr_frames && !s->frames[frame + 1].callback)
 		live &= 0x3c0;
-	return live & 0x3ff;
+	return live & (TN_MUT(LIVE_REGISTERS) ? 0x1ff : 0x3ff);
 }
 
 bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s, uint32_t frame,
 			uint32_t slot)
 {
-	return tn_live_slot(env->live, live_insn(s, frame), slot) != 0;
+	return tn_live_slot(env->live, live_insn(s, frame), slot) != 0 &&
+	       !(TN_MUT(LIVE_STACK) && slot == 0);
 }
 
 static void count(const struct tn_state_env *env, const struct tn_state *s, uint32_t *regs,

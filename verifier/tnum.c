@@ -6,6 +6,7 @@
  * tightest result for addition and subtraction in a few operations.
  */
 #include "verifier/tnum.h"
+#include "verifier/mutant.h"
 
 static uint64_t ones(unsigned bits)
 {
@@ -110,7 +111,7 @@ struct tn_tnum tn_tnum_or(struct tn_tnum a, struct tn_tnum b)
 
 struct tn_tnum tn_tnum_xor(struct tn_tnum a, struct tn_tnum b)
 {
-	uint64_t mask = a.mask | b.mask;
+	uint64_t mask = TN_MUT(XOR_BITS) ? a.mask & b.mask : a.mask | b.mask;
 
 	return (struct tn_tnum){ (a.value ^ b.value) & ~mask, mask };
 }

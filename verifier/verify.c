@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "verifier/engine.h"
+#include "verifier/mutant.h"
 
 #define MAX_ATTEMPTS 8
 
@@ -280,7 +281,8 @@ static void fill_facts(struct tn_vf *vf)
 		struct tn_insn_fact *fact = &f->insns[i];
 
 		if (tn_insn_is_jump(insn) && !tn_insn_is_ja(insn)) {
-			if (!(s->flags & TN_SEEN_FALL) && s->flags & TN_SEEN_TAKEN)
+			if ((!(s->flags & TN_SEEN_FALL) || TN_MUT(BRANCH_FACT)) &&
+			    s->flags & TN_SEEN_TAKEN)
 				fact->flags |= TN_FACT_BRANCH_ALWAYS;
 			if (!(s->flags & TN_SEEN_TAKEN) && s->flags & TN_SEEN_FALL)
 				fact->flags |= TN_FACT_BRANCH_NEVER;
