@@ -35,11 +35,12 @@ struct tn_trail_arena {
 
 static int over_memory(struct tn_vf *vf)
 {
-	if (vf->senv.bytes <= vf->senv.max_bytes)
+	if (vf->senv.pool.bytes <= vf->senv.pool.max_bytes)
 		return -ENOMEM;
 	return tn_reject(vf, E_LIMIT, -1,
 			 "the verifier's memory limit of %llu bytes is met after %llu steps",
-			 (unsigned long long)vf->senv.max_bytes, (unsigned long long)vf->steps);
+			 (unsigned long long)vf->senv.pool.max_bytes,
+			 (unsigned long long)vf->steps);
 }
 
 int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
@@ -49,9 +50,7 @@ int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
 	if (!vf->trails || vf->trails->nr == TRAIL_CHUNK) {
 		struct tn_trail_arena *a;
 
-		vf->senv.bytes += sizeof(*a);
-		vf->senv.peak_bytes = TN_MAX(vf->senv.peak_bytes, vf->senv.bytes);
-		if (vf->senv.bytes > vf->senv.max_bytes)
+		if (!tn_pool_charge(&vf->senv.pool, sizeof(*a)))
 			return over_memory(vf);
 		a = tn_alloc(vf->rt, sizeof(*a));
 		if (!a)
@@ -66,13 +65,19 @@ int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
 	return 0;
 }
 
+static void free_saved(struct tn_vf *vf, struct tn_saved *s)
+{
+	tn_packed_free(&vf->senv, s->state);
+	tn_pool_put(vf->rt, &vf->senv.pool, s, sizeof(*s));
+}
+
 void tn_walk_free(struct tn_vf *vf)
 {
 	while (vf->trails) {
 		struct tn_trail_arena *a = vf->trails;
 
 		vf->trails = a->next;
-		vf->senv.bytes -= sizeof(*a);
+		vf->senv.pool.bytes -= sizeof(*a);
 		tn_free(vf->rt, a);
 	}
 	while (vf->pending.nr)
@@ -84,11 +89,11 @@ void tn_walk_free(struct tn_vf *vf)
 			struct tn_saved *s = list->first;
 
 			list->first = s->next;
-			tn_packed_free(&vf->senv, s->state);
-			tn_free(vf->rt, s);
+			free_saved(vf, s);
 		}
 		list->nr = list->nr_back = 0;
 	}
+	tn_pool_fini(vf->rt, &vf->senv.pool);
 }
 
 int tn_walk_push(struct tn_vf *vf, enum tn_resume how)
@@ -128,12 +133,12 @@ static bool arrives_back(const struct tn_vf *vf, uint32_t loop)
 	       tn_structure_loop_within(vf->structure, vf->structure->sites[vf->prev].loop, loop);
 }
 
-static bool is_covered(struct tn_vf *vf, const struct tn_saved_list *list)
+static bool is_covered(struct tn_vf *vf, struct tn_saved_list *list)
 {
 	uint32_t n = 0;
 
-	for (const struct tn_saved *s = list->first; s && n < COMPARE_STATES; s = s->next, n++)
-		if (tn_packed_covers(&vf->senv, s->state, &vf->s))
+	for (struct tn_saved *s = list->first; s && n < COMPARE_STATES; s = s->next, n++)
+		if (tn_packed_covers(&vf->senv, s->state, &vf->s, &s->hint))
 			return true;
 	return false;
 }
@@ -149,22 +154,22 @@ static void drop_oldest(struct tn_vf *vf, struct tn_saved_list *list)
 	*p = NULL;
 	list->nr--;
 	list->nr_back -= s->back;
-	tn_packed_free(&vf->senv, s->state);
-	tn_free(vf->rt, s);
+	free_saved(vf, s);
 }
 
 static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 {
-	struct tn_saved *s = tn_new(vf->rt, struct tn_saved);
+	struct tn_saved *s = tn_pool_get(vf->rt, &vf->senv.pool, sizeof(*s));
 
 	if (!s)
-		return -ENOMEM;
+		return over_memory(vf);
 	s->state = tn_state_pack(&vf->senv, &vf->s);
 	if (!s->state) {
-		tn_free(vf->rt, s);
+		tn_pool_put(vf->rt, &vf->senv.pool, s, sizeof(*s));
 		return over_memory(vf);
 	}
 	s->back = back;
+	s->hint = 0;
 	s->next = list->first;
 	list->first = s;
 	list->nr++;
@@ -256,8 +261,7 @@ static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn
 		*p = s->next;
 		list->nr--;
 		list->nr_back -= s->back;
-		tn_packed_free(&vf->senv, s->state);
-		tn_free(vf->rt, s);
+		free_saved(vf, s);
 		return tn_walk_trail(vf, which == BACK_STATES ? TN_TRAIL_WIDEN : TN_TRAIL_JOIN);
 	}
 	return 0;
@@ -449,8 +453,9 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 	case TN_RESUME_FALL:
 		return take_branch(vf, false);
 	case TN_RESUME_STOP:
+	case TN_RESUME_NULL:
 	case TN_RESUME_TAIL:
-		err = tn_walk_trail(vf, how == TN_RESUME_STOP ? TN_TRAIL_STOP : TN_TRAIL_TAIL);
+		err = tn_walk_trail(vf, how == TN_RESUME_TAIL ? TN_TRAIL_TAIL : TN_TRAIL_STOP);
 		return err ? err : tn_call_resume(vf, how);
 	default:
 		vf->prev = TN_NONE;
