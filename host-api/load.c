@@ -15,6 +15,7 @@
 #include "loader/object.h"
 #include "vm/helpers.h"
 #include "vm/interp.h"
+#include "vm/kfuncs.h"
 #include "vm/rewrite.h"
 
 /* ---- Contexts ---- */
@@ -89,6 +90,10 @@ static int resolve_extern(struct tenon_object *obj, struct tn_extern *ext, bool 
 {
 	if (ext->is_kconfig)
 		return 0;
+	if (ext->is_func && tn_kfunc_by_name(ext->name)) {
+		ext->value = 1;
+		return 0;
+	}
 	if (ext->is_func)
 		ext->helper = tn_host_helper_find(obj->rt, ext->name);
 	/* What `if (function)` sees: is it there. Programs learn no address of the host. */
@@ -143,10 +148,34 @@ static int add_numbered(struct tenon_object *obj, struct tn_prog *prog, bool ver
 	return 0;
 }
 
+/* Standard functions have numbers, as helpers do, and are called by them. */
+static void number_kfuncs(struct tn_prog *prog)
+{
+	for (uint32_t i = 0; i < prog->nr_insns; i++) {
+		struct tn_insn *insn = &prog->insns[i];
+		const struct tn_helper *kfunc;
+
+		if (tn_insn_is_lddw(insn)) {
+			i++;
+			continue;
+		}
+		if (insn->code != (TN_JMP | TN_CALL) || insn->src != TN_CALL_EXTERN ||
+		    (uint32_t)insn->imm >= prog->nr_externs)
+			continue;
+		kfunc = tn_kfunc_by_name(prog->externs[insn->imm].name);
+		if (!kfunc)
+			continue;
+		insn->src = TN_CALL_HELPER;
+		insn->imm = (int32_t)kfunc->id;
+	}
+}
+
 static int resolve_externs(struct tenon_object *obj, struct tn_prog *prog, bool verify_only)
 {
 	uint32_t i;
 	int rc = 0;
+
+	number_kfuncs(prog);
 
 	for (i = 0; i < prog->nr_externs && !rc; i++)
 		rc = resolve_extern(obj, &prog->externs[i], verify_only);
@@ -373,6 +402,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.fuel = program->fuel,
 		.termination_proved = obj->termination_proved,
 		.addresses_visible = obj->addresses_visible,
+		.strict_alignment = obj->strict_alignment,
 		.license = (enum tn_license_policy)obj->license,
 		.log_level = obj->log_level,
 		.helper_by_id = helper_by_id,

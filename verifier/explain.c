@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "verifier/engine.h"
+#include "verifier/trace.h"
 
 static const struct {
 	int code;
@@ -159,6 +160,12 @@ const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r)
 		break;
 	case TN_REG_RECORD:
 		snprintf(buf, n, "a ring buffer record of %u bytes", r->size);
+		break;
+	case TN_REG_ITER:
+		snprintf(buf, n, "an iterator of type %s", (const char *)r->obj);
+		break;
+	case TN_REG_DYNPTR:
+		snprintf(buf, n, "a dynptr");
 		break;
 	case TN_REG_MEM:
 		snprintf(buf, n, "%s (%u bytes)", (const char *)r->obj, r->size);
@@ -353,6 +360,8 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	bool accepted = vf->accepted;
 	char at[TN_ERR_PLACE_BYTES];
 
+	if (!accepted)
+		tn_cure_in_general(vf);
 	verdict->code = accepted ? 0 : d->code;
 	verdict->code_name = accepted ? NULL : tn_verr_name(d->code);
 	verdict->insn = accepted ? -1 : (int32_t)d->insn;

@@ -358,6 +358,7 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	switch (arg->kind) {
 	case TN_ARG_WMEM:
 	case TN_ARG_WMEM_FIXED:
+	case TN_ARG_ITER_NEW:
 	case TN_ARG_SCALAR:
 	case TN_ARG_SIZE:
 	case TN_ARG_SIZE_OR_ZERO:
@@ -371,6 +372,7 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	case TN_ARG_MAP_VALUE:
 		return map ? map->value_size : TN_MAX_FRAME_BYTES;
 	case TN_ARG_STRUCT:
+	case TN_ARG_ITER:
 		return arg->struct_size;
 	case TN_ARG_MEM:
 		size = n + 1 < TN_SIG_MAX_ARGS ? regs->r[TN_R1 + n + 1] : (struct held){ 0, 0 };

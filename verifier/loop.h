@@ -18,6 +18,9 @@ void tn_counters_reset(struct tn_counters *c);
 /* The walk arrives at a loop's head: from inside the loop or from outside. */
 void tn_counters_arrive(struct tn_counters *c, uint32_t loop, bool back, const struct tn_frame *f);
 
+/* Is the instruction executed in every round of the loop, once? Not by irreducible ones. */
+bool tn_loop_every_round(const struct tn_structure *s, uint32_t loop, uint32_t insn);
+
 /* After the walk: loops that can not end, fuel, frames; fills vf->facts. */
 int tn_loop_finish(struct tn_vf *vf);
 

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "vm/helpers.h"
+#include "vm/kfuncs.h"
 
 struct word {
 	const char *at;
@@ -236,6 +237,8 @@ static bool take_helper(struct match *m)
 	memcpy(name, word.at, word.len);
 	name[word.len] = 0;
 	helper = tn_helper_by_name(strncmp(name, "bpf_", 4) ? name : name + 4);
+	if (!helper)
+		helper = tn_kfunc_by_name(name);
 	if (!helper)
 		return false;
 	m->insn->imm = (int32_t)helper->id;

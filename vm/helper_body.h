@@ -22,6 +22,18 @@ TN_HELPER_BODY(extern, tn_helper_csum_diff);
 TN_HELPER_BODY(extern, tn_helper_probe_read);
 TN_HELPER_BODY(extern, tn_helper_probe_read_str);
 
+/* lock_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_spin_lock);
+TN_HELPER_BODY(extern, tn_helper_spin_unlock);
+
+/* iter.c */
+TN_HELPER_BODY(extern, tn_iter_num_new);
+TN_HELPER_BODY(extern, tn_iter_num_next);
+TN_HELPER_BODY(extern, tn_iter_num_destroy);
+TN_HELPER_BODY(extern, tn_iter_bits_new);
+TN_HELPER_BODY(extern, tn_iter_bits_next);
+TN_HELPER_BODY(extern, tn_iter_bits_destroy);
+
 /* text_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_strtol);
 TN_HELPER_BODY(extern, tn_helper_strtoul);

@@ -20,6 +20,7 @@
 #include "maps/map.h"
 #include "maps/ringbuf.h"
 #include "vm/helper_body.h"
+#include "vm/kfuncs.h"
 
 #define BODY(name) TN_HELPER_BODY(static, name)
 
@@ -371,6 +372,7 @@ BODY(for_each_map_elem)
 #define STR	      ARG(STR, PTR, )
 #define RECORD	      ARG(RINGBUF_RECORD, PTR, .release = true)
 #define FUNC	      ARG(FUNC, PTR, )
+#define LOCK	      ARG(SPIN_LOCK, PTR, )
 #define STACK_OR_NULL ARG(STACK_OR_NULL, PTR, .nullable = true)
 
 /* The first element makes the array of a helper without arguments valid C. */
@@ -400,6 +402,8 @@ static const uint8_t row_of[212] = {
 
 const struct tn_helper *tn_helper_by_id(uint32_t id)
 {
+	if (id >= TN_KFUNC_BASE)
+		return tn_kfunc_by_id(id);
 	if (id >= TN_ARRAY_SIZE(row_of) || !row_of[id])
 		return NULL;
 	return &helpers[row_of[id] - 1];

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of kfuncs.def. */
+#include "vm/kfuncs.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "vm/helper_body.h"
+
+#define RET_NONE .ret = TN_RET_VOID
+#define RET_INT	 .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32
+#define RET_ELEM .ret = TN_RET_ITER_ELEM, .ret_ctype = TN_C_PTR
+
+#define ARG(kind_, ctype_, ...)                                             \
+	{                                                                   \
+		.kind = TN_ARG_##kind_, .ctype = TN_C_##ctype_, __VA_ARGS__ \
+	}
+#define ANY		    ARG(ANY, U64, )
+#define I32		    ARG(SCALAR, I32, )
+#define U32		    ARG(SCALAR, U32, )
+#define NEW(name, size)	    ARG(ITER_NEW, PTR, .struct_size = (size), .handle = #name)
+#define NEXT(name, size)    ARG(ITER, PTR, .struct_size = (size), .handle = #name)
+#define DESTROY(name, size) ARG(ITER, PTR, .struct_size = (size), .handle = #name, .release = true)
+
+#define NR_ARGS(...) (sizeof((struct tn_arg[]){ { 0 }, __VA_ARGS__ }) / sizeof(struct tn_arg) - 1)
+
+static const struct tn_helper kfuncs[] = {
+#define TN_KFUNC(name_, fn_, ret_, flags_, ...)                              \
+	{ .id = TN_KFUNC_##name_,                                            \
+	  .name = #name_,                                                    \
+	  .full_name = "bpf_" #name_,                                        \
+	  .fn = fn_,                                                         \
+	  .sig = { ret_, .nr_args = NR_ARGS(__VA_ARGS__), .flags = (flags_), \
+		   .args = { __VA_ARGS__ } } },
+#include "vm/kfuncs.def"
+};
+
+const struct tn_helper *tn_kfunc_by_id(uint32_t id)
+{
+	uint32_t row = id - TN_KFUNC_BASE;
+
+	return row < TN_ARRAY_SIZE(kfuncs) ? &kfuncs[row] : NULL;
+}
+
+const struct tn_helper *tn_kfunc_by_name(const char *name)
+{
+	for (size_t i = 0; i < TN_ARRAY_SIZE(kfuncs); i++)
+		if (!strcmp(kfuncs[i].full_name, name))
+			return &kfuncs[i];
+	return NULL;
+}
