@@ -1,100 +1,260 @@
 /* SPDX-License-Identifier: MIT */
+/* The recorded states, and whether one of them contains the machine. */
 #include "verifier/embed.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "maps/map.h"
-#include "verifier/packed.h"
+#include "base/err.h"
 #include "verifier/region.h"
-#include "vm/disasm.h"
-#include "vm/helpers.h"
 
-#define FRAMES	    8
-#define FRAME_BYTES 512
-
-struct machine {
-	uint64_t r[FRAMES][TN_NR_REGS];
-	unsigned char stack[FRAMES][FRAME_BYTES];
-	uint32_t callsite[FRAMES];
-	bool callback[FRAMES];
-	uint64_t rounds[FRAMES]; /* done, of the callback in this frame */
-	uint32_t depth;
-	uint32_t insn;
+/* What a state says about one register, or about the bytes of a spilled one. */
+struct value {
+	uint8_t frame, reg; /* NO_REG: a slot */
+	uint8_t first, bytes;
+	uint16_t slot;
+	struct tn_reg is;
 };
 
-/* ---- States from the walk ---- */
+struct zeroes {
+	uint8_t frame;
+	uint8_t bytes; /* bit per byte */
+	uint16_t slot;
+};
 
-bool embed_init(struct embed *e, struct tn_prog *prog)
+#define NO_REG 0xff
+
+struct embed_state {
+	struct embed_state *next;
+	uint32_t nr_frames, nr_values, nr_zeroes, nr_regions, nr_facts, nr_refs;
+	uint32_t *callsites;
+	struct value *values;
+	struct zeroes *zeroes;
+	struct tn_region_state *regions;
+	struct tn_len_fact *facts;
+};
+
+/* ---- Recording ---- */
+
+static void *must_alloc(size_t bytes)
 {
-	static struct tn_region regions[TN_MAX_REGIONS];
+	void *p = calloc(1, bytes ? bytes : 1);
+
+	if (!p)
+		abort();
+	return p;
+}
+
+void embed_init(struct embed *e, struct tn_prog *prog)
+{
 	int nr;
 
 	memset(e, 0, sizeof(*e));
 	e->prog = prog;
-	e->senv.rt = prog->rt;
-	e->senv.max_frames = FRAMES;
-	e->senv.max_slots = FRAME_BYTES / 8;
-	e->max_steps = 2000;
-	e->first = tn_alloc_array(prog->rt, prog->nr_insns, sizeof(e->first[0]));
-	nr = prog->ctx_type ? tn_regions_find(prog->ctx_type, regions) : 0;
-	e->regions = regions;
+	e->max_steps = 200000;
+	e->code = must_alloc(prog->nr_insns * sizeof(e->code[0]));
+	e->facts = must_alloc(prog->nr_insns * sizeof(e->facts[0]));
+	e->states = must_alloc(prog->nr_insns * sizeof(e->states[0]));
+	memcpy(e->code, prog->insns, prog->nr_insns * sizeof(e->code[0]));
+	nr = prog->ctx_type ? tn_regions_find(prog->ctx_type, e->regions) : 0;
 	e->nr_regions = nr < 0 ? 0 : (uint32_t)nr;
-	return !tn_state_init(&e->senv, &e->s);
+	e->low = UINT64_MAX;
 }
 
 static void drop_states(struct embed *e)
 {
-	for (uint32_t i = 0; i < e->nr_states; i++)
-		tn_packed_free(&e->senv, e->states[i]);
+	for (uint32_t i = 0; i < e->prog->nr_insns; i++) {
+		while (e->states[i]) {
+			struct embed_state *s = e->states[i];
+
+			e->states[i] = s->next;
+			free(s);
+		}
+	}
 	e->nr_states = 0;
-	memset(e->first, 0, e->prog->nr_insns * sizeof(e->first[0]));
+	e->too_many = false;
 }
 
 void embed_fini(struct embed *e)
 {
 	drop_states(e);
-	tn_free(e->prog->rt, e->states);
-	tn_free(e->prog->rt, e->next);
-	tn_free(e->prog->rt, e->first);
-	tn_state_fini(&e->senv, &e->s);
+	free(e->states);
+	free(e->code);
+	free(e->facts);
+}
+
+/* The bytes of the slot that hold its register: false where they are not in one piece. */
+static bool spilled(const struct tn_slot *slot, uint8_t *first, uint8_t *bytes)
+{
+	uint8_t i = 0, n = 0;
+
+	while (i < 8 && slot->b[i] != TN_BYTE_SPILL)
+		i++;
+	*first = i;
+	while (i < 8 && slot->b[i] == TN_BYTE_SPILL) {
+		i++;
+		n++;
+	}
+	*bytes = n;
+	return n != 0;
+}
+
+/* First counts, then fills. */
+struct recording {
+	struct embed_state *s;
+	uint32_t nr_values, nr_zeroes;
+};
+
+static void record_value(struct recording *rec, const struct value *v)
+{
+	if (v->is.kind == TN_REG_UNINIT)
+		return;
+	if (rec->s)
+		rec->s->values[rec->nr_values] = *v;
+	rec->nr_values++;
+}
+
+static void record_slot(struct recording *rec, uint32_t frame, uint32_t i,
+			const struct tn_slot *slot)
+{
+	struct value v = { .frame = (uint8_t)frame, .reg = NO_REG, .slot = (uint16_t)i };
+	uint8_t zero = 0;
+
+	if (spilled(slot, &v.first, &v.bytes)) {
+		v.is = slot->reg;
+		record_value(rec, &v);
+	}
+	for (uint32_t j = 0; j < 8; j++)
+		zero |= (uint8_t)((slot->b[j] == TN_BYTE_ZERO) << j);
+	if (!zero)
+		return;
+	if (rec->s)
+		rec->s->zeroes[rec->nr_zeroes] = (struct zeroes){ (uint8_t)frame, zero,
+								  (uint16_t)i };
+	rec->nr_zeroes++;
+}
+
+static void record(struct recording *rec, const struct tn_state_env *senv, const struct tn_state *s)
+{
+	for (uint32_t i = 0; i < s->nr_frames; i++) {
+		const struct tn_frame *f = &s->frames[i];
+		uint32_t live = tn_state_live_regs(senv, s, i);
+
+		for (uint32_t r = 0; r < TN_R10; r++) {
+			struct value v = { .frame = (uint8_t)i, .reg = (uint8_t)r, .is = f->r[r] };
+
+			if (live >> r & 1)
+				record_value(rec, &v);
+		}
+		for (uint32_t j = 0; j < f->nr_slots; j++)
+			if (tn_state_live_slot(senv, s, i, j))
+				record_slot(rec, i, j, &f->slots[j]);
+	}
 }
 
 void embed_observe(void *user, struct tn_state_env *senv, const struct tn_state *s, bool fresh)
 {
 	struct embed *e = user;
-	uint64_t bytes = senv->bytes, peak = senv->peak_bytes;
+	struct recording rec = { 0 };
+	struct embed_state *n;
 
 	if (fresh) {
 		drop_states(e);
 		return;
 	}
-	if (e->nr_states == e->cap) {
-		uint32_t cap = e->cap ? e->cap * 2 : 256;
-
-		e->states = tn_realloc_array(e->prog->rt, e->states, cap, sizeof(e->states[0]));
-		e->next = tn_realloc_array(e->prog->rt, e->next, cap, sizeof(e->next[0]));
-		e->cap = cap;
+	if (e->nr_states == EMBED_MAX_STATES) {
+		e->too_many = true;
+		return;
 	}
-	e->states[e->nr_states] = tn_state_pack(senv, s);
-	if (e->states[e->nr_states]) {
-		e->next[e->nr_states] = e->first[s->insn];
-		e->first[s->insn] = ++e->nr_states;
-	}
-	senv->bytes = bytes;
-	senv->peak_bytes = peak;
+	record(&rec, senv, s);
+	n = must_alloc(sizeof(*n) + rec.nr_values * sizeof(n->values[0]) +
+		       s->nr_regions * sizeof(n->regions[0]) + s->nr_facts * sizeof(n->facts[0]) +
+		       s->nr_frames * sizeof(n->callsites[0]) +
+		       rec.nr_zeroes * sizeof(n->zeroes[0]));
+	n->nr_frames = s->nr_frames;
+	n->nr_values = rec.nr_values;
+	n->nr_zeroes = rec.nr_zeroes;
+	n->nr_regions = s->nr_regions;
+	n->nr_facts = s->nr_facts;
+	n->nr_refs = s->nr_refs;
+	/* Widest alignment first. */
+	n->values = (struct value *)(n + 1);
+	n->regions = (struct tn_region_state *)(n->values + n->nr_values);
+	n->facts = (struct tn_len_fact *)(n->regions + n->nr_regions);
+	n->callsites = (uint32_t *)(n->facts + n->nr_facts);
+	n->zeroes = (struct zeroes *)(n->callsites + n->nr_frames);
+	rec = (struct recording){ .s = n };
+	record(&rec, senv, s);
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		n->callsites[i] = s->frames[i].callsite;
+	memcpy(n->regions, s->regions, s->nr_regions * sizeof(n->regions[0]));
+	memcpy(n->facts, s->facts, s->nr_facts * sizeof(n->facts[0]));
+	n->next = e->states[s->insn];
+	e->states[s->insn] = n;
+	e->nr_states++;
 }
 
-void embed_area(struct embed *e, void *base, uint64_t size, bool writable)
+bool embed_accepted(struct embed *e)
 {
-	if (e->nr_areas < EMBED_MAX_AREAS)
-		e->areas[e->nr_areas++] = (struct embed_area){ base, size, writable };
+	memcpy(e->facts, e->prog->facts->insns, e->prog->nr_insns * sizeof(e->facts[0]));
+	return !e->too_many;
 }
 
-/* ---- Does a state contain the machine? ---- */
+/* ---- Memory ---- */
 
-static uint64_t field_at(const struct embed *e, uint32_t field)
+void embed_area_add(struct embed *e, const struct embed_area *area)
+{
+	struct embed_area *a = NULL;
+
+	for (uint32_t i = 0; i < e->nr_areas && !a; i++)
+		if (e->areas[i].base == area->base && e->areas[i].obj == area->obj)
+			a = &e->areas[i];
+	if (!a && e->nr_areas == EMBED_MAX_AREAS)
+		abort();
+	if (!a)
+		a = &e->areas[e->nr_areas++];
+	*a = *area;
+	e->low = TN_MIN(e->low, area->base);
+	e->high = TN_MAX(e->high, area->base + area->size);
+}
+
+void embed_area_drop(struct embed *e, uint64_t base)
+{
+	for (uint32_t i = 0; i < e->nr_areas; i++)
+		if (e->areas[i].base == base)
+			e->areas[i--] = e->areas[--e->nr_areas];
+}
+
+void embed_area_map(struct embed *e, const struct tn_map *map)
+{
+	embed_area_add(e,
+		       &(struct embed_area){ .base = (uintptr_t)map->values,
+					     .size = (uint64_t)map->max_entries * map->value_stride,
+					     .stride = map->value_stride,
+					     .each = map->value_size,
+					     .readable = !(map->flags & TN_MAP_F_WRONLY_PROG),
+					     .writable = !(map->flags & TN_MAP_F_RDONLY_PROG) &&
+							 !map->const_for_programs,
+					     .obj = map });
+}
+
+bool embed_is_address(const struct embed *e, uint64_t value)
+{
+	if (e->visible)
+		return false;
+	for (uint32_t i = 0; i < e->nr_frames; i++)
+		if (value - (e->frames[i].top - e->frames[i].bytes) < e->frames[i].bytes)
+			return true;
+	if (value < e->low || value >= e->high)
+		return false;
+	for (uint32_t i = 0; i < e->nr_areas; i++)
+		if (value - e->areas[i].base < e->areas[i].size)
+			return true;
+	return false;
+}
+
+uint64_t embed_field(const struct embed *e, uint32_t field)
 {
 	const struct tn_field *f = &e->prog->ctx_type->fields[field];
 	uint64_t v = 0;
@@ -103,585 +263,288 @@ static uint64_t field_at(const struct embed *e, uint32_t field)
 	return v;
 }
 
-static bool in_value(const struct tn_reg *r, uint64_t value)
+/* ---- Does a state contain the machine? ---- */
+
+/* What is said about numbers of one id, nullable pointers of one id, objects of one name. */
+struct tie {
+	uint32_t id;
+	uint64_t scale, base;
+};
+
+struct ties {
+	struct tie v[96], nulls[32], objects[32];
+	uint32_t nr, nr_nulls, nr_objects;
+};
+
+static bool agree(struct tie *v, uint32_t *nr, uint32_t max, uint32_t id, uint64_t scale,
+		  uint64_t base)
 {
-	const struct tn_map *map = r->obj;
-
-	if (map->values)
-		for (uint32_t i = 0; i < map->max_entries; i++) {
-			uint64_t base = (uintptr_t)map->values + (uint64_t)i * map->value_stride;
-
-			if (tn_scalar_contains(&r->v, value - base, TN_W64))
-				return true;
-		}
-	return !map->values;
+	for (uint32_t i = 0; i < *nr; i++)
+		if (v[i].id == id && v[i].scale == scale)
+			return v[i].base == base;
+	if (*nr < max)
+		v[(*nr)++] = (struct tie){ id, scale, base };
+	return true;
 }
 
-static bool reg_contains(const struct embed *e, const struct machine *m, const struct tn_reg *r,
-			 uint64_t value)
+static bool in_element(const struct embed_area *a, const struct tn_reg *r, uint64_t value)
 {
-	const struct tn_region *g;
+	uint64_t n = a->stride ? a->size / a->stride : 1;
+	uint64_t at = a->stride ? (value - a->base) / a->stride : 0;
+
+	if (at < n && tn_scalar_contains(&r->v, value - a->base - at * a->stride, TN_W64))
+		return true;
+	/* Moved out of its element, but not used yet. */
+	for (uint64_t i = 0; i < n && i < 4096; i++)
+		if (tn_scalar_contains(&r->v, value - a->base - i * a->stride, TN_W64))
+			return true;
+	return false;
+}
+
+static bool in_value(const struct embed *e, const struct tn_reg *r, uint64_t value)
+{
+	for (uint32_t i = 0; i < e->nr_areas; i++)
+		if (e->areas[i].obj == r->obj && in_element(&e->areas[i], r, value))
+			return true;
+	return false;
+}
+
+static bool in_record(const struct embed *e, const struct tn_reg *r, uint64_t value)
+{
+	for (uint32_t i = 0; i < e->nr_areas; i++)
+		if (e->areas[i].held && e->areas[i].size == r->size &&
+		    tn_scalar_contains(&r->v, value - e->areas[i].base, TN_W64))
+			return true;
+	return false;
+}
+
+/* Memory that something else owns: in one piece, with what is claimed of it. */
+static bool in_mem(const struct embed *e, const struct tn_reg *r, uint64_t value)
+{
+	for (uint32_t i = 0; i < e->nr_areas; i++)
+		if (e->areas[i].readable && (r->rdonly || e->areas[i].writable) &&
+		    e->areas[i].size >= r->size &&
+		    tn_scalar_contains(&r->v, value - e->areas[i].base, TN_W64))
+			return true;
+	return false;
+}
+
+static uint64_t end_of(const struct embed *e, uint32_t region)
+{
+	const struct tn_field *f = &e->prog->ctx_type->fields[e->regions[region].field];
+
+	return embed_field(e, (uint32_t)f->peer);
+}
+
+/* The address that r's offset counts from, where there is one. */
+static bool base_of(const struct embed *e, const struct tn_reg *r, uint64_t *base)
+{
+	switch (r->kind) {
+	case TN_REG_SCALAR:
+		*base = 0;
+		return true;
+	case TN_REG_STACK:
+		*base = e->frames[r->frame].top;
+		return true;
+	case TN_REG_CTX:
+		*base = (uintptr_t)e->ctx;
+		return true;
+	case TN_REG_REGION:
+		*base = embed_field(e, e->regions[r->region].field);
+		return true;
+	case TN_REG_END:
+		*base = end_of(e, r->region);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool value_is(struct embed *e, const struct tn_reg *r, uint64_t value)
+{
+	uint64_t base;
 
 	if (tn_reg_is_pointer(r) && r->nullable && !value)
-		return true;
-	if (r->low)
 		return true;
 	switch ((enum tn_reg_kind)r->kind) {
 	case TN_REG_UNINIT:
 		return true;
 	case TN_REG_SCALAR:
-		return tn_scalar_contains(&r->v, value, TN_W64);
+		return tn_scalar_contains(&r->v, value, TN_W64) && !embed_is_address(e, value);
 	case TN_REG_STACK:
-		return tn_scalar_contains(
-			&r->v, value - (uintptr_t)(m->stack[r->frame] + FRAME_BYTES), TN_W64);
 	case TN_REG_CTX:
-		return tn_scalar_contains(&r->v, value - (uintptr_t)e->ctx, TN_W64);
+	case TN_REG_REGION:
+	case TN_REG_END:
+		if (!base_of(e, r, &base))
+			return false;
+		if (r->low) {
+			struct tn_scalar low = tn_scalar_zext(&r->v, 32, TN_W64);
+
+			return value >> 32 == 0 &&
+			       (r->v.umin != r->v.umax ||
+				tn_scalar_contains(&low, (uint32_t)(value - base), TN_W64));
+		}
+		return tn_scalar_contains(&r->v, value - base, TN_W64);
 	case TN_REG_MAP:
 		return value == (uintptr_t)r->obj;
 	case TN_REG_VALUE:
-		return in_value(r, value);
-	case TN_REG_REGION:
-		return tn_scalar_contains(&r->v, value - field_at(e, e->regions[r->region].field),
-					  TN_W64);
-	case TN_REG_END:
-		g = &e->regions[r->region];
-		return tn_scalar_contains(
-			&r->v,
-			value - field_at(e, (uint32_t)e->prog->ctx_type->fields[g->field].peer),
-			TN_W64);
-	default:
-		return true;
+		return in_value(e, r, value);
+	case TN_REG_RECORD:
+		return in_record(e, r, value);
+	case TN_REG_HANDLE:
+		return value != 0;
+	case TN_REG_MEM:
+		return in_mem(e, r, value);
+	case TN_REG_FUNC:
+		return e->prog->funcs && value == (uintptr_t)&e->prog->funcs[r->region];
 	}
+	snprintf(e->why, sizeof(e->why), "the oracle does not know registers of kind %u", r->kind);
+	return false;
 }
 
-struct ties {
-	struct {
-		uint32_t id;
-		uint64_t scale, base;
-	} v[64];
-	uint32_t nr;
-};
-
-/* What the register's id stands for, from the register's own value. */
-static bool tie_holds(const struct embed *e, const struct machine *m, struct ties *t,
-		      const struct tn_reg *r, uint64_t value)
+static bool ties_hold(const struct embed *e, struct ties *t, const struct tn_reg *r, uint64_t value)
 {
-	uint64_t base;
+	bool null = tn_reg_is_pointer(r) && r->nullable && !value;
+	uint64_t base, at;
 
-	if (!r->id || r->low || r->kind == TN_REG_UNINIT || (r->nullable && !value))
+	if (tn_reg_is_pointer(r) && r->nullable && r->null_id &&
+	    !agree(t->nulls, &t->nr_nulls, TN_ARRAY_SIZE(t->nulls), r->null_id, 0, null))
+		return false;
+	if (null || r->low)
 		return true;
-	if (r->kind == TN_REG_STACK)
-		value -= (uintptr_t)(m->stack[r->frame] + FRAME_BYTES);
-	else if (r->kind == TN_REG_REGION)
-		value -= field_at(e, e->regions[r->region].field);
-	else if (r->kind != TN_REG_SCALAR)
+	if (r->inst && tn_scalar_is_const(&r->v, &at) &&
+	    !agree(t->objects, &t->nr_objects, TN_ARRAY_SIZE(t->objects), r->inst, 0, value - at))
+		return false;
+	if (!r->id || !base_of(e, r, &base))
 		return true;
-	base = value - (uint64_t)r->delta;
-	for (uint32_t i = 0; i < t->nr; i++)
-		if (t->v[i].id == r->id && t->v[i].scale == r->scale)
-			return t->v[i].base == base;
-	if (t->nr < 64) {
-		t->v[t->nr].id = r->id;
-		t->v[t->nr].scale = r->scale;
-		t->v[t->nr++].base = base;
-	}
-	return true;
+	return agree(t->v, &t->nr, TN_ARRAY_SIZE(t->v), r->id, r->scale,
+		     value - base - (uint64_t)r->delta);
 }
 
 static uint64_t region_len(const struct embed *e, uint32_t i)
 {
 	const struct tn_region *g = &e->regions[i];
-	const struct tn_field *f = &e->prog->ctx_type->fields[g->field];
 
 	if (g->kind == TN_FIELD_SIZED)
-		return field_at(e, (uint32_t)f->peer);
-	return field_at(e, (uint32_t)f->peer) - field_at(e, g->field);
+		return end_of(e, i);
+	return end_of(e, i) - embed_field(e, g->field);
 }
 
-/* Lengths, and the facts on ids that were met. */
-static bool regions_contain(const struct embed *e, const struct tn_state *s, const struct ties *t)
+/* id * scale modulo 2^64, where some register showed it. */
+static bool tied(const struct ties *t, uint32_t id, uint64_t scale, uint64_t *value)
 {
-	for (uint32_t i = 0; i < s->nr_regions; i++)
-		if (e->regions[i].kind != TN_FIELD_MEM &&
-		    !tn_scalar_contains(&s->regions[i].len, region_len(e, i), TN_W64))
+	for (uint32_t i = 0; i < t->nr; i++) {
+		if (t->v[i].id != id || !t->v[i].scale || scale % t->v[i].scale)
+			continue;
+		*value = t->v[i].base * (scale / t->v[i].scale);
+		return true;
+	}
+	return false;
+}
+
+static bool region_is(const struct embed *e, const struct tn_region_state *s, const struct ties *t,
+		      uint32_t i)
+{
+	bool null = !embed_field(e, e->regions[i].field);
+	uint64_t len, value;
+
+	if ((s->null == TN_NULL_YES && !null) || (s->null == TN_NULL_NO && null))
+		return false;
+	for (uint32_t j = 0; j < t->nr_nulls; j++)
+		if (t->nulls[j].id == e->regions[i].null_id && t->nulls[j].base != null)
 			return false;
-	for (uint32_t i = 0; i < t->nr; i++)
-		for (uint32_t j = 0; j < s->nr_regions; j++)
-			if (t->v[i].id == e->regions[j].len_id && t->v[i].scale == 1 &&
-			    t->v[i].base != region_len(e, j))
+	if (e->regions[i].kind == TN_FIELD_MEM)
+		return true;
+	len = region_len(e, i);
+	return tn_scalar_contains(&s->len, len, TN_W64) &&
+	       (!tied(t, e->regions[i].len_id, 1, &value) || value == len);
+}
+
+/* x * scale + delta <= bytes of the region, in the integers: both sides are small. */
+static bool fact_is(const struct embed *e, const struct tn_len_fact *f, const struct ties *t)
+{
+	uint64_t x;
+
+	if (!tied(t, f->id, f->scale, &x))
+		return true;
+	return (int64_t)(x + (uint64_t)f->delta) <=
+	       (int64_t)(region_len(e, f->region) * e->regions[f->region].unit);
+}
+
+static bool zeroes_are(const struct embed *e, const struct embed_state *s)
+{
+	for (uint32_t i = 0; i < s->nr_zeroes; i++) {
+		const struct zeroes *z = &s->zeroes[i];
+		const unsigned char *at =
+			(void *)(uintptr_t)(e->frames[z->frame].top - 8 * (z->slot + 1u));
+
+		for (uint32_t j = 0; j < 8; j++)
+			if (z->bytes >> j & 1 && at[j])
 				return false;
+	}
 	return true;
 }
 
-static bool slot_contains(const struct embed *e, const struct machine *m, struct ties *t,
-			  uint32_t frame, uint32_t i, const struct tn_slot *slot)
+static uint64_t machine_value(const struct embed *e, const struct value *v)
 {
-	const unsigned char *at = m->stack[frame] + FRAME_BYTES - 8 * (i + 1);
+	const struct embed_frame *f = &e->frames[v->frame];
 	uint64_t value = 0;
+
+	if (v->reg != NO_REG)
+		return f->r[v->reg];
+	memcpy(&value, (void *)(uintptr_t)(f->top - 8 * (v->slot + 1u) + v->first), v->bytes);
+	return value;
+}
+
+static uint32_t nr_held(const struct embed *e)
+{
 	uint32_t n = 0;
 
-	for (uint32_t j = 0; j < 8; j++) {
-		if (slot->b[j] == TN_BYTE_ZERO && at[j])
-			return false;
-		if (slot->b[j] == TN_BYTE_SPILL)
-			value |= (uint64_t)at[j] << 8 * n++;
-	}
-	return !n ||
-	       (reg_contains(e, m, &slot->reg, value) && tie_holds(e, m, t, &slot->reg, value));
+	for (uint32_t i = 0; i < e->nr_areas; i++)
+		n += e->areas[i].held;
+	return n;
 }
 
-static bool state_contains(const struct embed *e, const struct machine *m, const struct tn_state *s)
+static bool state_contains(struct embed *e, const struct embed_state *s)
 {
-	struct ties t = { .nr = 0 };
+	struct ties t;
 
-	if (s->nr_frames != m->depth + 1)
+	if (s->nr_frames != e->nr_frames || s->nr_refs < nr_held(e))
 		return false;
 	for (uint32_t i = 1; i < s->nr_frames; i++)
-		if (s->frames[i].callsite != m->callsite[i])
+		if (s->callsites[i] != e->frames[i].callsite)
 			return false;
-	for (uint32_t i = 0; i < s->nr_frames; i++) {
-		const struct tn_frame *f = &s->frames[i];
+	t.nr = t.nr_nulls = t.nr_objects = 0;
+	for (uint32_t i = 0; i < s->nr_values; i++) {
+		uint64_t value = machine_value(e, &s->values[i]);
 
-		for (uint32_t r = 0; r < TN_R10; r++)
-			if (!reg_contains(e, m, &f->r[r], m->r[i][r]) ||
-			    !tie_holds(e, m, &t, &f->r[r], m->r[i][r]))
-				return false;
-		for (uint32_t j = 0; j < f->nr_slots; j++)
-			if (!slot_contains(e, m, &t, i, j, &f->slots[j]))
-				return false;
+		if (!value_is(e, &s->values[i].is, value) ||
+		    !ties_hold(e, &t, &s->values[i].is, value))
+			return false;
 	}
-	return regions_contain(e, s, &t);
+	for (uint32_t i = 0; i < s->nr_regions; i++)
+		if (!region_is(e, &s->regions[i], &t, i))
+			return false;
+	for (uint32_t i = 0; i < s->nr_facts; i++)
+		if (!fact_is(e, &s->facts[i], &t))
+			return false;
+	e->nr_values += s->nr_values;
+	return zeroes_are(e, s);
 }
 
-static bool embedded(struct embed *e, const struct machine *m)
+bool embed_contains(struct embed *e, uint32_t insn)
 {
-	for (uint32_t i = e->first[m->insn]; i; i = e->next[i - 1]) {
-		tn_state_unpack(e->states[i - 1], &e->s);
-		if (state_contains(e, m, &e->s))
-			return true;
+	struct embed_state **p = &e->states[insn], *s;
+
+	e->nr_checks++;
+	for (; (s = *p); p = &s->next) {
+		if (!state_contains(e, s))
+			continue;
+		/* The next check at this place is likely to find the same one. */
+		*p = s->next;
+		s->next = e->states[insn];
+		e->states[insn] = s;
+		return true;
 	}
 	return false;
-}
-
-/* ---- The machine ---- */
-
-static bool allowed(struct embed *e, const struct machine *m, uint64_t at, uint64_t size,
-		    bool write)
-{
-	for (uint32_t i = 0; i < e->nr_areas; i++) {
-		uint64_t base = (uintptr_t)e->areas[i].base;
-
-		if (at >= base && at - base <= e->areas[i].size &&
-		    size <= e->areas[i].size - (at - base))
-			return !write || e->areas[i].writable;
-	}
-	for (uint32_t i = 0; i <= m->depth; i++) {
-		uint64_t base = (uintptr_t)m->stack[i];
-
-		if (at >= base && at - base <= FRAME_BYTES && size <= FRAME_BYTES - (at - base))
-			return true;
-	}
-	snprintf(e->why, sizeof(e->why), "insn %u: %s of %" PRIu64 " bytes out of bounds", m->insn,
-		 write ? "write" : "read", size);
-	return false;
-}
-
-static uint64_t alu(unsigned op, bool is_signed, bool half, uint64_t a, uint64_t b)
-{
-	if (half) {
-		a = (uint32_t)a;
-		b = (uint32_t)b;
-	}
-	unsigned bits = half ? 32 : 64;
-	int64_t sa = half ? (int32_t)a : (int64_t)a, sb = half ? (int32_t)b : (int64_t)b;
-	uint64_t r = 0;
-
-	switch (op) {
-	case TN_ADD:
-		r = a + b;
-		break;
-	case TN_SUB:
-		r = a - b;
-		break;
-	case TN_MUL:
-		r = a * b;
-		break;
-	case TN_DIV:
-		if (!is_signed)
-			r = b ? a / b : 0;
-		else
-			r = !sb ? 0 : sb == -1 ? 0 - (uint64_t)sa : (uint64_t)(sa / sb);
-		break;
-	case TN_MOD:
-		if (!is_signed)
-			r = b ? a % b : a;
-		else
-			r = !sb ? (uint64_t)sa : sb == -1 ? 0 : (uint64_t)(sa % sb);
-		break;
-	case TN_OR:
-		r = a | b;
-		break;
-	case TN_AND:
-		r = a & b;
-		break;
-	case TN_XOR:
-		r = a ^ b;
-		break;
-	case TN_LSH:
-		r = a << (b & (bits - 1));
-		break;
-	case TN_RSH:
-		r = a >> (b & (bits - 1));
-		break;
-	case TN_ARSH:
-		r = (uint64_t)(sa >> (b & (bits - 1)));
-		break;
-	case TN_MOV:
-		r = b;
-		break;
-	default:
-		break;
-	}
-	return half ? (uint32_t)r : r;
-}
-
-static bool compare(unsigned op, bool half, uint64_t a, uint64_t b)
-{
-	int64_t sa = half ? (int32_t)a : (int64_t)a, sb = half ? (int32_t)b : (int64_t)b;
-
-	if (half) {
-		a = (uint32_t)a;
-		b = (uint32_t)b;
-	}
-	switch (op) {
-	case TN_JEQ:
-		return a == b;
-	case TN_JNE:
-		return a != b;
-	case TN_JGT:
-		return a > b;
-	case TN_JGE:
-		return a >= b;
-	case TN_JLT:
-		return a < b;
-	case TN_JLE:
-		return a <= b;
-	case TN_JSET:
-		return (a & b) != 0;
-	case TN_JSGT:
-		return sa > sb;
-	case TN_JSGE:
-		return sa >= sb;
-	case TN_JSLT:
-		return sa < sb;
-	default:
-		return sa <= sb;
-	}
-}
-
-static uint64_t random_next(struct embed *e)
-{
-	e->seed ^= e->seed << 13;
-	e->seed ^= e->seed >> 7;
-	e->seed ^= e->seed << 17;
-	return e->seed;
-}
-
-static void enter_frame(struct embed *e, struct machine *m, uint32_t subprog, uint32_t callsite)
-{
-	const struct tn_subprog_facts *f = &e->prog->facts->subprogs[subprog];
-
-	m->depth++;
-	m->callsite[m->depth] = callsite;
-	m->callback[m->depth] = false;
-	for (uint32_t i = 0; i < FRAME_BYTES; i++)
-		m->stack[m->depth][i] = (unsigned char)random_next(e);
-	for (uint32_t i = 0; i < FRAME_BYTES / 8; i++)
-		if (f->zero_slots[i / 64] >> i % 64 & 1)
-			memset(m->stack[m->depth] + FRAME_BYTES - 8 * (i + 1), 0, 8);
-	for (uint32_t r = 0; r < TN_R10; r++)
-		m->r[m->depth][r] = random_next(e);
-	m->r[m->depth][TN_R10] = (uintptr_t)(m->stack[m->depth] + FRAME_BYTES);
-	m->insn = e->prog->subprogs[subprog].start;
-}
-
-static void end_call(struct embed *e, struct machine *m, uint64_t r0)
-{
-	uint64_t *r = m->r[m->depth];
-
-	for (uint32_t i = TN_R1; i <= TN_R5; i++)
-		r[i] = random_next(e);
-	r[TN_R0] = r0;
-	m->insn++;
-}
-
-/* One round of a callback, or its end. */
-static void loop_round(struct embed *e, struct machine *m, uint64_t done)
-{
-	uint64_t *r = m->r[m->depth];
-	uint32_t site = m->insn, callee;
-	uint64_t ctx = r[TN_R3];
-
-	if (done >= (uint32_t)r[TN_R1]) {
-		end_call(e, m, done);
-		return;
-	}
-	callee = tn_prog_subprog_at(e->prog, (uint32_t)r[TN_R2]);
-	enter_frame(e, m, callee, site);
-	m->callback[m->depth] = true;
-	m->rounds[m->depth] = done;
-	m->r[m->depth][TN_R1] = done;
-	m->r[m->depth][TN_R2] = ctx;
-}
-
-static bool call_helper(struct embed *e, struct machine *m, const struct tn_insn *insn)
-{
-	const struct tn_helper *h = tn_helper_by_id((uint32_t)insn->imm);
-	uint64_t *r = m->r[m->depth], r0;
-	struct tn_exec ex = { .prog = e->prog, .rt = e->prog->rt, .fuel = INT64_MAX };
-
-	if (insn->imm == TN_HELPER_loop) {
-		loop_round(e, m, 0);
-		return true;
-	}
-	if (!h || !h->fn)
-		return false;
-	for (uint32_t i = 0; i < h->sig.nr_args; i++) {
-		const struct tn_map *map = (const void *)(uintptr_t)r[TN_R1];
-
-		if (h->sig.args[i].kind == TN_ARG_MAP_KEY &&
-		    !allowed(e, m, r[TN_R1 + i], map->key_size, false))
-			return false;
-		if (h->sig.args[i].kind == TN_ARG_MAP_VALUE &&
-		    !allowed(e, m, r[TN_R1 + i], map->value_size, false))
-			return false;
-		if (h->sig.args[i].kind == TN_ARG_MEM && r[TN_R2 + i] &&
-		    !allowed(e, m, r[TN_R1 + i], r[TN_R2 + i], false))
-			return false;
-		if (h->sig.args[i].kind == TN_ARG_WMEM && r[TN_R2 + i] &&
-		    !allowed(e, m, r[TN_R1 + i], r[TN_R2 + i], true))
-			return false;
-	}
-	r0 = h->fn(r[1], r[2], r[3], r[4], r[5], &ex);
-	end_call(e, m, r0);
-	return true;
-}
-
-static bool load(struct embed *e, struct machine *m, const struct tn_insn *insn)
-{
-	uint64_t *r = m->r[m->depth], at = r[insn->src] + (uint64_t)(int64_t)insn->off, v = 0;
-	uint32_t size = tn_insn_bytes(insn->code);
-	const struct tn_ctx_type *type = e->prog->ctx_type;
-
-	/* Contexts with a layout of their own are read as the rewrite does. */
-	if (r[insn->src] == (uintptr_t)e->ctx && type->builtin) {
-		const struct tn_field *f = tn_ctx_field_at(type, (uint32_t)insn->off, size);
-
-		if (!f)
-			return false;
-		at = (uintptr_t)e->ctx + f->host_offset + ((uint32_t)insn->off - f->offset);
-		if (f->host_size != f->size)
-			size = f->host_size;
-	}
-	if (!allowed(e, m, at, size, false))
-		return false;
-	memcpy(&v, (void *)(uintptr_t)at, size);
-	if (TN_MODE(insn->code) == TN_MEMSX)
-		v = size == 1	? (uint64_t)(int8_t)v
-		    : size == 2 ? (uint64_t)(int16_t)v
-				: (uint64_t)(int32_t)v;
-	r[insn->dst] = v;
-	m->insn++;
-	return true;
-}
-
-static bool store(struct embed *e, struct machine *m, const struct tn_insn *insn)
-{
-	uint64_t *r = m->r[m->depth], at = r[insn->dst] + (uint64_t)(int64_t)insn->off;
-	uint32_t size = tn_insn_bytes(insn->code);
-	uint64_t v = TN_CLASS(insn->code) == TN_ST ? (uint64_t)(int64_t)insn->imm : r[insn->src];
-	uint64_t old = 0;
-
-	if (!allowed(e, m, at, size, true))
-		return false;
-	if (TN_CLASS(insn->code) == TN_STX && TN_MODE(insn->code) == TN_ATOMIC) {
-		memcpy(&old, (void *)(uintptr_t)at, size);
-		if (insn->imm == TN_XCHG)
-			v = r[insn->src];
-		else if (insn->imm == TN_CMPXCHG)
-			v = old == (size == 4 ? (uint32_t)r[0] : r[0]) ? r[insn->src] : old;
-		else
-			v = alu(insn->imm & 0xf0, false, size == 4, old, r[insn->src]);
-		if (insn->imm == TN_CMPXCHG)
-			r[0] = old;
-		else if (insn->imm & TN_FETCH)
-			r[insn->src] = old;
-	}
-	memcpy((void *)(uintptr_t)at, &v, size);
-	m->insn++;
-	return true;
-}
-
-static bool do_alu(struct machine *m, const struct tn_insn *insn)
-{
-	uint64_t *r = m->r[m->depth];
-	bool half = TN_CLASS(insn->code) == TN_ALU;
-	unsigned op = TN_OP(insn->code);
-	uint64_t b = TN_SRC(insn->code) ? r[insn->src] : (uint64_t)(int64_t)insn->imm;
-
-	if (op == TN_END) {
-		uint64_t v = r[insn->dst];
-		bool swap = !half || TN_SRC(insn->code);
-
-		if (insn->imm == 16)
-			v = swap ? __builtin_bswap16((uint16_t)v) : (uint16_t)v;
-		else if (insn->imm == 32)
-			v = swap ? __builtin_bswap32((uint32_t)v) : (uint32_t)v;
-		else
-			v = swap ? __builtin_bswap64(v) : v;
-		r[insn->dst] = v;
-	} else if (op == TN_NEG) {
-		r[insn->dst] = half ? (uint32_t)(0 - r[insn->dst]) : 0 - r[insn->dst];
-	} else {
-		if (op == TN_MOV && insn->off) {
-			b = insn->off == 8    ? (uint64_t)(int8_t)b
-			    : insn->off == 16 ? (uint64_t)(int16_t)b
-					      : (uint64_t)(int32_t)b;
-		}
-		r[insn->dst] = alu(op, insn->off == 1 && op != TN_MOV, half, r[insn->dst], b);
-	}
-	m->insn++;
-	return true;
-}
-
-static bool do_lddw(struct embed *e, struct machine *m, const struct tn_insn *insn)
-{
-	uint64_t v = tn_insn_imm64(insn);
-
-	if (insn->src == TN_LDDW_MAP)
-		v = (uintptr_t)e->prog->maps[insn->imm];
-	else if (insn->src == TN_LDDW_MAP_VALUE)
-		v = (uintptr_t)e->prog->maps[insn->imm]->values + (uint32_t)insn[1].imm;
-	else if (insn->src == TN_LDDW_FUNC)
-		v = m->insn + 1 + (uint32_t)insn->imm;
-	m->r[m->depth][insn->dst] = v;
-	m->insn += 2;
-	return true;
-}
-
-/* false: an error in e->why, or not supported here. *done: the program ended. */
-static bool jump(struct embed *e, struct machine *m, const struct tn_insn *insn, bool *done)
-{
-	uint64_t *r = m->r[m->depth];
-	uint64_t b = TN_SRC(insn->code) ? r[insn->src] : (uint64_t)(int64_t)insn->imm;
-	bool taken;
-
-	if (tn_insn_is_ja(insn)) {
-		m->insn += 1 + (uint32_t)tn_insn_jump_off(insn);
-		return true;
-	}
-	if (tn_insn_is_jump(insn)) {
-		taken = TN_OP(insn->code) == TN_JCOND
-				? random_next(e) % 4 == 0
-				: compare(TN_OP(insn->code), TN_CLASS(insn->code) == TN_JMP32,
-					  r[insn->dst], b);
-		m->insn += taken ? 1 + (uint32_t)(int32_t)insn->off : 1;
-		return true;
-	}
-	if (TN_OP(insn->code) == TN_CALL) {
-		uint64_t args[5];
-
-		if (insn->src == TN_CALL_HELPER)
-			return call_helper(e, m, insn);
-		if (insn->src != TN_CALL_LOCAL)
-			return false;
-		memcpy(args, r + 1, sizeof(args));
-		enter_frame(e, m, tn_prog_subprog_at(e->prog, m->insn + 1 + (uint32_t)insn->imm),
-			    m->insn);
-		memcpy(m->r[m->depth] + 1, args, sizeof(args));
-		return true;
-	}
-	if (!m->depth) {
-		*done = true;
-		return true;
-	}
-	m->insn = m->callsite[m->depth];
-	m->depth--;
-	if (m->callback[m->depth + 1]) {
-		uint64_t n = m->rounds[m->depth + 1] + 1;
-
-		if (r[TN_R0])
-			end_call(e, m, n);
-		else
-			loop_round(e, m, n);
-		return true;
-	}
-	end_call(e, m, r[TN_R0]);
-	return true;
-}
-
-static bool step(struct embed *e, struct machine *m, bool *done)
-{
-	const struct tn_insn *insn = &e->prog->insns[m->insn];
-
-	switch (TN_CLASS(insn->code)) {
-	case TN_ALU:
-	case TN_ALU64:
-		return do_alu(m, insn);
-	case TN_LDX:
-		return load(e, m, insn);
-	case TN_ST:
-	case TN_STX:
-		return store(e, m, insn);
-	case TN_LD:
-		return tn_insn_is_lddw(insn) && do_lddw(e, m, insn);
-	default:
-		return jump(e, m, insn, done);
-	}
-}
-
-enum embed_result embed_run(struct embed *e, uint64_t *r0)
-{
-	struct machine *m = tn_zalloc(e->prog->rt, sizeof(*m));
-	enum embed_result result = EMBED_OK;
-	bool done = false;
-	char text[128];
-
-	e->why[0] = '\0';
-	m->depth = UINT32_MAX;
-	enter_frame(e, m, 0, TN_NONE);
-	m->r[0][TN_R1] = (uintptr_t)e->ctx;
-	m->insn = 0;
-	for (e->nr_steps = 0; !done && result == EMBED_OK; e->nr_steps++) {
-		uint32_t at = m->insn;
-
-		if (e->nr_steps == e->max_steps) {
-			result = EMBED_GAVE_UP;
-		} else if (!embedded(e, m)) {
-			tn_disasm(e->prog, &e->prog->insns[at], at, text, sizeof(text));
-			snprintf(
-				e->why, sizeof(e->why),
-				"before insn %u (%s): no state of the walk contains the machine's: r0 %" PRIx64
-				" r1 %" PRIx64 " r2 %" PRIx64 " r3 %" PRIx64 " r4 %" PRIx64
-				" r5 %" PRIx64 " r6 %" PRIx64 " r7 %" PRIx64 " r8 %" PRIx64
-				" r9 %" PRIx64,
-				at, text, m->r[m->depth][0], m->r[m->depth][1], m->r[m->depth][2],
-				m->r[m->depth][3], m->r[m->depth][4], m->r[m->depth][5],
-				m->r[m->depth][6], m->r[m->depth][7], m->r[m->depth][8],
-				m->r[m->depth][9]);
-			result = EMBED_UNSOUND;
-		} else if (!step(e, m, &done)) {
-			result = e->why[0] ? EMBED_UNSOUND : EMBED_GAVE_UP;
-		}
-	}
-	/* Without fuel the proved cost is all that bounds the time. */
-	if (result != EMBED_UNSOUND && !e->prog->facts->has_fuel &&
-	    e->nr_steps > e->prog->facts->proved_cost) {
-		snprintf(e->why, sizeof(e->why), "%" PRIu64 " steps, proved are %" PRIu64,
-			 e->nr_steps, e->prog->facts->proved_cost);
-		result = EMBED_UNSOUND;
-	}
-	*r0 = done ? m->r[0][TN_R0] : 0;
-	tn_free(e->prog->rt, m);
-	return result;
 }

@@ -92,3 +92,37 @@ int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn 
 	close(fd);
 	return 0;
 }
+
+/* ---- Why the kernel alone rejects ---- */
+
+/* Words of its log, and what Tenon does instead. Order matters: the first that fits counts. */
+static const struct {
+	const char *words, *reason;
+} reasons[] = {
+	{ "math between ", "arithmetic on a pointer without bounds, checked where it is used" },
+	{ "infinite loop detected", "a loop whose state repeats; it pays fuel" },
+	{ "program is too large", "a loop that is too long to be walked; it pays fuel" },
+	{ "too many jumps", "a loop that is too long to be walked; it pays fuel" },
+};
+_Static_assert(sizeof(reasons) / sizeof(reasons[0]) <= KERNEL_MAX_REASONS, "room for all");
+
+bool kernel_reason_add(struct kernel *k, const struct tn_insn *insns, uint32_t nr, const char *why)
+{
+	(void)insns;
+	(void)nr;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (!strstr(why, reasons[i].words))
+			continue;
+		k->reasons[i]++;
+		return true;
+	}
+	return false;
+}
+
+void kernel_reasons_print(const struct kernel *k)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (k->reasons[i])
+			printf("%8llu  %s (\"%s\")\n", (unsigned long long)k->reasons[i],
+			       reasons[i].reason, reasons[i].words);
+}

@@ -6,10 +6,14 @@
 #include "maps/map.h"
 #include "vm/insn.h"
 
+#define KERNEL_MAX_REASONS 32
+
 struct kernel {
 	int fds[8];
 	uint32_t nr_fds;
-	char log[1 << 16];
+	char log[1 << 20];
+	/* Of what only the kernel rejects: how often each reason was met. */
+	uint64_t reasons[KERNEL_MAX_REASONS];
 };
 
 /* Maps like these; false: bpf(2) is refused. */
@@ -19,5 +23,9 @@ enum kernel_type { KERNEL_XDP, KERNEL_TC };
 /* 0: accepted (and closed again), else -errno; the log's last lines in *why. */
 int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn *insns, uint32_t nr,
 		  const char **why);
+
+/* Count why the kernel alone rejects, by its words: false: none of the known classes fits. */
+bool kernel_reason_add(struct kernel *k, const struct tn_insn *insns, uint32_t nr, const char *why);
+void kernel_reasons_print(const struct kernel *k);
 
 #endif
