@@ -601,6 +601,35 @@ static void tail_call_target_cleans_and_so_does_its_caller(void **state)
 	}
 }
 
+static void packet_load_that_ends_the_program_cleans(void **state)
+{
+	unsigned char packet[96] = { [80] = 42 };
+	int engine;
+
+	(void)state;
+	for (engine = 0; engine < 2; engine++) {
+		struct tenon_object_open_opts open = { .sz = sizeof(open),
+						       .engine = engine_at(engine) };
+		struct tenon_object *obj =
+			tenon_object_open_file(rt, TN_TEST_PLUGINS "cleanup.bpf.o", &open);
+		struct tenon_test_run_opts opts = { .sz = sizeof(opts), .data_in = packet };
+
+		assert_non_null(obj);
+		assert_ok(tenon_object_load(obj));
+		opts.data_in_size = sizeof(packet);
+		assert_ok(tenon_program_test_run(first_program(obj), &opts));
+		assert_int_equal(opts.retval, 42);
+		check_nothing_is_held("packet load", "bytes", sizeof(packet));
+		opts.data_in_size = 64;
+		assert_ok(tenon_program_test_run(first_program(obj), &opts));
+		assert_int_equal(opts.retval, 0);
+		assert_int_equal(opts.ended, 0);
+		check_nothing_is_held("packet load", "bytes", 64);
+		assert_int_equal(taken, 2 * (engine + 1));
+		assert_ok(tenon_object_close(obj));
+	}
+}
+
 /* ---- What is refused ---- */
 
 static void refused(const char *text, const char *words)
@@ -842,6 +871,7 @@ int main(void)
 		TEST(test_run_cleans_in_either_engine),
 		TEST(callback_for_a_library_cleans),
 		TEST(tail_call_target_cleans_and_so_does_its_caller),
+		TEST(packet_load_that_ends_the_program_cleans),
 		TEST(type_without_a_single_releaser_may_not_be_held),
 		TEST(cleanup_is_for_releasers),
 		TEST(callback_keeps_to_its_own),
