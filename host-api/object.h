@@ -32,7 +32,7 @@ struct tenon_object {
 	char **hook_map; /* "section=hook/name", NULL-terminated; NULL: none */
 	enum tenon_engine engine;
 	enum tenon_license license;
-	bool termination_proved, addresses_visible;
+	bool termination_proved, addresses_visible, strict_alignment;
 	int log_level;
 	char *log_buf;
 	size_t log_size, log_used;

@@ -77,12 +77,25 @@ static bool shrinks(unsigned op, bool is_signed)
 	return op == TN_AND || op == TN_RSH || ((op == TN_DIV || op == TN_MOD) && !is_signed);
 }
 
+/* A count of the width or more is masked by the machine, and undefined in C: nothing that a program
+ * means should be proved by it. */
+static bool is_oversized_shift(unsigned op, bool half, const struct tn_reg *count)
+{
+	return (op == TN_LSH || op == TN_RSH || op == TN_ARSH) && count->v.umin >= (half ? 32 : 64);
+}
+
 static void scalar_op(struct tn_vf *vf, struct tn_reg *dst, const struct tn_reg *src, unsigned op,
 		      bool is_signed, bool half)
 {
 	struct tn_reg out, a = *dst;
 
 	tn_reg_set_scalar(&out, tn_scalar_alu(op, is_signed, half, &a.v, &src->v, TN_W64));
+	if (is_oversized_shift(op, half, src)) {
+		struct tn_scalar any = tn_scalar_unknown(TN_W64);
+
+		tn_reg_set_scalar(dst, half ? tn_scalar_zext(&any, 32, TN_W64) : any);
+		return;
+	}
 	if ((op == TN_SUB || op == TN_XOR) && (src == dst || same_value(&a, src)))
 		tn_reg_set_const(&out, 0);
 	else if (op == TN_SUB && !half && a.id && a.id == src->id && a.scale == src->scale)

@@ -144,7 +144,7 @@ static void base_alignment(const struct tn_vf *vf, const struct tn_reg *r, uint3
 	*rest = vf->ctx->is_packet ? 2 : 0;
 }
 
-int tn_check_alignment(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size)
+static int check_alignment(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
 	struct tn_reg m;
@@ -369,7 +369,7 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 			    : tn_load_map_field(vf, regno, off, size, out);
 	err = tn_check_bounds(vf, regno, off, size, false);
 	if (!err)
-		err = tn_check_alignment(vf, regno, off, size);
+		err = check_alignment(vf, regno, off, size);
 	if (err)
 		return err;
 	if (load_constant(r, off, size, &c))
@@ -407,6 +407,7 @@ static int store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 		 const struct tn_reg *value, int value_reg)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
+	int err;
 
 	if (r->kind == TN_REG_STACK)
 		return tn_stack_store(vf, r, regno, off, size, value);
@@ -418,7 +419,8 @@ static int store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 		return store_ctx(vf, regno, off, size);
 	if (r->kind == TN_REG_HANDLE)
 		return tn_handle_store(vf, regno, off, size);
-	return tn_check_bounds(vf, regno, off, size, true);
+	err = tn_check_bounds(vf, regno, off, size, true);
+	return err ? err : check_alignment(vf, regno, off, size);
 }
 
 int tn_do_store(struct tn_vf *vf)

@@ -22,6 +22,7 @@ struct tn_verify_env {
 	bool termination_proved; /* reject programs that need fuel */
 	/* Addresses may become numbers: be returned, stored and computed with. */
 	bool addresses_visible;
+	bool strict_alignment; /* accesses stand at multiples of their size, outside the stack too */
 	enum tn_license_policy license;
 	int log_level;
 	/* Host helper called by number, or NULL: consulted before the standard ones. */

@@ -18,7 +18,7 @@ mapfile -t names < <(grep -o 'verifier_[a-z0-9_]*/' "$here/list.txt" | tr -d / |
 extract() { # the listed programs and what they include
 	local top=linux-source-6.12 members=() n
 	for n in "${names[@]}"; do members+=("$top/tools/testing/selftests/bpf/progs/$n.c"); done
-	for n in bpf_misc.h task_kfunc_common.h; do members+=("$top/tools/testing/selftests/bpf/progs/$n"); done
+	for n in bpf_misc.h err.h task_kfunc_common.h; do members+=("$top/tools/testing/selftests/bpf/progs/$n"); done
 	for n in bpf_experimental.h bpf_kfuncs.h bpf_arena_common.h xdp_metadata.h; do
 		members+=("$top/tools/testing/selftests/bpf/$n")
 	done
@@ -45,15 +45,19 @@ headers() {
 }
 
 compile() { # NAME
-	"$clang" -O2 -g -mcpu=v3 -D__TARGET_ARCH_x86 --target=bpf -Wno-everything \
+	"$clang" -O2 -g -mcpu=v3 -D__TARGET_ARCH_x86 --target=bpf \
 		-I"$out/inc" -I"$bpf" -I"$bpf/progs" -I"$src/tools/include/uapi" \
 		-I"/usr/include/$(uname -m)-linux-gnu" \
-		-c "$bpf/progs/$1.c" -o "$out/obj/$1.o.part" && mv "$out/obj/$1.o.part" "$out/obj/$1.o"
+		-c "$bpf/progs/$1.c" -o "$out/obj/$1.o.part" 2>"$out/obj/$1.err" || {
+		cat "$out/obj/$1.err" >&2
+		return 1
+	}
+	mv "$out/obj/$1.o.part" "$out/obj/$1.o"
 }
 
 "$here/../../scripts/install-deps.sh" parity
 mkdir -p "$out/obj"
-for n in "${names[@]/%/.c}" task_kfunc_common.h ../xdp_metadata.h; do
+for n in "${names[@]/%/.c}" err.h task_kfunc_common.h ../xdp_metadata.h; do
 	[ -e "$bpf/progs/$n" ] || { extract; break; }
 done
 [ -s "$out/inc/vmlinux.h" ] || headers

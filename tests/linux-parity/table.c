@@ -150,8 +150,6 @@ void results_print(FILE *f, const struct subject *list, size_t nr)
 			s->tenon.code);
 		if (s->tenon.message[0])
 			fprintf(f, " [%s]", s->tenon.message);
-		if (s->expect.fails)
-			fprintf(f, " {kernel: %s}", s->expect.message);
-		fprintf(f, "\n");
+		fprintf(f, " {kernel %s: %s}\n", judged_words[s->kernel], s->expect.message);
 	}
 }

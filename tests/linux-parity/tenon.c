@@ -14,9 +14,10 @@
 #include "parity.h"
 #include "socket_helpers.h"
 
-#define FRAME_BYTES    64
-#define ETHERNET_BYTES 14
-#define NR(a)	       (sizeof(a) / sizeof((a)[0]))
+#define FRAME_BYTES	 64
+#define ETHERNET_BYTES	 14
+#define STRICT_ALIGNMENT 1U /* BPF_F_STRICT_ALIGNMENT */
+#define NR(a)		 (sizeof(a) / sizeof((a)[0]))
 
 /* ---- Contexts ---- */
 
@@ -199,7 +200,9 @@ static void judge(struct tenon_runtime *rt, struct subject *s, struct verdict *v
 		  bool termination_proved, FILE *details)
 {
 	TENON_OPTS(tenon_object_open_opts, opts, .hooks = sections, .addresses_visible = true,
-		   .termination_proved = termination_proved, .log_level = details ? 2 : 0);
+		   .termination_proved = termination_proved,
+		   .strict_alignment = s->expect.flags & STRICT_ALIGNMENT,
+		   .log_level = details ? 2 : 0);
 	struct tenon_object *obj = NULL;
 	struct tenon_program *prog = open_subject(rt, s, &opts, &obj);
 	char words[400] = "";

@@ -76,6 +76,7 @@ static const struct {
 	{ "percpu_hash", TN_MAP_PERCPU_HASH },
 	{ "ringbuf", TN_MAP_RINGBUF },
 	{ "prog_array", TN_MAP_PROG_ARRAY },
+	{ "array_of_maps", TN_MAP_ARRAY_OF_MAPS },
 };
 
 static bool bad(const struct tn_case *c, const char *what, const char *value)
@@ -108,6 +109,8 @@ static bool fill_const(struct tn_case *c, struct tn_map *map, const char *hex)
 static bool add_map(struct tn_case *c, char *spec)
 {
 	struct tn_map_attr attr = { .key_size = 4, .value_size = 8, .max_entries = 1 };
+	struct tn_map_special lock = { .size = 4, .kind = TN_SPECIAL_LOCK };
+	struct tn_map_attr inner;
 	char name[16], *save = NULL, *hex = NULL;
 	char *word = strtok_r(spec, " \t", &save);
 
@@ -138,11 +141,25 @@ static bool add_map(struct tn_case *c, char *spec)
 			attr.max_entries = (uint32_t)atoi(value);
 		else if (!strcmp(word, "const"))
 			hex = value;
+		else if (!strcmp(word, "lock")) { /* at this offset */
+			lock.off = (uint32_t)atoi(value);
+			attr.specials = &lock;
+			attr.nr_specials = 1;
+		}
 		else
 			return bad(c, "map", word);
 	}
 	if (attr.type == TN_MAP_RINGBUF)
 		attr.key_size = attr.value_size = 0;
+	if (attr.type == TN_MAP_ARRAY_OF_MAPS) { /* of arrays; all else is said of those */
+		inner = attr;
+		inner.type = TN_MAP_ARRAY;
+		attr = (struct tn_map_attr){ .type = TN_MAP_ARRAY_OF_MAPS,
+					     .key_size = 4,
+					     .value_size = 4,
+					     .max_entries = 1,
+					     .inner = &inner };
+	}
 	if (hex)
 		attr.flags |= TN_MAP_F_RDONLY_PROG;
 	snprintf(name, sizeof(name), "map%u", c->nr_maps);
@@ -239,6 +256,10 @@ static bool header(struct tn_case *c, const char *key, char *value)
 	}
 	if (!strcmp(key, "proved")) {
 		c->env.termination_proved = true;
+		return true;
+	}
+	if (!strcmp(key, "alignment")) {
+		c->env.strict_alignment = !strcmp(value, "strict");
 		return true;
 	}
 	if (!strcmp(key, "addresses")) {
