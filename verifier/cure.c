@@ -35,20 +35,6 @@ static void advise_anew(struct tn_trace *t)
 	t->vf->diag.advice[0] = '\0';
 }
 
-/* "line 12" of a step, "instruction 7" where there are no lines. Used in turn. */
-static const char *line_words(struct tn_trace *t, uint32_t step)
-{
-	char *buf = t->text[t->next_text++ % TN_ARRAY_SIZE(t->text)];
-	uint32_t line = tn_trace_lineno(t, step);
-
-	if (line)
-		snprintf(buf, sizeof(t->text[0]), "line %u", line);
-	else
-		snprintf(buf, sizeof(t->text[0]), "instruction %u",
-			 step < t->nr_steps ? t->steps[step].insn : 0);
-	return buf;
-}
-
 static uint32_t last_step(const struct tn_trace *t)
 {
 	return t->nr_steps - 1;
@@ -71,6 +57,17 @@ static bool text_has(const struct tn_trace *t, uint32_t step, const char *what)
 	return line && line->text && strstr(line->text, what);
 }
 
+static void rewrite(struct tn_trace *t, int code, const char *fmt, ...) TN_PRINTF(3, 4);
+static void rewrite(struct tn_trace *t, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	t->vf->diag.code = code;
+	va_start(ap, fmt);
+	vsnprintf(t->vf->diag.text, sizeof(t->vf->diag.text), fmt, ap);
+	va_end(ap);
+}
+
 /* ---- NULL ---- */
 
 static void cure_null(struct tn_trace *t)
@@ -78,17 +75,21 @@ static void cure_null(struct tn_trace *t)
 	uint32_t root = tn_trace_root(t, tn_trace_reg(t, (uint32_t)t->vf->diag.reg));
 	const struct tn_val *v = tn_trace_val(t, root);
 	const char *name = is_call(t) ? NULL : tn_trace_variable(t, last_step(t));
-	const char *here = line_words(t, last_step(t));
+	const char *here = tn_trace_place(t, last_step(t));
 
 	if (v && v->op == TN_VAL_LOAD && tn_trace_words(t, root))
 		name = tn_trace_words(t, root);
+	if (is_call(t))
+		rewrite(t, E_NULL, "argument %d of %s is %s, which may be NULL here",
+			t->vf->diag.reg, tn_callee_name(t->vf, t->vf->s.insn),
+			tn_reg_words(t->vf, failed_reg(t)));
 	advise_anew(t);
 	advise(t, "add `if (!%s) return ...;` before %s", name ? name : "pointer", here);
 	if (!v || v->op != TN_VAL_CALL)
 		return;
 	if (!name)
 		advise(t, "the pointer is %s at %s", tn_trace_words(t, root),
-		       line_words(t, v->step));
+		       tn_trace_place(t, v->step));
 	for (uint32_t i = t->nr_tests; i-- > 0;) {
 		const struct tn_test *x = &t->tests[i];
 		const struct tn_val *a = tn_trace_val(t, tn_trace_root(t, x->a));
@@ -96,8 +97,8 @@ static void cure_null(struct tn_trace *t)
 		if (x->b != TN_NONE || x->imm || !a || a->op != TN_VAL_CALL || a == v ||
 		    t->steps[a->step].insn == t->steps[v->step].insn)
 			continue;
-		advise(t, "%s tests another pointer, that of %s", line_words(t, x->step),
-		       line_words(t, a->step));
+		advise(t, "%s tests another pointer, that of %s", tn_trace_place(t, x->step),
+		       tn_trace_place(t, a->step));
 		return;
 	}
 }
@@ -174,19 +175,12 @@ static bool is_of_lower_half(const struct tn_trace *t, const struct tn_test *x, 
 static bool judge_test(struct tn_trace *t, const struct index *ix, const struct tn_test *x)
 {
 	uint32_t root = tn_trace_root(t, x->a), v = tn_trace_reg(t, (uint32_t)t->vf->diag.reg);
-	const char *line = line_words(t, x->step);
+	const char *line = tn_trace_place(t, x->step);
 	int64_t max;
 	uint32_t changed;
 
 	if (root == TN_NONE || !upper_bound(x, &max))
 		return false;
-	if (is_other_read(t, root, ix->at.root)) {
-		advise(t,
-		       "%s tests what was read before; this is read again and may have changed: "
-		       "read it once into a variable",
-		       line);
-		return true;
-	}
 	if (root != ix->at.root) {
 		if (!tn_trace_words(t, root) || max < 0 || max > ix->max)
 			return false;
@@ -196,9 +190,9 @@ static bool judge_test(struct tn_trace *t, const struct index *ix, const struct 
 	changed = changed_at(t, v, x->a);
 	if (is_of_lower_half(t, x, root)) {
 		advise(t, "%s tests the lower 32 bits alone: test all 64 bits", line);
-	} else if (changed != TN_NONE && changed > x->step && max <= ix->max) {
-		advise(t, "%s tests it before %s changes it: test it afterwards", line,
-		       line_words(t, changed));
+	} else if (changed != TN_NONE && changed > x->step) {
+		advise(t, "%s changes it after %s tested it: test what comes out",
+		       tn_trace_place(t, changed), line);
 	} else if (max == ix->max + 1 && ix->max >= 0) {
 		advise(t, "%s lets it reach %lld, the last one is %lld%s", line, (ll)max,
 		       (ll)ix->max, text_has(t, x->step, "<=") ? ": use `<` there" : "");
@@ -208,6 +202,22 @@ static bool judge_test(struct tn_trace *t, const struct index *ix, const struct 
 		return false;
 	}
 	return true;
+}
+
+static bool is_read_again(struct tn_trace *t, const struct index *ix)
+{
+	for (uint32_t i = t->nr_tests; i-- > 0;) {
+		const struct tn_test *x = &t->tests[i];
+
+		if (!is_other_read(t, tn_trace_root(t, x->a), ix->at.root))
+			continue;
+		advise(t,
+		       "%s tests it as it was read before, here it is read again and may have "
+		       "changed: read it once into a variable",
+		       tn_trace_place(t, x->step));
+		return true;
+	}
+	return false;
 }
 
 static void judge_tests(struct tn_trace *t, const struct index *ix)
@@ -282,7 +292,7 @@ static bool cure_mask(struct tn_trace *t, const struct index *ix)
 static void cure_index(struct tn_trace *t, const struct tn_linear *at, int64_t end)
 {
 	struct index ix = { .at = *at };
-	const char *here = line_words(t, last_step(t));
+	const char *here = tn_trace_place(t, last_step(t));
 
 	advise_anew(t);
 	find_range(t, &ix);
@@ -295,12 +305,16 @@ static void cure_index(struct tn_trace *t, const struct tn_linear *at, int64_t e
 		       (ll)(at->offset + t->vf->diag.access.off));
 		return;
 	}
-	if (ix.bounded)
+	if (ix.bounded && ix.lo == ix.hi)
+		advise(t, "need %s in 0..%lld, have %lld", ix.name, (ll)ix.max, (ll)ix.lo);
+	else if (ix.bounded)
 		advise(t, "need %s in 0..%lld, have %lld..%lld", ix.name, (ll)ix.max, (ll)ix.lo,
 		       (ll)ix.hi);
 	else
 		advise(t, "need %s in 0..%lld, nothing bounds it", ix.name, (ll)ix.max);
 	if (cure_mask(t, &ix))
+		return;
+	if (is_read_again(t, &ix))
 		return;
 	if (ix.bounded && ix.lo < 0)
 		advise(t,
@@ -327,7 +341,19 @@ static void cure_constant(struct tn_trace *t, int64_t end)
 		advise(t,
 		       "the loop goes one round too far: `<=` at %s lets the index reach the "
 		       "end, use `<`",
-		       line_words(t, x->step));
+		       tn_trace_place(t, x->step));
+		return;
+	}
+	for (uint32_t i = t->nr_tests; i-- > 0 && over > 0 && r->kind == TN_REG_STACK;) {
+		const struct tn_test *x = &t->tests[i];
+		const char *by = x->b == TN_NONE ? NULL : tn_trace_words(t, x->b);
+
+		if (!by)
+			continue;
+		advise(t,
+		       "%s bounds the index by %s alone: test it against the size of the local "
+		       "buffer too",
+		       tn_trace_place(t, x->step), by);
 		return;
 	}
 	if (r->kind == TN_REG_RECORD)
@@ -383,7 +409,7 @@ static void judge_other_length(struct tn_trace *t, const struct tn_field *field)
 			    !(is_field_load(t, x->a, len) || is_field_load(t, x->b, len)))
 				continue;
 			advise(t, "%s tests %s, which is the length of '%s'",
-			       line_words(t, x->step), field_words(t, len),
+			       tn_trace_place(t, x->step), field_words(t, len),
 			       ctx->fields[len->peer].name);
 			return;
 		}
@@ -405,17 +431,51 @@ static bool judge_length_test(struct tn_trace *t, uint32_t root, const struct tn
 			advise(t,
 			       "%s computes with %s, which wraps below 0 where that is small: "
 			       "test it first, or add to the other side",
-			       line_words(t, x->step), field_words(t, len));
+			       tn_trace_place(t, x->step), field_words(t, len));
 			return true;
 		}
 		if ((here && (x->op == TN_JLE || x->op == TN_JSLE)) ||
 		    (swapped && (x->op == TN_JGE || x->op == TN_JSGE))) {
 			advise(t, "`<=` at %s lets the index reach %s: use `<`",
-			       line_words(t, x->step), field_words(t, len));
+			       tn_trace_place(t, x->step), field_words(t, len));
 			return true;
 		}
 	}
 	return false;
+}
+
+/* The first round of a loop has tested nothing yet: what its lines say of the length. */
+static bool judge_loop_lines(struct tn_trace *t, const struct tn_field *len)
+{
+	const struct tn_structure *s = t->vf->structure;
+	uint32_t loop = s->sites[t->vf->s.insn].loop;
+
+	if (loop == TN_NONE)
+		return false;
+	for (uint32_t i = 0; i < s->loops[loop].nr_members; i++) {
+		const struct tn_block *b = &s->blocks[s->members[s->loops[loop].first_member + i]];
+		const struct tn_line *line = tn_prog_line(t->vf->prog, b->end - 1);
+		const char *at = line && line->text ? strstr(line->text, len->name) : NULL;
+
+		if (!at || !tn_insn_is_jump(&t->vf->prog->insns[b->end - 1]))
+			continue;
+		at += strlen(len->name);
+		if (at[strspn(at, " ")] == '-') {
+			advise(t,
+			       "line %u computes with %s, which wraps below 0 where that is small: "
+			       "test it first, or add to the other side",
+			       line->line, field_words(t, len));
+			return true;
+		}
+		if (strstr(line->text, "<=")) {
+			advise(t, "`<=` at line %u lets the index reach %s: use `<`", line->line,
+			       field_words(t, len));
+			return true;
+		}
+	}
+	advise(t, "in each round of the loop, compare the index with %s before %s",
+	       field_words(t, len), tn_trace_place(t, last_step(t)));
+	return true;
 }
 
 static void cure_sized(struct tn_trace *t, const struct tn_field *f, const struct tn_linear *at)
@@ -423,12 +483,14 @@ static void cure_sized(struct tn_trace *t, const struct tn_field *f, const struc
 	const struct tn_diag_access *acc = &t->vf->diag.access;
 	const struct tn_field *len = &t->vf->ctx->fields[f->peer];
 	uint64_t unit = TN_MAX(f->mem_size, 1u);
-	const char *here = line_words(t, last_step(t)), *name;
+	const char *here = tn_trace_place(t, last_step(t)), *name;
 	int64_t need = at->offset + acc->off + (int64_t)acc->size;
 
 	advise_anew(t);
 	name = at->root == TN_NONE ? NULL : tn_trace_words(t, at->root);
 	if (at->root != TN_NONE && judge_length_test(t, at->root, len))
+		return;
+	if (at->root == TN_NONE && judge_loop_lines(t, len))
 		return;
 	if (at->root == TN_NONE && failed_reg(t)->v.smin == failed_reg(t)->v.smax) {
 		need = failed_reg(t)->v.smax + acc->off + (int64_t)acc->size;
@@ -476,9 +538,9 @@ static void judge_end_tests(struct tn_trace *t, const struct tn_field *f,
 			advise(t,
 			       "%s goes on where the data is too short: the test is the wrong "
 			       "way round",
-			       line_words(t, x->step));
+			       tn_trace_place(t, x->step));
 		else
-			advise(t, "%s tests less, or another pointer", line_words(t, x->step));
+			advise(t, "%s tests less, or another pointer", tn_trace_place(t, x->step));
 		return;
 	}
 }
@@ -487,7 +549,8 @@ static void cure_ended(struct tn_trace *t, const struct tn_field *f, const struc
 {
 	const struct tn_diag_access *acc = &t->vf->diag.access;
 	const struct tn_field *end = &t->vf->ctx->fields[f->peer];
-	const char *here = line_words(t, last_step(t));
+	const char *here = tn_trace_place(t, last_step(t));
+	const char *name = tn_trace_variable(t, last_step(t));
 	int64_t need = (at->root == TN_NONE ? failed_reg(t)->v.smax : 0) + acc->off +
 		       (int64_t)acc->size;
 
@@ -497,9 +560,9 @@ static void cure_ended(struct tn_trace *t, const struct tn_field *f, const struc
 		       end->name, here);
 	else
 		advise(t,
-		       "add `if (pointer + %lld > %s) return ...;` between moving the pointer "
-		       "and %s",
-		       (ll)need, end->name, here);
+		       "add `if ((void *)%s + %lld > %s) return ...;` behind where it is moved, "
+		       "before %s",
+		       name ? name : "pointer", (ll)acc->off + (ll)acc->size, end->name, here);
 	judge_end_tests(t, f, end);
 }
 
@@ -524,7 +587,7 @@ static void cure_bounds(struct tn_trace *t)
 		return;
 	}
 	end = r->kind == TN_REG_STACK ? 0 : (int64_t)t->vf->diag.access.total;
-	if (at.root != TN_NONE && at.base != TN_NONE && at.scale > 0 && r->v.smin != r->v.smax)
+	if (at.root != TN_NONE && at.base != TN_NONE && at.scale > 0)
 		cure_index(t, &at, end);
 	else if (r->v.smin == r->v.smax)
 		cure_constant(t, end);
@@ -594,7 +657,7 @@ static void cure_short_argument(struct tn_trace *t, uint32_t reg, const struct t
 		       "before %s",
 		       name ? name : "the size", (ll)room, (unsigned long long)size->v.umin,
 		       (unsigned long long)size->v.umax, name ? name : "size", (ll)room,
-		       line_words(t, last_step(t)));
+		       tn_trace_place(t, last_step(t)));
 }
 
 static void cure_size(struct tn_trace *t, uint32_t reg)
@@ -610,13 +673,13 @@ static void cure_size(struct tn_trace *t, uint32_t reg)
 		name = "size";
 	if (room > 0 && r->v.umin > 0)
 		advise(t, "add `if (%s > %lld) return ...;` before %s", name, (ll)room,
-		       line_words(t, last_step(t)));
+		       tn_trace_place(t, last_step(t)));
 	else if (room > 0)
 		advise(t, "add `if (%s < 1 || %s > %lld) return ...;` before %s", name, name,
-		       (ll)room, line_words(t, last_step(t)));
+		       (ll)room, tn_trace_place(t, last_step(t)));
 	else
 		advise(t, "add `if (%s < 1) return ...;` and an upper bound before %s", name,
-		       line_words(t, last_step(t)));
+		       tn_trace_place(t, last_step(t)));
 }
 
 static void cure_kind(struct tn_trace *t, uint32_t reg, const struct tn_arg *arg)
@@ -637,7 +700,10 @@ static void cure_kind(struct tn_trace *t, uint32_t reg, const struct tn_arg *arg
 			  "bpf_ringbuf_output()");
 		break;
 	case TN_ARG_STR:
-		advise(t, "declare the text as `static const char text[] = \"...\";`");
+		if (strstr(t->vf->diag.text, "reads memory"))
+			advise(t, "print numbers alone: %%d, %%u, %%llx");
+		else
+			advise(t, "declare the text as `static const char text[] = \"...\";`");
 		break;
 	default:
 		if (r->kind == TN_REG_MAP)
@@ -668,15 +734,26 @@ static void cure_argument(struct tn_trace *t)
 
 /* ---- Registers without a value ---- */
 
-static void rewrite(struct tn_trace *t, int code, const char *fmt, ...) TN_PRINTF(3, 4);
-static void rewrite(struct tn_trace *t, int code, const char *fmt, ...)
+/* Is the register moved to an argument that the next call releases? */
+static bool goes_to_release(const struct tn_trace *t)
 {
-	va_list ap;
+	const struct tn_prog *prog = t->vf->prog;
+	const struct tn_insn *mov = tn_vf_insn(t->vf);
+	uint32_t end = TN_MIN(t->vf->s.insn + 8, prog->nr_insns);
 
-	t->vf->diag.code = code;
-	va_start(ap, fmt);
-	vsnprintf(t->vf->diag.text, sizeof(t->vf->diag.text), fmt, ap);
-	va_end(ap);
+	if (TN_CLASS(mov->code) != TN_ALU64 || mov->dst < TN_R1 || mov->dst > TN_R5)
+		return false;
+	for (uint32_t i = t->vf->s.insn + 1; i < end; i++) {
+		const struct tn_sig *sig;
+
+		if (prog->insns[i].code != (TN_JMP | TN_CALL))
+			continue;
+		sig = tn_vf_sig(t->vf, i);
+		return sig && mov->dst - TN_R1 < sig->nr_args &&
+		       (sig->args[mov->dst - TN_R1].release ||
+			sig->args[mov->dst - TN_R1].kind == TN_ARG_RINGBUF_RECORD);
+	}
+	return false;
 }
 
 static bool cure_released(struct tn_trace *t, uint32_t reg, uint32_t v)
@@ -690,12 +767,11 @@ static bool cure_released(struct tn_trace *t, uint32_t reg, uint32_t v)
 	if (!x || x->gone == TN_NONE)
 		return false;
 	by = tn_callee_name(t->vf, t->steps[x->gone].insn);
-	line = line_words(t, x->gone);
+	line = tn_trace_place(t, x->gone);
 	advise_anew(t);
-	if (arg && (arg->release || arg->kind == TN_ARG_RINGBUF_RECORD)) {
+	if (goes_to_release(t) || (arg && (arg->release || arg->kind == TN_ARG_RINGBUF_RECORD))) {
 		rewrite(t, E_REFERENCE,
-			"%s would release a second time what was released at %s by %s",
-			tn_callee_name(t->vf, t->vf->s.insn), line, by);
+			"this would release a second time what was released at %s by %s", line, by);
 		advise(t, "release it once: submit or discard, on each path");
 	} else {
 		rewrite(t, E_REFERENCE,
@@ -716,7 +792,7 @@ static bool cure_stale(struct tn_trace *t, uint32_t reg, uint32_t v)
 	if (!x || x->op != TN_VAL_LOAD || t->invalidated == TN_NONE || x->step > t->invalidated)
 		return false;
 	name = tn_trace_words(t, at.base);
-	line = line_words(t, t->invalidated);
+	line = tn_trace_place(t, t->invalidated);
 	rewrite(t, E_UNINIT, "r%u holds %s as it was before %s at %s, which may have moved it", reg,
 		name ? name : "a pointer of the context",
 		tn_callee_name(t->vf, t->steps[t->invalidated].insn), line);
@@ -739,7 +815,7 @@ static void cure_uninit(struct tn_trace *t)
 		advise(t, "return a number on every path: `return 0;`");
 	} else if (x && x->op == TN_VAL_CLEARED) {
 		rewrite(t, E_UNINIT, "r%u is read here, but %s at %s left nothing in r1 to r5", reg,
-			tn_callee_name(t->vf, t->steps[x->step].insn), line_words(t, x->step));
+			tn_callee_name(t->vf, t->steps[x->step].insn), tn_trace_place(t, x->step));
 		advise(t, "keep what is needed after a call in r6 to r9 or on the stack");
 	} else if (reg >= TN_R6 && t->vf->s.nr_frames > 1) {
 		advise(t, "a function sees the registers of its caller in r1 to r5 alone: pass it "
@@ -787,7 +863,7 @@ static void cure_return(struct tn_trace *t)
 	const char *name = tn_trace_words(t, tn_trace_reg(t, TN_R0));
 
 	if (v && v->op == TN_VAL_CONST)
-		advise(t, "return a number that the message allows");
+		advise(t, "return a number that is allowed here");
 	else
 		advise(t, "%s is returned as it is: test it and return a constant",
 		       name ? name : "a computed number");
@@ -800,7 +876,8 @@ static void cure_pointer_math(struct tn_trace *t)
 	if (tn_insn_is_jump(i))
 		advise(t, "pointers can be compared with NULL and with others into the same "
 			  "object: compare keys, indices or lengths instead");
-	else if (TN_CLASS(i->code) == TN_ALU)
+	else if (TN_CLASS(i->code) == TN_ALU ||
+		 ((TN_OP(i->code) == TN_LSH || TN_OP(i->code) == TN_RSH) && i->imm == 32))
 		advise(t,
 		       "an address has 64 bits: keep it in a pointer or a __u64, not in 32 bits");
 	else
@@ -823,33 +900,98 @@ static void cure_type(struct tn_trace *t)
 		advise(t, "look up an element with bpf_map_lookup_elem() first");
 }
 
-static void cure_rest(struct tn_trace *t)
+/* Fields that a plugin may write. */
+static void advise_writable(struct tn_trace *t)
 {
-	switch (t->vf->diag.code) {
-	case E_LEAK:
-		advise(t, "keep addresses inside of the program: store or return an index, a key "
-			  "or the value");
-		break;
-	case E_READONLY:
-		advise(t, "copy it to a variable and change the copy");
-		break;
-	case E_CTX:
-		advise(t,
-		       "access one field, with its own size, through `%s->field`, with the "
-		       "struct of this host",
-		       tn_context_name(t->vf));
-		break;
-	case E_LICENSE:
-		advise(t, "declare a license that fits, `char _license[] SEC(\"license\") = "
-			  "\"GPL\";`, or do without");
-		break;
-	case E_HELPER:
-		advise(t, "`tenon feature probe` lists the helpers; the host's own are declared "
-			  "`extern ... __ksym`");
-		break;
-	default:
-		break;
+	char names[160] = "";
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < t->vf->ctx->nr_fields; i++) {
+		const struct tn_field *f = &t->vf->ctx->fields[i];
+
+		if (f->kind == TN_FIELD_SCALAR && f->access & TN_ACC_W &&
+		    len + strlen(f->name) + 3 < sizeof(names))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+						len ? ", " : "", f->name);
 	}
+	if (len)
+		advise(t, "the host lets plugins write these fields alone: %s", names);
+	else
+		advise(t, "the host lets plugins read this context alone");
+}
+
+static void cure_ctx(struct tn_trace *t)
+{
+	const struct tn_insn *i = tn_vf_insn(t->vf);
+	const struct tn_ctx_type *ctx = t->vf->ctx;
+	const struct tn_field *f;
+
+	if (TN_CLASS(i->code) != TN_LDX && TN_CLASS(i->code) != TN_STX &&
+	    TN_CLASS(i->code) != TN_ST)
+		return;
+	f = i->off >= 0 ? tn_ctx_field_at(ctx, (uint32_t)i->off, 1) : NULL;
+	if (i->off >= 0 && (uint32_t)i->off >= ctx->size)
+		advise(t, "compile with the header of this host, where '%s' has %u bytes",
+		       ctx->name, ctx->size);
+	else if (f && tn_insn_bytes(i->code) > f->elem_size && f->kind == TN_FIELD_SCALAR)
+		advise(t, "'%s' has %u byte%s: access it as such, `%s->%s`", f->name, f->elem_size,
+		       f->elem_size == 1 ? "" : "s", tn_context_name(t->vf), f->name);
+	else if (TN_CLASS(i->code) != TN_LDX)
+		advise_writable(t);
+	else
+		advise(t, "access one field, with its own size, through `%s->field`",
+		       tn_context_name(t->vf));
+}
+
+static void cure_map(struct tn_trace *t)
+{
+	const struct tn_arg *arg = t->vf->diag.reg >= 0 && is_call(t)
+					   ? argument(t, (uint32_t)t->vf->diag.reg)
+					   : NULL;
+	char names[160] = "";
+	size_t len = 0;
+
+	for (uint32_t type = 0; arg && type < 32; type++) {
+		const char *name = arg->map_types >> type & 1 ? tn_map_type_words(type) : NULL;
+
+		if (name && len + strlen(name) + 3 < sizeof(names))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+						len ? ", " : "", name);
+	}
+	if (len)
+		advise(t, "%s takes a map of type %s", tn_callee_name(t->vf, t->vf->s.insn), names);
+}
+
+void tn_cure_in_general(struct tn_vf *vf)
+{
+	static const struct {
+		int code;
+		const char *words;
+	} advice[] = {
+		{ E_LEAK, "keep addresses inside of the program: store or return an index, a key "
+			  "or the value" },
+		{ E_READONLY, "copy it to a variable and change the copy" },
+		{ E_LICENSE, "declare a license that fits, `char _license[] SEC(\"license\") = "
+			     "\"GPL\";`, or do without" },
+		{ E_HELPER, "`tenon feature probe` lists the helpers; the host's own are declared "
+			    "`extern ... __ksym`" },
+		{ E_LOOP, "give the loop a way out that can happen: a counter that reaches its "
+			  "bound, a break, or can_loop of tenon/plugin.h" },
+		{ E_TERMINATION, "count the rounds up to a constant, `for (i = 0; i < 1000; i++)` "
+				 "with a break inside, or use bpf_loop()" },
+		{ E_STRUCTURE, "a function may not call itself, also not through others: write a "
+			       "loop" },
+		{ E_CALL, "merge functions or make them `static __always_inline`" },
+		{ E_MAP, "use a map of another type, or another helper" },
+		{ E_POLICY, "the host's owner decides what plugins may call" },
+		{ E_ALIGN, "access it at a multiple of its size, or copy it byte by byte" },
+		{ E_ENCODING, "compile it again with a clang that knows this -mcpu" },
+		{ E_LIMIT, "split the program, or raise the host's limit" },
+	};
+
+	for (size_t i = 0; i < TN_ARRAY_SIZE(advice) && !vf->diag.advice[0]; i++)
+		if (advice[i].code == vf->diag.code)
+			tn_advise(vf, "%s", advice[i].words);
 }
 
 void tn_cure(struct tn_trace *t)
@@ -893,10 +1035,18 @@ void tn_cure(struct tn_trace *t)
 		if (!d->advice[0])
 			cure_type(t);
 		break;
-	default:
-		if (d->code == E_LEAK)
-			move_place(t);
+	case E_CTX:
 		if (!d->advice[0])
-			cure_rest(t);
+			cure_ctx(t);
+		break;
+	case E_LEAK:
+		move_place(t);
+		break;
+	case E_MAP:
+		if (!d->advice[0])
+			cure_map(t);
+		break;
+	default:
+		break;
 	}
 }

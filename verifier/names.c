@@ -198,8 +198,7 @@ static const char *load_words(struct tn_trace *t, const struct tn_val *x, uint32
 			off += (uint64_t)base->imm;
 		if (!tn_member_at(t->vf, map_of(t, base), off, &m))
 			return NULL;
-		snprintf(buf, sizeof(t->text[0]), m.nr_elems ? "an element of '%.60s'" : "'%.60s'",
-			 m.name);
+		snprintf(buf, sizeof(t->text[0]), m.nr_elems ? "%.60s[...]" : "%.60s", m.name);
 		return buf;
 	}
 	if (base->op != TN_VAL_LOAD)
@@ -287,32 +286,41 @@ static bool is_name(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-const char *tn_trace_variable(struct tn_trace *t, uint32_t step)
+/* The identifier that ends at `end`; NULL where it is a part of a longer expression. */
+static const char *name_before(struct tn_trace *t, const char *text, const char *end)
 {
-	const struct tn_line *line = tn_trace_line(t, step);
-	const char *text = line ? line->text : NULL, *end, *begin;
+	const char *begin = end;
 	char *buf;
 
-	if (!text || !line->column || line->column > strlen(text))
-		return NULL;
-	end = text + line->column - 1;
-	if (end - text > 2 && end[-1] == '>' && end[-2] == '-') {
-		end -= 2; /* at the member behind the arrow */
-	} else {
-		while (is_name(*end))
-			end++;
-		if (strncmp(end, "->", 2) && *end != '[' && (end == text || text[0] == '*'))
-			return NULL;
-		if (*end != '[' && strncmp(end, "->", 2))
-			return NULL;
-	}
-	for (begin = end; begin > text && is_name(begin[-1]);)
+	while (begin > text && is_name(begin[-1]))
 		begin--;
-	/* A part of a longer expression has no name of its own. */
 	if (begin == end || isdigit((unsigned char)*begin) ||
 	    (begin > text && (begin[-1] == '.' || begin[-1] == '>')))
 		return NULL;
 	buf = next_text(t);
 	snprintf(buf, sizeof(t->text[0]), "%.*s", (int)TN_MIN(end - begin, 60), begin);
 	return buf;
+}
+
+const char *tn_trace_variable(struct tn_trace *t, uint32_t step)
+{
+	const struct tn_line *line = tn_trace_line(t, step);
+	const char *text = line ? line->text : NULL, *at;
+
+	if (!text || !line->column || line->column > strlen(text))
+		return NULL;
+	/* The column is that of the member, of what is done to it, or of a cast before it. */
+	for (at = text + line->column - 1; at > text && is_name(at[-1]);)
+		at--;
+	if (at - text > 2 && at[-1] == '>' && at[-2] == '-')
+		return name_before(t, text, at - 2);
+	/* At the sign of an assignment: what is assigned to stands before it. */
+	for (at = text + line->column - 1; at > text && at[-1] == ' ';)
+		at--;
+	while (at > text && is_name(at[-1]))
+		at--;
+	if (at - text > 2 && at[-1] == '>' && at[-2] == '-')
+		return name_before(t, text, at - 2);
+	at = strstr(text + line->column - 1, "->");
+	return at ? name_before(t, text, at) : NULL;
 }

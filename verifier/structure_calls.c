@@ -94,12 +94,22 @@ static int path_error(const struct tn_structure *s, const char *what, const uint
 static int recursion_error(const struct tn_structure *s, uint32_t *path, uint32_t depth,
 			   uint32_t to)
 {
+	const struct tn_subprog *caller = &s->prog->subprogs[path[depth - 1]];
 	uint32_t first = 0;
+	int err;
 
 	while (path[first] != to)
 		first++;
 	path[depth] = to;
-	return path_error(s, "recursive call", &path[first], depth - first + 1);
+	err = path_error(s, "recursive call", &path[first], depth - first + 1);
+	/* The call that closes the circle says more than where the function begins. */
+	for (uint32_t i = caller->start; i < caller->end; i++) {
+		if (s->sites[i].callee != to || s->sites[i].flags & TN_SITE_LDDW_HIGH)
+			continue;
+		tn_err_at(TN_STAGE_VERIFY, NULL, s->prog->name, (int32_t)i, NULL);
+		break;
+	}
+	return err;
 }
 
 /* Depth first; topo receives the subprograms in postorder, turned round at the end. `next` is the

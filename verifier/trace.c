@@ -2,6 +2,7 @@
 /* The failing path, followed once more; see trace.h. */
 #include "verifier/trace.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct path {
@@ -584,9 +585,20 @@ const struct tn_line *tn_trace_line(const struct tn_trace *t, uint32_t step)
 	return step < t->nr_steps ? tn_prog_line(t->vf->prog, t->steps[step].insn) : NULL;
 }
 
-uint32_t tn_trace_lineno(const struct tn_trace *t, uint32_t step)
+const char *tn_trace_place(struct tn_trace *t, uint32_t step)
 {
+	char *buf = t->text[t->next_text++ % TN_ARRAY_SIZE(t->text)];
 	const struct tn_line *line = tn_trace_line(t, step);
+	const struct tn_line *failed = tn_trace_line(t, t->nr_steps - 1);
+	const char *slash = line && line->file ? strrchr(line->file, '/') : NULL;
 
-	return line ? line->line : 0;
+	if (!line)
+		snprintf(buf, sizeof(t->text[0]), "instruction %u",
+			 step < t->nr_steps ? t->steps[step].insn : 0);
+	else if (failed && line->file && failed->file && strcmp(line->file, failed->file))
+		snprintf(buf, sizeof(t->text[0]), "%.60s:%u", slash ? slash + 1 : line->file,
+			 line->line);
+	else
+		snprintf(buf, sizeof(t->text[0]), "line %u", line->line);
+	return buf;
 }

@@ -96,8 +96,9 @@ struct tn_linear tn_trace_linear(const struct tn_trace *t, uint32_t v);
 bool tn_trace_is_ctx_pointer(const struct tn_trace *t, const struct tn_val *v);
 
 const struct tn_line *tn_trace_line(const struct tn_trace *t, uint32_t step);
-/* Line number of a step, 0: unknown. */
-uint32_t tn_trace_lineno(const struct tn_trace *t, uint32_t step);
+/* "line 12", "host.h:12" where that is another file than the failing line's, "instruction 7" where
+ * there are no lines. Valid until seven more of them. */
+const char *tn_trace_place(struct tn_trace *t, uint32_t step);
 
 /* ---- names.c ---- */
 
@@ -124,5 +125,7 @@ uint32_t tn_map_number(const struct tn_vf *vf, const void *map);
 
 /* Better words for the diagnosis, and what would mend the program. */
 void tn_cure(struct tn_trace *t);
+/* What mends most programs that get this code, where nothing better was said. */
+void tn_cure_in_general(struct tn_vf *vf);
 
 #endif

@@ -42,17 +42,12 @@ static const char *code_of(const struct tn_trace *t, uint32_t step, char *buf, s
 }
 
 /* "line 12: `if (i >= n)`", or the instruction where there are no lines. */
-static void place(const struct tn_trace *t, uint32_t step, char *buf, size_t size)
+static void place(struct tn_trace *t, uint32_t step, char *buf, size_t size)
 {
 	const struct tn_line *line = tn_trace_line(t, step);
 	const char *text = line && line->text ? line->text + strspn(line->text, " \t") : "";
 
-	if (!line)
-		snprintf(buf, size, "insn %u", t->steps[step].insn);
-	else if (*text)
-		snprintf(buf, size, "line %u: `%.64s`", line->line, text);
-	else
-		snprintf(buf, size, "line %u", line->line);
+	snprintf(buf, size, *text ? "%s: `%.64s`" : "%s", tn_trace_place(t, step), text);
 }
 
 static bool same_line(const struct tn_trace *t, const struct event *a, const struct event *b)
@@ -67,7 +62,7 @@ static void tell(struct tn_trace *t, const struct chain *c, uint32_t first, uint
 {
 	struct tn_diag *d = &t->vf->diag;
 	const struct event *e = &c->v[first];
-	char at[96], code[80], all[160] = "", who[8] = "the path";
+	char at[160], code[80], all[160] = "", who[16] = "it";
 	size_t len = 0;
 
 	place(t, e->step, at, sizeof(at));
@@ -81,8 +76,10 @@ static void tell(struct tn_trace *t, const struct chain *c, uint32_t first, uint
 	if (e->reg != TN_NONE)
 		snprintf(who, sizeof(who), "r%u", e->reg % 100);
 	if (e->test)
-		snprintf(d->why[d->nr_why], TN_WHY_BYTES, "%s was compared at %s (%s, %s)",
-			 e->reg == TN_NONE ? "it" : who, at, all,
+		snprintf(d->why[d->nr_why], TN_WHY_BYTES,
+			 e->reg == TN_NONE ? "%sthe path goes through %s (%s, %s)"
+					   : "%s was compared at %s (%s, %s)",
+			 e->reg == TN_NONE ? "" : who, at, all,
 			 t->steps[e->step].outcome == TN_TRAIL_TAKEN ? "taken" : "not taken");
 	else
 		snprintf(d->why[d->nr_why], TN_WHY_BYTES, "%s was set at %s (%s)", who, at, all);
@@ -131,14 +128,13 @@ static void explain_value(const struct tn_trace *t, struct chain *c, uint32_t v)
 		const struct tn_val *x = tn_trace_val(t, v);
 
 		push_test(t, c, v);
-		if (x->op == TN_VAL_FRAME || x->op == TN_VAL_CTX)
+		if (x->op == TN_VAL_FRAME || x->op == TN_VAL_CTX || x->op == TN_VAL_INDEX)
 			return;
 		push(c, x->step, dst_of(t, x->step), false);
 		if (x->op != TN_VAL_ALU)
 			return;
 		/* Of a sum the number tells more than the pointer that it is added to. */
-		v = x->b != TN_NONE && x->alu == TN_ADD && tn_trace_linear(t, v).root != TN_NONE &&
-				    tn_trace_linear(t, x->a).root == TN_NONE
+		v = x->b != TN_NONE && x->alu == TN_ADD && tn_trace_linear(t, x->b).base == TN_NONE
 			    ? x->b
 			    : x->a;
 	}
