@@ -27,6 +27,12 @@ bool tn_reg_is_null(const struct tn_reg *r);
 /* A pointer to the very start of its memory. */
 bool tn_reg_at_start(const struct tn_reg *r);
 
+/* lock.c */
+int tn_check_lock_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i);
+/* The pointer in r1 was checked: its lock is held from here on, or not any more. */
+int tn_lock_take(struct tn_vf *vf);
+int tn_lock_release(struct tn_vf *vf);
+
 /* result.c */
 void tn_note_key(struct tn_vf *vf, const struct tn_callee *c);
 void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c);
