@@ -302,7 +302,7 @@ int tn_refs_finish(struct tn_vf *vf, const uint32_t *fuel)
 		if (!fuel[i] || !vf->seen[i].lock_held)
 			continue;
 		vf->s.insn = i;
-		return tn_reject(vf, E_REFERENCE, -1,
+		return tn_reject(vf, E_LOCK, -1,
 				 "a lock is held across a loop that pays fuel and may end the "
 				 "program here");
 	}
