@@ -462,16 +462,20 @@ static bool bound_by_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 	return tn_scalar_meet(&x->v, &v, TN_W64) && tn_spread_scalar(vf, x);
 }
 
-/* Packets are shorter: as in the kernel, what is compared farther away tells nothing. */
+/* As in the kernel a first compare farther out tells nothing. A pointer that is known to be inside,
+ * as one that walks through the packet, may go on. */
 #define MAX_PACKET_OFF 0xffff
 
 /* x + k <= end of its region. */
 static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 {
 	uint32_t g = x->region;
+	int64_t slack;
 	uint64_t c;
 
-	if (!offset_is_plain(x) || (vf->ctx->is_packet && x->v.umax > MAX_PACKET_OFF))
+	if (!offset_is_plain(x) ||
+	    (vf->ctx->is_packet && x->v.umax > MAX_PACKET_OFF &&
+	     !tn_region_slack_tied(vf->regions, &vf->s, g, x, 1, &slack)))
 		return true;
 	k += TN_MUT(PACKET_OFF_BY_ONE);
 	if (tn_scalar_is_const(&x->v, &c)) {
