@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls: helpers and host functions by their signatures, subprograms, tail calls, exit. */
 #include "verifier/callee.h"
+#include "verifier/global.h"
 #include "verifier/iter.h"
 #include "verifier/mutant.h"
 
@@ -30,7 +31,7 @@ static void forget_region(void *user, struct tn_reg *r)
 /* What the context points to may have moved or be freed: pointers into it are gone, and what was
  * known. So are handles, of which nobody can tell whether they came from there, unless the program
  * holds a reference. */
-static void invalidate_regions(struct tn_vf *vf)
+void tn_call_invalidate(struct tn_vf *vf)
 {
 	if (!TN_MUT(PACKET_NOT_INVALIDATED))
 		tn_state_each_reg(&vf->s, forget_region, vf);
@@ -154,7 +155,7 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 		return err;
 	tn_call_clobber(vf);
 	if (c->sig->flags & TN_SIG_INVALIDATES_CTX)
-		invalidate_regions(vf);
+		tn_call_invalidate(vf);
 	*tn_vf_reg(vf, TN_R0) = out;
 	vf->s.insn++;
 	return 0;
@@ -208,6 +209,8 @@ static int call_local(struct tn_vf *vf)
 
 	if (callee == TN_NONE)
 		return tn_reject(vf, E_CALL, -1, "the call leads to no function");
+	if (tn_global_is(vf, callee))
+		return tn_global_call(vf, callee);
 	if (vf->s.nr_frames == vf->senv.max_frames)
 		return tn_reject(vf, E_CALL, -1, "more than %u frames of calls",
 				 vf->senv.max_frames);
@@ -315,7 +318,7 @@ int tn_do_exit(struct tn_vf *vf)
 	struct tn_frame *f = tn_state_top(&vf->s);
 
 	if (vf->s.nr_frames == 1)
-		return exit_main(vf);
+		return f->subprog ? tn_global_exit(vf) : exit_main(vf);
 	if (f->callback)
 		return exit_callback(vf);
 	if ((f->r[TN_R0].kind == TN_REG_STACK || f->r[TN_R0].kind == TN_REG_MEM) &&
@@ -349,7 +352,7 @@ int tn_call_resume(struct tn_vf *vf, enum tn_resume how)
 	}
 	/* A tail call was hit: another program ran in this frame's place. */
 	tn_reg_set_unknown(&r0);
-	invalidate_regions(vf);
+	tn_call_invalidate(vf);
 	return_to_caller(vf, r0);
 	return 0;
 }

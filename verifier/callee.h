@@ -44,5 +44,7 @@ int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c);
 /* call.c */
 void tn_call_clobber(struct tn_vf *vf);
 void tn_call_note_abort(struct tn_vf *vf);
+/* What the context points to may have moved. */
+void tn_call_invalidate(struct tn_vf *vf);
 
 #endif

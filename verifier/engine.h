@@ -111,6 +111,7 @@ struct tn_vf {
 	struct tn_counters *counters;
 	TN_VEC(struct tn_callback_site) callbacks;
 	TN_VEC(struct tn_iter_site) iters;
+	struct tn_global *globals; /* per subprogram */
 	bool iters_foreign; /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
 	TN_VEC(const char *) handle_names; /* one pointer per name */
@@ -246,6 +247,9 @@ void tn_ref_drop(struct tn_vf *vf, uint32_t ref);
 int tn_ref_none_held(struct tn_vf *vf, const char *where);
 /* A callback is about to return: what it acquired is gone. */
 int tn_ref_none_of_callback(struct tn_vf *vf);
+
+/* verify.c: the current state has no frame, holds nothing and knows nothing. */
+void tn_vf_begin(struct tn_vf *vf);
 
 /* walk.c: take up the current state later. */
 int tn_walk_push(struct tn_vf *vf, enum tn_resume how);

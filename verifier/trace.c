@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The failing path, followed once more; see trace.h. */
 #include "verifier/trace.h"
+#include "verifier/global.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,8 @@ static uint32_t next_insn(const struct tn_vf *vf, struct path *p, uint32_t insn,
 	if (tn_insn_is_jump(i))
 		return outcome == TN_TRAIL_TAKEN ? site->target : insn + 1;
 	if (outcome == TN_TRAIL_CALLBACK ||
-	    (i->code == (TN_JMP | TN_CALL) && i->src == TN_CALL_LOCAL)) {
+	    (i->code == (TN_JMP | TN_CALL) && i->src == TN_CALL_LOCAL &&
+	     !tn_global_was_called(vf, site->callee))) {
 		uint32_t callee = outcome == TN_TRAIL_CALLBACK ? vf->seen[insn].callback
 							       : site->callee;
 
@@ -77,7 +79,8 @@ static uint32_t next_insn(const struct tn_vf *vf, struct path *p, uint32_t insn,
 
 static void follow(const struct tn_vf *vf, struct path *p)
 {
-	uint32_t insn = 0;
+	/* A global function's path begins there. */
+	uint32_t insn = vf->prog->subprogs[vf->s.frames[0].subprog].start;
 
 	/* Every cycle of the path makes a decision somewhere, but for loops of plain jumps, which
 	 * have no end; the step count bounds those. */

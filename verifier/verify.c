@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "verifier/engine.h"
+#include "verifier/global.h"
 #include "verifier/mutant.h"
 
 #define MAX_ATTEMPTS 8
@@ -99,7 +100,7 @@ static int prepare_tables(struct tn_vf *vf)
 	vf->seen = tn_alloc_array(vf->rt, nr, sizeof(vf->seen[0]));
 	vf->saved = tn_alloc_array(vf->rt, nr, sizeof(vf->saved[0]));
 	vf->frame_bytes = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->frame_bytes[0]));
-	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->frame_bytes)
+	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->frame_bytes || tn_global_alloc(vf))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < nr; i++)
 		vf->loop_of[i] = TN_NONE;
@@ -142,6 +143,7 @@ static void fini(struct tn_vf *vf)
 	tn_vec_free(vf->rt, &vf->pending);
 	tn_vec_free(vf->rt, &vf->callbacks);
 	tn_vec_free(vf->rt, &vf->iters);
+	tn_global_free(vf);
 	tn_state_fini(&vf->senv, &vf->s);
 	tn_state_fini(&vf->senv, &vf->scratch);
 	tn_state_fini(&vf->senv, &vf->merged);
@@ -159,6 +161,17 @@ static void fini(struct tn_vf *vf)
 }
 
 /* ---- Attempts ---- */
+
+void tn_vf_begin(struct tn_vf *vf)
+{
+	vf->s.insn = 0;
+	vf->s.trail = NULL;
+	vf->s.nr_frames = vf->s.nr_refs = 0;
+	vf->s.locked = false;
+	memset(&vf->s.lock, 0, sizeof(vf->s.lock));
+	vf->s.nr_regions = vf->nr_regions;
+	tn_regions_reset(vf->regions, &vf->s);
+}
 
 static int begin(struct tn_vf *vf)
 {
@@ -184,13 +197,8 @@ static int begin(struct tn_vf *vf)
 	vf->ret_seen = false;
 	vf->log.len = 0;
 	vf->senv.next_id = vf->senv.fixed_ids;
-	vf->s.insn = 0;
-	vf->s.trail = NULL;
-	vf->s.nr_frames = vf->s.nr_refs = 0;
-	vf->s.locked = false;
-	memset(&vf->s.lock, 0, sizeof(vf->s.lock));
-	vf->s.nr_regions = vf->nr_regions;
-	tn_regions_reset(vf->regions, &vf->s);
+	tn_global_reset(vf);
+	tn_vf_begin(vf);
 	f = tn_state_push_frame(&vf->s, 0, TN_NONE);
 	if (vf->ctx != &no_ctx) {
 		tn_reg_set_const(&f->r[TN_R1], 0);

@@ -11,6 +11,7 @@
  * verify.c.
  */
 #include "verifier/engine.h"
+#include "verifier/global.h"
 
 #include <errno.h>
 #include <string.h>
@@ -463,12 +464,10 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 	}
 }
 
-int tn_walk(struct tn_vf *vf)
+static int walk_pending(struct tn_vf *vf)
 {
 	int err = tn_walk_push(vf, TN_RESUME_AT);
 
-	if (vf->env->observe)
-		vf->env->observe(vf->env->observe_user, &vf->senv, &vf->s, true);
 	while (!err && vf->pending.nr) {
 		struct tn_pending e = vf->pending.v[--vf->pending.nr];
 
@@ -478,5 +477,17 @@ int tn_walk(struct tn_vf *vf)
 		if (!err && !vf->ended)
 			err = follow(vf);
 	}
+	return err;
+}
+
+int tn_walk(struct tn_vf *vf)
+{
+	int err;
+
+	if (vf->env->observe)
+		vf->env->observe(vf->env->observe_user, &vf->senv, &vf->s, true);
+	do
+		err = walk_pending(vf);
+	while (!err && tn_global_next(vf));
 	return err;
 }
