@@ -245,13 +245,17 @@ static int print_one(const struct subject *s)
 
 static int print_all(const struct options *o, bool kernel)
 {
-	unsigned int agree = 0, unsafe = 0, wrong = 0;
+	unsigned int agree = 0, unsafe = 0, wrong = 0, stale = 0;
 
 	for (size_t i = 0; i < nr_subjects; i++) {
 		const struct subject *s = &subjects[i];
 
 		agree += outcome_of(s) == AGREE;
 		unsafe += outcome_of(s) == UNSAFE_ACCEPT;
+		if (s->reason && outcome_of(s) == AGREE) {
+			fprintf(stderr, "%s/%s agrees: its reason is stale\n", s->file, s->program);
+			stale++;
+		}
 		for (int e = 0; e < 2; e++)
 			wrong += s->tenon.run[e] == RUN_DIFFERS || s->tenon.run[e] == RUN_FAILED;
 	}
@@ -270,7 +274,7 @@ static int print_all(const struct options *o, bool kernel)
 		       unsafe, wrong);
 	if (o->only)
 		return agree != nr_subjects || wrong;
-	return agree < MIN_AGREE || unsafe || wrong;
+	return agree < MIN_AGREE || unsafe || wrong || stale;
 }
 
 int main(int argc, char **argv)

@@ -196,6 +196,16 @@ static void take_report(struct tenon_program *prog, struct verdict *v, FILE *det
 		fprintf(details, "%s\n%s\n", r.log, r.msg);
 }
 
+/* A program that is malformed in itself is refused before it comes to the verifier, here as in the
+ * kernel. What Tenon does not support is no verdict. */
+static bool is_refused_at_load(const struct subject *s, int rc)
+{
+	const struct tenon_error *err = tenon_last_error();
+
+	return rc == -EINVAL && err->program && strcmp(err->program, s->program) == 0 &&
+	       !strstr(err->msg, "not supported");
+}
+
 static void judge(struct tenon_runtime *rt, struct subject *s, struct verdict *v,
 		  bool termination_proved, FILE *details)
 {
@@ -206,15 +216,20 @@ static void judge(struct tenon_runtime *rt, struct subject *s, struct verdict *v
 	struct tenon_object *obj = NULL;
 	struct tenon_program *prog = open_subject(rt, s, &opts, &obj);
 	char words[400] = "";
+	bool refused = false;
 	int rc = prog ? tenon_object_verify(obj) : -1;
 
 	if (prog)
 		snprintf(s->section, sizeof(s->section), "%s", tenon_program_section(prog));
-	if (rc)
+	if (rc) {
 		keep_line(words, sizeof(words), tenon_last_error()->msg);
+		refused = is_refused_at_load(s, rc);
+	}
 	take_report(prog, v, details);
-	if (v->judged == NOT_JUDGED && rc)
+	if (v->judged == NOT_JUDGED && rc) {
+		v->judged = refused ? REJECTED : NOT_JUDGED;
 		snprintf(v->message, sizeof(v->message), "%s", words);
+	}
 	tenon_object_close(obj);
 }
 
