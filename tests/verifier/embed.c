@@ -28,7 +28,8 @@ struct zeroes {
 struct embed_state {
 	struct embed_state *next;
 	uint32_t nr_frames, nr_values, nr_zeroes, nr_regions, nr_facts, nr_refs;
-	uint32_t *callsites;
+	bool locked;
+	uint32_t *callsites, *rounds;
 	struct value *values;
 	struct zeroes *zeroes;
 	struct tn_region_state *regions;
@@ -170,7 +171,7 @@ void embed_observe(void *user, struct tn_state_env *senv, const struct tn_state 
 	record(&rec, senv, s);
 	n = must_alloc(sizeof(*n) + rec.nr_values * sizeof(n->values[0]) +
 		       s->nr_regions * sizeof(n->regions[0]) + s->nr_facts * sizeof(n->facts[0]) +
-		       s->nr_frames * sizeof(n->callsites[0]) +
+		       2 * s->nr_frames * sizeof(n->callsites[0]) +
 		       rec.nr_zeroes * sizeof(n->zeroes[0]));
 	n->nr_frames = s->nr_frames;
 	n->nr_values = rec.nr_values;
@@ -183,11 +184,15 @@ void embed_observe(void *user, struct tn_state_env *senv, const struct tn_state 
 	n->regions = (struct tn_region_state *)(n->values + n->nr_values);
 	n->facts = (struct tn_len_fact *)(n->regions + n->nr_regions);
 	n->callsites = (uint32_t *)(n->facts + n->nr_facts);
-	n->zeroes = (struct zeroes *)(n->callsites + n->nr_frames);
+	n->rounds = n->callsites + n->nr_frames;
+	n->zeroes = (struct zeroes *)(n->rounds + n->nr_frames);
+	n->locked = s->locked;
 	rec = (struct recording){ .s = n };
 	record(&rec, senv, s);
-	for (uint32_t i = 0; i < s->nr_frames; i++)
+	for (uint32_t i = 0; i < s->nr_frames; i++) {
 		n->callsites[i] = s->frames[i].callsite;
+		n->rounds[i] = s->frames[i].rounds;
+	}
 	memcpy(n->regions, s->regions, s->nr_regions * sizeof(n->regions[0]));
 	memcpy(n->facts, s->facts, s->nr_facts * sizeof(n->facts[0]));
 	n->next = e->states[s->insn];
@@ -329,6 +334,18 @@ static bool in_mem(const struct embed *e, const struct tn_reg *r, uint64_t value
 	return false;
 }
 
+/* The first 8 bytes of an iterator over numbers are the one before the next, and the end. */
+static bool is_iterator(const struct tn_reg *r, uint64_t value)
+{
+	int64_t left = (int64_t)(int32_t)(value >> 32) - (int32_t)value - 1;
+
+	if (strcmp(r->obj, "num") != 0 || r->size != 8)
+		return true;
+	if (!value)
+		return true;
+	return !r->drained && left >= 0 && (uint64_t)left <= r->v.umax;
+}
+
 static uint64_t end_of(const struct embed *e, uint32_t region)
 {
 	const struct tn_field *f = &e->prog->ctx_type->fields[e->regions[region].field];
@@ -395,6 +412,10 @@ static bool value_is(struct embed *e, const struct tn_reg *r, uint64_t value)
 		return value != 0;
 	case TN_REG_MEM:
 		return in_mem(e, r, value);
+	case TN_REG_ITER:
+		return is_iterator(r, value);
+	case TN_REG_DYNPTR:
+		break;
 	case TN_REG_FUNC:
 		return e->prog->funcs && value == (uintptr_t)&e->prog->funcs[r->region];
 	}
@@ -509,8 +530,11 @@ static bool state_contains(struct embed *e, const struct embed_state *s)
 {
 	struct ties t;
 
-	if (s->nr_frames != e->nr_frames || s->nr_refs < nr_held(e))
+	if (s->nr_frames != e->nr_frames || s->nr_refs < nr_held(e) || s->locked != e->locked)
 		return false;
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		if (s->rounds[i] > e->frames[i].rounds)
+			return false;
 	for (uint32_t i = 1; i < s->nr_frames; i++)
 		if (s->callsites[i] != e->frames[i].callsite)
 			return false;

@@ -41,6 +41,7 @@ struct embed_frame {
 	bool in_call;	/* insn is a call whose result was not seen yet */
 	bool foreign;	/* another program, by a tail call */
 	uint32_t stack; /* number of its memory */
+	uint32_t rounds; /* of callbacks that the call here has run */
 	uint64_t args[6];
 	unsigned char written[TN_MAX_FRAME_BYTES];
 };
@@ -64,6 +65,7 @@ struct embed {
 	struct embed_frame frames[EMBED_MAX_FRAMES];
 	uint32_t nr_frames;
 	uint32_t next_stack;
+	bool locked; /* a spin lock is held */
 	uint64_t seed;
 	uint64_t nr_steps, max_steps;
 	bool unsound, gave_up;

@@ -48,12 +48,11 @@ void kernel_close(struct kernel *k)
 /* The line before the statistics that end the log. */
 static const char *last_words(char *log)
 {
-	char *end = strstr(log, "processed "), *start;
+	char *end = strstr(log, "\nprocessed "), *start;
 
 	if (!end)
 		return log;
-	if (end > log)
-		end[-1] = '\0';
+	*end = '\0';
 	start = strrchr(log, '\n');
 	return start ? start + 1 : log;
 }
@@ -95,34 +94,53 @@ int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn 
 
 /* ---- Why the kernel alone rejects ---- */
 
-/* Words of its log, and what Tenon does instead. Order matters: the first that fits counts. */
+/* Words of its log, and what Tenon does instead. The first that fits counts. `better`: Tenon knows
+ * a range or rules out a path; whether rightly so is for the oracle to say. */
 static const struct {
 	const char *words, *reason;
+	bool better;
 } reasons[] = {
-	{ "math between ", "arithmetic on a pointer without bounds, checked where it is used" },
-	{ "infinite loop detected", "a loop whose state repeats; it pays fuel" },
-	{ "program is too large", "a loop that is too long to be walked; it pays fuel" },
-	{ "too many jumps", "a loop that is too long to be walked; it pays fuel" },
+	{ "infinite loop detected", "a loop whose state repeats: it pays fuel", false },
+	{ "program is too large", "a loop too long to be walked: it pays fuel", false },
+	{ "jumps is too complex", "a loop too long to be walked: it pays fuel", false },
+	{ "misaligned stack access off (", "the stack at an offset that may be misaligned", false },
+	{ "math between ", "a pointer moved without bounds, checked where it is used", true },
+	{ "unbounded m", "a bound that is known here", true },
+	{ "min value is negative", "a bound that is known here", true },
+	{ "invalid access to map value", "a bound that is known here", true },
+	{ "invalid access to packet", "a bound that is known here", true },
+	{ "offset is outside of the packet", "a bound that is known here", true },
+	{ "invalid unbounded variable-offset", "a bound that is known here", true },
+	{ "invalid variable-offset", "a bound that is known here", true },
+	{ "pointer prohibited", "a number on every path that is possible here", true },
+	{ "invalid mem access 'scalar'", "a pointer on every path that is possible here", true },
+	{ "invalid mem access 'map_value_or_null'", "tested on every path that is possible here",
+	  true },
 };
+
 _Static_assert(sizeof(reasons) / sizeof(reasons[0]) <= KERNEL_MAX_REASONS, "room for all");
 
-bool kernel_reason_add(struct kernel *k, const struct tn_insn *insns, uint32_t nr, const char *why)
+int kernel_reason(const struct kernel *k, bool *better)
 {
-	(void)insns;
-	(void)nr;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		if (!strstr(why, reasons[i].words))
+		if (!strstr(k->log, reasons[i].words))
 			continue;
-		k->reasons[i]++;
-		return true;
+		*better = reasons[i].better;
+		return (int)i;
 	}
-	return false;
+	return -1;
+}
+
+void kernel_reason_count(struct kernel *k, int reason)
+{
+	k->reasons[reason]++;
 }
 
 void kernel_reasons_print(const struct kernel *k)
 {
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (k->reasons[i])
-			printf("%8llu  %s (\"%s\")\n", (unsigned long long)k->reasons[i],
-			       reasons[i].reason, reasons[i].words);
+			printf("%8llu  %s (\"%s\")%s\n", (unsigned long long)k->reasons[i],
+			       reasons[i].reason, reasons[i].words,
+			       reasons[i].better ? "; none was seen to fail under the oracle" : "");
 }

@@ -24,8 +24,10 @@ enum kernel_type { KERNEL_XDP, KERNEL_TC };
 int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn *insns, uint32_t nr,
 		  const char **why);
 
-/* Count why the kernel alone rejects, by its words: false: none of the known classes fits. */
-bool kernel_reason_add(struct kernel *k, const struct tn_insn *insns, uint32_t nr, const char *why);
+/* Why the kernel alone rejects what it judged last, by its words; -1: no known class fits. *better:
+ * Tenon claims to know more, which is to be checked by running the program. */
+int kernel_reason(const struct kernel *k, bool *better);
+void kernel_reason_count(struct kernel *k, int reason);
 void kernel_reasons_print(const struct kernel *k);
 
 #endif

@@ -118,6 +118,8 @@ void tn_trace_enter(const struct tn_prog *prog, uint32_t subprog, uint64_t *r, u
 		e->frames[e->nr_frames].callsite = f ? f->insn : TN_NONE;
 		if (f && !f->foreign)
 			watch_element(e, f, r);
+		if (f)
+			f->rounds++;
 		f = &e->frames[e->nr_frames++];
 		f->stack = e->next_stack;
 	}
@@ -127,6 +129,7 @@ void tn_trace_enter(const struct tn_prog *prog, uint32_t subprog, uint64_t *r, u
 	f->subprog = subprog;
 	f->insn = prog->subprogs[subprog].start;
 	f->in_call = false;
+	f->rounds = 0;
 	for (uint64_t at = f->top - bytes; at < f->top; at += 8) {
 		uint64_t any = next_random(e);
 
@@ -296,6 +299,15 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 	case TN_ARG_STRUCT:
 		check_memory_arg(e, arg, at, arg->struct_size, false);
 		return;
+	case TN_ARG_ITER_NEW:
+		check_memory_arg(e, arg, at, arg->struct_size, true);
+		return;
+	case TN_ARG_ITER:
+		check_memory_arg(e, arg, at, 8, false);
+		return;
+	case TN_ARG_SPIN_LOCK:
+		check_memory_arg(e, arg, at, 4, false);
+		return;
 	case TN_ARG_STR:
 		check_text(e, at);
 		return;
@@ -410,6 +422,12 @@ static void take_result(struct embed *e, struct embed_frame *f, const struct tn_
 		if (!r0 && !(sig->flags & TN_SIG_RET_NULLABLE))
 			unsound(e, "the handle is NULL");
 		return;
+	case TN_RET_ITER_ELEM:
+		area.size = sizeof(int32_t);
+		area.writable = false;
+		if (r0)
+			embed_area_add(e, &area);
+		return;
 	case TN_RET_VOID:
 		scramble(e, f, 1);
 		return;
@@ -426,6 +444,11 @@ static void after_call(struct embed *e, struct embed_frame *f)
 	const struct tn_sig *sig = callee_sig(e, insn);
 
 	f->in_call = false;
+	f->rounds = 0;
+	if (insn->src == TN_CALL_HELPER && insn->imm == TN_HELPER_spin_lock)
+		e->locked = true;
+	if (insn->src == TN_CALL_HELPER && insn->imm == TN_HELPER_spin_unlock)
+		e->locked = false;
 	if (sig)
 		take_result(e, f, sig);
 	scramble(e, f, 0x3e);
@@ -576,6 +599,7 @@ enum embed_result embed_run(struct embed *e, void *ctx, struct tn_exec *ex, uint
 	e->ctx = ctx;
 	e->nr_frames = 0;
 	e->next_stack = 0;
+	e->locked = false;
 	e->nr_steps = 0;
 	e->unsound = e->gave_up = false;
 	e->why[0] = '\0';

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/verifier/mutants.sh BUILD_DIR [EFFORT [FIRST LAST]]: switch on each seeded bug of
+# verifier/mutants.def and see which general check finds it first, in this order:
+#   A  operators, exhaustively at small widths (test_tnum, test_scalar; the latter takes longer)
+#   B  random programs under the embedding oracle, and C compiled between guard pages
+#   D  changed cases under both
+#   E  the kernel's verdict on random programs
+#   cases: the accept and reject cases; they count as a second killer alone
+# EFFORT multiplies the number of programs. Fails unless A to E find all.
+set -euo pipefail
+build=$(cd "$1" && pwd) effort=${2:-1} first=${3:-1} last=${4:-999}
+here=$(cd "$(dirname "$0")" && pwd)
+tests=$build/tests
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# name of the check, then its command; what it prints decides between B, C and time.
+checks=(
+	"A-tnum|$tests/mutants_tnum"
+	"B|$tests/mutants_random -i 4 $((250 * effort)) 1"
+	"B-packet|$tests/mutants_random -p -i 4 $((150 * effort)) 1"
+	"D|$tests/mutants_random -i 4 -m $((2 * effort)) -c $here/accept -c $here/reject -c $here/mistakes 1"
+	"A-scalar|$tests/mutants_scalar"
+	"B-more|$tests/mutants_random -i 6 $((1500 * effort)) 100001"
+	"E|$tests/mutants_random -k $((300 * effort)) 1"
+)
+
+kills() { # command
+	local rc=0
+	timeout $((120 * effort)) $1 >"$log" 2>&1 || rc=$?
+	[ $rc != 0 ] && [ $rc != 77 ] && [ $rc != 124 ]
+}
+
+detail() { # what the check saw, in a few words
+	grep -m1 -oE 'no state of the walk|compiled: r0|compiled code faults|interpreter faults|references are left|never written|out of bounds|read-only|the fact says[^,;]*|outside of|steps; proved|reference is held|released, but not held|address leaves|without an end|not explained|\[  FAILED  \] [0-9a-z_]+|FAIL [a-z_]+' "$log" | head -n 1
+}
+
+for check in "${checks[@]}"; do
+	if kills "${check#*|}"; then
+		echo "without a bug, ${check%%|*} finds:"; tail -n 20 "$log"; exit 1
+	fi
+done
+
+total=0 killed=0
+while IFS='(,)' read -r macro number name words; do
+	[[ $macro == TN_MUTANT ]] && [ "$number" -ge "$first" ] && [ "$number" -le "$last" ] || continue
+	name=${name// /}
+	grep -q "TN_MUT($name)" "$here"/../../verifier/*.c || { echo "$number $name: has no hook"; continue; }
+	total=$((total + 1)) by=nobody
+	export TN_MUTANT=$number
+	for check in "${checks[@]}"; do
+		if kills "${check#*|}"; then by=${check%%|*}; break; fi
+	done
+	if [ $by = nobody ]; then
+		if kills "$tests/mutants_cases $here/accept $here/reject $here/mistakes"; then by="nobody but the cases"; fi
+	else
+		killed=$((killed + 1))
+	fi
+	printf '%3d %-26s %-10s %s\n' "$number" "$name" "$by" "$(detail || true)"
+done <"$here/../../verifier/mutants.def"
+unset TN_MUTANT
+echo "mutation score: $killed of $total"
+[ "$killed" = "$total" ]
