@@ -37,7 +37,8 @@ _Static_assert(sizeof(struct tenon_xdp_md) == sizeof(struct tn_xdp_host) &&
 _Static_assert(sizeof(struct tenon_sk_buff) == sizeof(struct tn_skb_host) && SAME_SKB(data_meta) &&
 		       SAME_SKB(tstamp) && SAME_SKB(len) && SAME_SKB(mark) && SAME_SKB(protocol) &&
 		       SAME_SKB(priority) && SAME_SKB(cb) && SAME_SKB(hash) &&
-		       SAME_SKB(local_ip6) && SAME_SKB(remote_port) && SAME_SKB(gso_size),
+		       SAME_SKB(local_ip6) && SAME_SKB(remote_port) && SAME_SKB(gso_size) &&
+		       SAME_SKB(room) && SAME_SKB(sk),
 	       "the public socket buffer context is the rewriter's");
 
 /* ---- Contexts ---- */

@@ -72,7 +72,12 @@ static int resolve_ctx(struct tenon_object *obj, struct tenon_program *program)
 	tn_section_parse(section, &def);
 	if (def.kind == TN_SEC_KERNEL && def.ctx) {
 		program->prog->ctx_type = tn_ctx_builtin(def.ctx);
-		program->sig.ctx = program->prog->ctx_type;
+		program->sig = (struct tn_prog_sig){
+			.ctx = program->prog->ctx_type,
+			.ret_checked = def.ret_checked,
+			.ret_min = def.ret_checked ? def.ret_min : 0,
+			.ret_max = def.ret_checked ? def.ret_max : 0,
+		};
 		if (program->prog->ctx_type)
 			return 0;
 	}
@@ -405,6 +410,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.strict_alignment = obj->strict_alignment,
 		.license = (enum tn_license_policy)obj->license,
 		.log_level = obj->log_level,
+		.explain = obj->explain,
 		.helper_by_id = helper_by_id,
 		.releaser = releaser,
 		.struct_of = struct_of,

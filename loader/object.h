@@ -27,6 +27,8 @@ struct tn_section_def {
 	enum tn_section_kind kind;
 	const char *ctx;
 	const char *rest; /* what follows "prefix/", or "" ; points into the name */
+	bool ret_checked; /* results are held to ret_min..ret_max */
+	int64_t ret_min, ret_max;
 };
 void tn_section_parse(const char *name, struct tn_section_def *out);
 

@@ -11,10 +11,13 @@ static const struct row {
 	const char *prefix;
 	enum form form;
 	const char *ctx;
+	int64_t ret_min, ret_max;
 } rows[] = {
-#define TN_SECTION(prefix, form, ctx) { prefix, form, ctx },
+#define ANY			       INT64_MIN, INT64_MAX
+#define TN_SECTION(prefix, form, ctx, ...) { prefix, form, ctx, __VA_ARGS__ },
 #include "loader/sections.def"
 #undef TN_SECTION
+#undef ANY
 };
 
 /* What stands behind `prefix` in `name`: "", what follows its '/', or NULL: it does not fit. */
@@ -50,6 +53,13 @@ void tn_section_parse(const char *name, struct tn_section_def *out)
 		if (!rest || strlen(rows[i].prefix) <= best)
 			continue;
 		best = strlen(rows[i].prefix);
-		*out = (struct tn_section_def){ TN_SEC_KERNEL, rows[i].ctx, rest };
+		*out = (struct tn_section_def){
+			.kind = TN_SEC_KERNEL,
+			.ctx = rows[i].ctx,
+			.rest = rest,
+			.ret_checked = rows[i].ret_min > INT64_MIN,
+			.ret_min = rows[i].ret_min,
+			.ret_max = rows[i].ret_max,
+		};
 	}
 }

@@ -59,8 +59,8 @@ struct tn_ctx_type {
 const struct tn_field *tn_ctx_field_at(const struct tn_ctx_type *type, uint32_t off, uint32_t size);
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name);
 
-/* "xdp_md", "__sk_buff"; and the type of a kernel section name such as "xdp", "tc", "socket". NULL:
- * none. Static. */
+/* By the key in ctx_types.def, such as "xdp_md"; and the type of a kernel section name such as
+ * "xdp", "tc", "socket". NULL: none. Static. */
 const struct tn_ctx_type *tn_ctx_builtin(const char *name);
 
 /* Contexts that are only known by their size: raw bytecode and `--ctx-size N`. All bytes readable
@@ -73,6 +73,7 @@ void tn_ctx_type_free(struct tn_rt *rt, struct tn_ctx_type *type); /* not for bu
 struct tn_xdp_host {
 	void *data, *data_end, *data_meta;
 	uint32_t ingress_ifindex, rx_queue_index, egress_ifindex, reserved;
+	void *room, *room_end;
 };
 
 /* Scalars in host order but protocol, vlan_proto, addresses and remote_port, which are as on the
@@ -88,6 +89,8 @@ struct tn_skb_host {
 	uint32_t remote_ip4, local_ip4, remote_ip6[4], local_ip6[4];
 	uint32_t remote_port, local_port;
 	uint32_t wire_len, gso_segs, gso_size;
+	void *room, *room_end;
+	void *sk;
 };
 
 #endif

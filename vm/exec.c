@@ -2,8 +2,6 @@
 /* What both engines do the same way through here: callbacks, tail calls, legacy packet loads. */
 #include "vm/exec.h"
 
-#include <string.h>
-
 #include "base/compiler.h"
 #include "maps/map.h"
 #include "maps/prog_array.h"
@@ -43,26 +41,20 @@ const struct tn_prog *tn_exec_tail_call(struct tn_exec *ex, void *map, uint64_t 
 	return target;
 }
 
-/* The pointer that the context holds for a field such as "data". */
-static const unsigned char *packet_pointer(const struct tn_ctx_type *type, const void *ctx,
-					   const char *name)
-{
-	const struct tn_field *field = tn_ctx_field_by_name(type, name);
-	const unsigned char *value;
-
-	if (!field || field->host_size != sizeof(value))
-		return NULL;
-	memcpy(&value, (const char *)ctx + field->host_offset, sizeof(value));
-	return value;
-}
-
 bool tn_exec_packet(const struct tn_prog *prog, const void *ctx, const unsigned char **data,
 		    const unsigned char **end)
 {
+	/* All packet contexts begin alike, and not all programs see these members. */
+	const struct tn_xdp_host *host = ctx;
+
+	_Static_assert(offsetof(struct tn_skb_host, data) == offsetof(struct tn_xdp_host, data) &&
+			       offsetof(struct tn_skb_host, data_end) ==
+				       offsetof(struct tn_xdp_host, data_end),
+		       "packet contexts begin alike");
 	if (!prog->ctx_type || !prog->ctx_type->is_packet)
 		return false;
-	*data = packet_pointer(prog->ctx_type, ctx, "data");
-	*end = packet_pointer(prog->ctx_type, ctx, "data_end");
+	*data = host->data;
+	*end = host->data_end;
 	return *data && *end >= *data;
 }
 

@@ -40,7 +40,7 @@ static const struct expected {
 	{ "classifier", TN_SEC_KERNEL, "__sk_buff", "" },
 	{ "classifier/a", TN_SEC_KERNEL, "__sk_buff", "a" },
 	{ "action", TN_SEC_KERNEL, "__sk_buff", "" },
-	{ "socket", TN_SEC_KERNEL, "__sk_buff", "" },
+	{ "socket", TN_SEC_KERNEL, "__sk_buff/socket", "" },
 	{ "socket/x", TN_SEC_UNKNOWN, NULL, "" },
 	{ "cgroup_skb/ingress", TN_SEC_KERNEL, "__sk_buff", "" },
 	{ "cgroup/skb", TN_SEC_KERNEL, "__sk_buff", "" },
@@ -49,14 +49,14 @@ static const struct expected {
 	{ "sk_skb", TN_SEC_KERNEL, "__sk_buff", "" },
 	{ "sk_skb/stream_parser", TN_SEC_KERNEL, "__sk_buff", "" },
 	{ "sk_skb/stream_parser/name", TN_SEC_KERNEL, "__sk_buff", "name" },
-	{ "kprobe/do_it", TN_SEC_KERNEL, NULL, "do_it" },
-	{ "kprobe.multi/a*", TN_SEC_KERNEL, NULL, "a*" },
-	{ "uprobe.s//bin/sh:main", TN_SEC_KERNEL, NULL, "/bin/sh:main" },
-	{ "raw_tp.w/x", TN_SEC_KERNEL, NULL, "x" },
+	{ "kprobe/do_it", TN_SEC_KERNEL, "pt_regs", "do_it" },
+	{ "kprobe.multi/a*", TN_SEC_KERNEL, "pt_regs", "a*" },
+	{ "uprobe.s//bin/sh:main", TN_SEC_KERNEL, "pt_regs", "/bin/sh:main" },
+	{ "raw_tp.w/x", TN_SEC_KERNEL, "raw_tracepoint.w", "x" },
 	{ "fentry.s/f", TN_SEC_KERNEL, NULL, "f" },
 	{ "sockops", TN_SEC_KERNEL, NULL, "" },
 	{ "cgroup/connect_unix", TN_SEC_KERNEL, NULL, "" },
-	{ "perf_event", TN_SEC_KERNEL, NULL, "" },
+	{ "perf_event", TN_SEC_KERNEL, "perf_event", "" },
 	{ "netfilter", TN_SEC_KERNEL, NULL, "" },
 };
 
@@ -75,9 +75,23 @@ static void section_parse_gives_kind_context_and_rest(void **state)
 	}
 }
 
+static void section_parse_gives_the_results_that_the_kernel_takes(void **state)
+{
+	struct tn_section_def def;
+
+	(void)state;
+	tn_section_parse("cgroup/skb", &def);
+	assert_true(def.ret_checked && def.ret_min == 0 && def.ret_max == 1);
+	tn_section_parse("cgroup_skb/egress", &def);
+	assert_true(def.ret_checked && def.ret_min == 0 && def.ret_max == 3);
+	tn_section_parse("tc", &def);
+	assert_false(def.ret_checked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(section_parse_gives_the_results_that_the_kernel_takes),
 		cmocka_unit_test(section_parse_gives_kind_context_and_rest),
 	};
 

@@ -55,12 +55,16 @@ static void builtins_have_the_layout_of_the_kernel(void **state)
 	CHECK(__sk_buff, wire_len);
 	CHECK(__sk_buff, gso_segs);
 	CHECK(__sk_buff, gso_size);
+	CHECK(__sk_buff, sk);
 	CHECK(__sk_buff, hwtstamp);
 }
 
 static void builtin_fields_are_sorted_and_stay_inside(void **state)
 {
-	static const char *const names[] = { "xdp_md", "__sk_buff" };
+	static const char *const names[] = { "xdp_md",	   "__sk_buff",	     "__sk_buff/socket",
+					     "tracepoint", "raw_tracepoint", "raw_tracepoint.w",
+					     "syscall",	   "pt_regs",	     "perf_event",
+					     "sysctl" };
 
 	(void)state;
 	for (size_t i = 0; i < TN_ARRAY_SIZE(names); i++) {
@@ -87,7 +91,8 @@ static void builtin_is_found_by_section_name(void **state)
 	assert_ptr_equal(tn_ctx_builtin("xdp.frags/devmap"), tn_ctx_builtin("xdp_md"));
 	assert_ptr_equal(tn_ctx_builtin("tc"), tn_ctx_builtin("__sk_buff"));
 	assert_ptr_equal(tn_ctx_builtin("tcx/ingress"), tn_ctx_builtin("__sk_buff"));
-	assert_ptr_equal(tn_ctx_builtin("socket"), tn_ctx_builtin("__sk_buff"));
+	assert_ptr_equal(tn_ctx_builtin("socket"), tn_ctx_builtin("__sk_buff/socket"));
+	assert_null(tn_ctx_field_by_name(tn_ctx_builtin("socket"), "data"));
 	assert_null(tn_ctx_builtin("xdpx"));
 	assert_null(tn_ctx_builtin("kprobe/x"));
 	assert_null(tn_ctx_builtin(""));
