@@ -89,6 +89,7 @@ struct tn_vf {
 	const struct tn_verify_env *env;
 	const struct tn_ctx_type *ctx;
 	bool ctx_identity; /* plugin and host see the same layout */
+	bool has_arena;
 	struct tn_structure *structure;
 	struct tn_liveness *live;
 	struct tn_facts *facts;
@@ -99,6 +100,7 @@ struct tn_vf {
 	struct tn_state s, scratch, merged;
 	uint32_t prev; /* instruction executed before s.insn on this path; TN_NONE */
 	bool accepted;
+	bool exact, forgot; /* this attempt forgets nothing; something was forgotten in it */
 	bool ended;	   /* the path ends with this instruction */
 	bool back_arrival; /* a callback came back to its call */
 	uint32_t *loop_of; /* per instruction: the loop it heads, or TN_NONE */
@@ -114,13 +116,22 @@ struct tn_vf {
 	struct tn_global *globals; /* per subprogram */
 	bool iters_foreign; /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
+	uint32_t most_refs;	    /* held at once in one walk */
+	uint32_t most_refs_at_ends; /* at a call that may end the program: of a global function too */
 	TN_VEC(const char *) handle_names; /* one pointer per name */
 	uint32_t *frame_bytes; /* per subprogram */
 	uint64_t steps, nr_states, pruned;
+	uint64_t kept_at; /* step at which this path kept a state, or began */
 	int64_t ret_min, ret_max;
 	bool ret_seen;
 	struct tn_diag diag;
 	struct tn_log_buf log;
+	/* For reports alone. */
+	uint32_t *visits; /* per instruction: steps of this attempt */
+	uint64_t *trips;  /* per loop, after the walk: proved bounds; NULL before */
+	bool *pays;	  /* per loop */
+	struct tn_summary *summary; /* NULL: not asked for */
+	const struct tn_verify_env *given; /* env without what a summary adds to it */
 };
 
 static inline struct tn_reg *tn_vf_reg(struct tn_vf *vf, uint32_t r)
@@ -193,6 +204,19 @@ int tn_stack_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg, uint64_t mi
 /* The bytes of the stack at a constant place, if they are known zero or a spilled constant. */
 bool tn_stack_const(struct tn_vf *vf, const struct tn_reg *base, uint32_t size, uint64_t *value);
 
+/* arena.c */
+struct tn_map *tn_prog_arena(const struct tn_prog *prog); /* NULL: none */
+void tn_arena_as_number(struct tn_reg *r);
+int tn_do_arena_cast(struct tn_vf *vf);
+/* Arithmetic in a program with an arena: *done where it moved an arena pointer; else such pointers
+ * became numbers. */
+int tn_arena_alu(struct tn_vf *vf, unsigned op, bool half, bool *done);
+int tn_arena_access(struct tn_vf *vf);
+int tn_arena_compare(struct tn_vf *vf, const struct tn_reg *a, const struct tn_reg *b);
+/* memory.c: what kind of operand this instruction has on this path; the rewritten kinds must be the
+ * same on all. */
+int tn_note_kind(struct tn_vf *vf, uint8_t kind);
+
 /* lock.c */
 int tn_lock_none_held(struct tn_vf *vf, const char *where);
 /* May the call at s.insn be made with the lock that is held? */
@@ -211,6 +235,9 @@ int tn_check_special(struct tn_vf *vf, uint32_t regno, const struct tn_map *map,
 
 /* The frame of r becomes deep enough for `size` bytes there, or it is refused. */
 int tn_stack_reserve(struct tn_vf *vf, uint32_t regno, uint32_t size);
+
+/* may_goto.c: after the walk. */
+int tn_check_may_gotos(struct tn_vf *vf);
 
 /* call.c */
 int tn_do_call(struct tn_vf *vf);

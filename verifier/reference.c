@@ -16,9 +16,14 @@
  * acquired by a marked call is taken off by the call that releases it. Two entries of one address
  * and type are as good as each other. So the list holds, at each place where the program can end,
  * what the path holds there (and perhaps more of it than that place needs, never something that was
- * released). It has room: the walk refuses more than TN_MAX_REFS at once.
+ * released).
+ *
+ * It has room: a walk holds TN_MAX_REFS at once at most. Global functions are walks of their own;
+ * each is on the path of calls once at most, and each but the last of them holds no more than what
+ * is held at some call.
  */
 #include "verifier/engine.h"
+#include "verifier/global.h"
 #include "verifier/trace.h"
 #include "verifier/mutant.h"
 
@@ -51,6 +56,8 @@ void tn_ref_note_held(struct tn_vf *vf, bool ends)
 	if (!vf->s.nr_refs)
 		return;
 	*(ends ? &seen->held_end : &seen->held) |= set_held(vf);
+	if (ends)
+		vf->most_refs_at_ends = TN_MAX(vf->most_refs_at_ends, vf->s.nr_refs);
 }
 
 static uint32_t callback_depth(const struct tn_state *s)
@@ -80,6 +87,7 @@ int tn_ref_acquire(struct tn_vf *vf, struct tn_reg *r, const struct tn_releaser 
 	}
 	r->ref = vf->senv.next_id++;
 	s->refs[s->nr_refs++] = (struct tn_ref){ r->ref, s->insn, callback_depth(s) };
+	vf->most_refs = TN_MAX(vf->most_refs, s->nr_refs);
 	return 0;
 }
 
@@ -294,9 +302,29 @@ static int mark_tracked(struct tn_vf *vf, uint64_t set, const uint32_t *fuel)
 	return 0;
 }
 
+static int check_room(struct tn_vf *vf)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < vf->prog->nr_subprogs; i++)
+		nr += tn_global_was_called(vf, i);
+	nr = TN_MIN(nr, vf->senv.max_frames - 1);
+	if ((uint64_t)nr * vf->most_refs_at_ends + vf->most_refs <= TN_MAX_HELD)
+		return 0;
+	vf->s.insn = 0;
+	return tn_reject(vf, E_LIMIT, -1,
+			 "more than %u references may be held at once: %u in each of %u global "
+			 "functions",
+			 TN_MAX_HELD, vf->most_refs_at_ends, nr);
+}
+
 int tn_refs_finish(struct tn_vf *vf, const uint32_t *fuel)
 {
 	uint64_t set = find_tracked(vf, fuel);
+	int err = set ? check_room(vf) : 0;
+
+	if (err)
+		return err;
 
 	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
 		if (!fuel[i] || !vf->seen[i].lock_held)

@@ -3,9 +3,10 @@
  * The entry point: structure and liveness, then attempts of the walk, then what the walk proved as
  * facts.
  *
- * An attempt may widen loops and join states; both only add states. When a check then fails on a
- * path that came through such a place, the next attempt walks that place round by round instead.
- * Either proof is sound, so one that succeeds is enough; facts come from that one alone.
+ * The first attempt forgets numbers that decide nothing, see forget.c. An attempt may widen loops
+ * and join states; both only add states. When a check then fails on a path that came through such a
+ * place, the next attempt walks that place round by round instead. Either proof is sound, so one
+ * that succeeds is enough; facts come from that one alone.
  */
 #include "verifier/verify.h"
 
@@ -14,10 +15,11 @@
 
 #include "base/clock.h"
 #include "verifier/engine.h"
+#include "verifier/summary.h"
 #include "verifier/global.h"
 #include "verifier/mutant.h"
 
-#define MAX_ATTEMPTS 8
+#define MAX_ATTEMPTS 9
 
 static const struct tn_ctx_type no_ctx = { .name = (char *)"none" };
 
@@ -100,7 +102,12 @@ static int prepare_tables(struct tn_vf *vf)
 	vf->seen = tn_alloc_array(vf->rt, nr, sizeof(vf->seen[0]));
 	vf->saved = tn_alloc_array(vf->rt, nr, sizeof(vf->saved[0]));
 	vf->frame_bytes = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->frame_bytes[0]));
+	vf->visits = tn_alloc_array(vf->rt, nr, sizeof(vf->visits[0]));
+	if (vf->env->explain)
+		vf->summary = tn_summary_new(vf);
 	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->frame_bytes || tn_global_alloc(vf))
+		return -ENOMEM;
+	if (!vf->visits || (vf->env->explain && !vf->summary))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < nr; i++)
 		vf->loop_of[i] = TN_NONE;
@@ -125,6 +132,7 @@ static int prepare_states(struct tn_vf *vf)
 	vf->senv.live = vf->live;
 	vf->senv.max_frames = TN_MIN(l->max_frames, TN_MAX_FRAMES);
 	vf->senv.max_slots = TN_MIN(l->frame_bytes, TN_MAX_FRAME_BYTES) / 8;
+	vf->has_arena = tn_prog_arena(vf->prog) != NULL;
 	/* Behind them: the names of the maps' first values, see lddw_map(). */
 	vf->senv.fixed_ids = 1 + 2 * vf->nr_regions + vf->prog->nr_maps;
 	vf->senv.regions = vf->regions;
@@ -151,6 +159,10 @@ static void fini(struct tn_vf *vf)
 	tn_free(vf->rt, vf->seen);
 	tn_free(vf->rt, vf->saved);
 	tn_free(vf->rt, vf->frame_bytes);
+	tn_free(vf->rt, vf->visits);
+	tn_free(vf->rt, vf->trips);
+	tn_free(vf->rt, vf->pays);
+	tn_summary_free(vf->rt, vf->summary);
 	tn_free(vf->rt, vf->log.text);
 	tn_counters_free(vf->rt, vf->counters);
 	tn_vec_free(vf->rt, &vf->acquires);
@@ -184,6 +196,7 @@ static int begin(struct tn_vf *vf)
 		return -ENOMEM;
 	tn_counters_reset(vf->counters);
 	vf->acquires.nr = 0;
+	vf->most_refs = vf->most_refs_at_ends = 0;
 	memset(vf->frame_bytes, 0, vf->prog->nr_subprogs * sizeof(vf->frame_bytes[0]));
 	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
 		struct tn_insn_seen *s = &vf->seen[i];
@@ -194,6 +207,8 @@ static int begin(struct tn_vf *vf)
 	}
 	vf->callbacks.nr = vf->iters.nr = 0;
 	vf->iters_foreign = false;
+	memset(vf->visits, 0, vf->prog->nr_insns * sizeof(vf->visits[0]));
+	vf->forgot = false;
 	vf->ret_seen = false;
 	vf->log.len = 0;
 	vf->senv.next_id = vf->senv.fixed_ids;
@@ -271,7 +286,9 @@ static int attempt_all(struct tn_vf *vf)
 			tn_explain_path(vf);
 		if (!first.code)
 			first = vf->diag;
-		if (!refine(vf))
+		if (vf->forgot)
+			vf->exact = true;
+		else if (!refine(vf))
 			break;
 	}
 	return err;
@@ -328,6 +345,7 @@ static int run(struct tn_vf *vf)
 int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_verdict *verdict)
 {
 	uint64_t start = tn_clock_ns();
+	struct tn_verify_env explaining = *env;
 	struct tn_vf *vf;
 	int err;
 
@@ -342,6 +360,12 @@ int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_v
 	vf->ctx = prog->ctx_type ? prog->ctx_type : &no_ctx;
 	vf->ctx_identity = is_identity(vf->ctx);
 	vf->prev = vf->shifted_at = TN_NONE;
+	vf->given = env;
+	if (env->explain) {
+		explaining.observe = tn_summary_observe;
+		explaining.observe_user = vf;
+		vf->env = &explaining;
+	}
 	err = run(vf);
 	vf->accepted = !err;
 	verdict->steps = vf->steps;
@@ -369,5 +393,8 @@ void tn_verdict_free(struct tn_rt *rt, struct tn_verdict *verdict)
 	tn_free(rt, verdict->msg);
 	tn_free(rt, verdict->log);
 	tn_free(rt, verdict->json);
+	tn_free(rt, verdict->listing);
+	tn_free(rt, verdict->graph);
 	verdict->msg = verdict->log = verdict->json = NULL;
+	verdict->listing = verdict->graph = NULL;
 }

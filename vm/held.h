@@ -31,11 +31,13 @@ struct tn_releaser {
 
 /* Ring buffer records: discarded. */
 extern const struct tn_releaser tn_release_record;
+/* Those behind a dynptr. */
+extern const struct tn_releaser tn_release_dynptr;
 /* For what holds nothing outside of the program's own stack. */
 extern const struct tn_releaser tn_release_nothing;
 
-/* The verifier allows no more at once. */
-#define TN_MAX_HELD 16
+/* The verifier allows no more at once, over all frames. */
+#define TN_MAX_HELD 64
 
 struct tn_held_list {
 	uint32_t nr;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A packet load past the packet's end ends the program, which holds a reference then. */
+/* A packet load past the packet's end ends the program, which holds a reference then; and global
+ * functions, which are proved on their own. */
 #include <tenon/plugin.h>
 
 struct conn;
@@ -15,6 +16,41 @@ SEC("tc") int load_while_holding(struct __sk_buff *skb)
 
 	put(conn);
 	return (int)byte;
+}
+
+struct test_ctx {
+	__u32 in, out;
+};
+
+__attribute__((noinline)) __u32 inner(__u32 rounds)
+{
+	struct conn *conn = must_get(2);
+	__u32 odd = 0;
+
+	for (__u32 i = 0; i < rounds; i++) {
+		__asm__ volatile("" : "+r"(i));
+		odd ^= i;
+	}
+	put(conn);
+	return odd;
+}
+
+__attribute__((noinline)) __u32 outer(__u32 rounds)
+{
+	struct conn *conn = must_get(3);
+	__u32 odd = inner(rounds) + inner(rounds + 1);
+
+	put(conn);
+	return odd;
+}
+
+SEC("hook/h") int hold_over_globals(struct test_ctx *ctx)
+{
+	struct conn *conn = must_get(1);
+
+	ctx->out = outer(ctx->in);
+	put(conn);
+	return 0;
 }
 
 char _license[] SEC("license") = "MIT";

@@ -198,9 +198,8 @@ static void check_nothing_is_held(const char *text, const char *when, uint64_t n
 		fail_msg("%s %llu: a record is open\n%s", when, (unsigned long long)n, text);
 }
 
-static uint32_t run_with(struct tenon_object *obj, uint32_t in, uint64_t fuel)
+static uint32_t run_program(struct tenon_program *program, uint32_t in, uint64_t fuel)
 {
-	struct tenon_program *program = first_program(obj);
 	struct test_ctx ctx = { .in = in };
 	struct tn_run run = { .program = program,
 			      .entry = program->prog->entry,
@@ -215,17 +214,22 @@ static uint32_t run_with(struct tenon_object *obj, uint32_t in, uint64_t fuel)
 	return res.abort;
 }
 
+static uint32_t run_with(struct tenon_object *obj, uint32_t in, uint64_t fuel)
+{
+	return run_program(first_program(obj), in, fuel);
+}
+
 #define ENOUGH 1000000
 
 /* Every budget that it can run out of, and every step that it makes. How many early ends. */
-static int run_out_everywhere(struct tenon_object *obj, const char *text, uint32_t in)
+static int run_out(struct tenon_program *program, const char *text, uint32_t in)
 {
 	uint64_t fuel = 0;
 	int nr = 0;
 
 	stop_at = -1;
 	for (;; fuel++) {
-		uint32_t end = run_with(obj, in, fuel);
+		uint32_t end = run_program(program, in, fuel);
 
 		check_nothing_is_held(text, "fuel", fuel);
 		if (end != TN_ABORT_FUEL)
@@ -233,11 +237,16 @@ static int run_out_everywhere(struct tenon_object *obj, const char *text, uint32
 		nr++;
 		assert_true(fuel < ENOUGH);
 	}
-	for (stop_at = 0; run_with(obj, in, ENOUGH) == TN_ABORT_HOST; stop_at++, nr++)
+	for (stop_at = 0; run_program(program, in, ENOUGH) == TN_ABORT_HOST; stop_at++, nr++)
 		check_nothing_is_held(text, "step", (uint64_t)stop_at);
 	check_nothing_is_held(text, "step", (uint64_t)stop_at);
 	stop_at = -1;
 	return nr;
+}
+
+static int run_out_everywhere(struct tenon_object *obj, const char *text, uint32_t in)
+{
+	return run_out(first_program(obj), text, in);
 }
 
 static void ends_well(const char *text)
@@ -613,21 +622,50 @@ static void packet_load_that_ends_the_program_cleans(void **state)
 		struct tenon_object *obj =
 			tenon_object_open_file(rt, TN_TEST_PLUGINS "cleanup.bpf.o", &open);
 		struct tenon_test_run_opts opts = { .sz = sizeof(opts), .data_in = packet };
+		struct tenon_program *program;
 
 		assert_non_null(obj);
 		assert_ok(tenon_object_load(obj));
+		program = tenon_object_find_program(obj, "load_while_holding");
+		assert_non_null(program);
 		opts.data_in_size = sizeof(packet);
-		assert_ok(tenon_program_test_run(first_program(obj), &opts));
+		assert_ok(tenon_program_test_run(program, &opts));
 		assert_int_equal(opts.retval, 42);
 		check_nothing_is_held("packet load", "bytes", sizeof(packet));
 		opts.data_in_size = 64;
-		assert_ok(tenon_program_test_run(first_program(obj), &opts));
+		assert_ok(tenon_program_test_run(program, &opts));
 		assert_int_equal(opts.retval, 0);
 		assert_int_equal(opts.ended, 0);
 		check_nothing_is_held("packet load", "bytes", 64);
 		assert_int_equal(taken, 2 * (engine + 1));
 		assert_ok(tenon_object_close(obj));
 	}
+}
+
+/* The caller's is not known where the callee is proved. */
+static void caller_of_a_global_function_holds_one(void **state)
+{
+	int engine, ends[2] = { 0, 0 };
+	uint32_t in;
+
+	(void)state;
+	for (engine = 0; engine < 2; engine++) {
+		struct tenon_object_open_opts open = { .sz = sizeof(open),
+						       .engine = engine_at(engine) };
+		struct tenon_object *obj =
+			tenon_object_open_file(rt, TN_TEST_PLUGINS "cleanup.bpf.o", &open);
+		struct tenon_program *program;
+
+		assert_non_null(obj);
+		assert_ok(tenon_object_load(obj));
+		program = tenon_object_find_program(obj, "hold_over_globals");
+		assert_non_null(program);
+		for (in = 0; in < 4; in++)
+			ends[engine] += run_out(program, "global functions", in);
+		assert_ok(tenon_object_close(obj));
+	}
+	assert_int_equal(ends[0], ends[1]);
+	assert_true(ends[0] > 10);
 }
 
 /* ---- What is refused ---- */
@@ -872,6 +910,7 @@ int main(void)
 		TEST(callback_for_a_library_cleans),
 		TEST(tail_call_target_cleans_and_so_does_its_caller),
 		TEST(packet_load_that_ends_the_program_cleans),
+		TEST(caller_of_a_global_function_holds_one),
 		TEST(type_without_a_single_releaser_may_not_be_held),
 		TEST(cleanup_is_for_releasers),
 		TEST(callback_keeps_to_its_own),
