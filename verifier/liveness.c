@@ -48,6 +48,13 @@ struct effect {
 	uint32_t first_read;	/* in reads: granules that are read */
 	uint16_t nr_reads;
 	bool reads_all;
+	struct granules stored; /* where a register goes to, in part or in full */
+	bool stored_anywhere;	/* or it may go to any frame */
+};
+
+/* Of registers. `result`: what the program's result may be, in the second solution. */
+struct reg_sets {
+	uint16_t live, result;
 };
 
 struct analysis {
@@ -63,7 +70,8 @@ struct analysis {
 	bool escaped;	      /* an own address went to memory or a callee of this subprogram */
 	uint32_t nr_granules; /* of this subprogram's frame that are read at all */
 	uint64_t *block_in;   /* per block of this subprogram, in reverse postorder: words */
-	uint16_t *block_regs;
+	struct reg_sets *block_regs;
+	bool matters; /* the second solution */
 	uint32_t words;
 	bool failed; /* out of memory */
 };
@@ -204,6 +212,9 @@ static void forwards(struct analysis *an, uint32_t i, struct regs *regs)
 {
 	const struct tn_insn *insn = &an->prog->insns[i];
 
+	/* The walk refuses it: nothing comes out of it. */
+	if (tn_insn_writes_r10(insn))
+		return;
 	switch (TN_CLASS(insn->code)) {
 	case TN_ALU64:
 		regs->r[insn->dst] = alu64_result(insn, regs);
@@ -359,6 +370,7 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	case TN_ARG_WMEM:
 	case TN_ARG_WMEM_FIXED:
 	case TN_ARG_ITER_NEW:
+	case TN_ARG_DYNPTR_NEW:
 	case TN_ARG_SCALAR:
 	case TN_ARG_SIZE:
 	case TN_ARG_SIZE_OR_ZERO:
@@ -374,6 +386,8 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	case TN_ARG_STRUCT:
 	case TN_ARG_ITER:
 		return arg->struct_size;
+	case TN_ARG_DYNPTR:
+		return 16;
 	case TN_ARG_MEM:
 		size = n + 1 < TN_SIG_MAX_ARGS ? regs->r[TN_R1 + n + 1] : (struct held){ 0, 0 };
 		return size.kind == HELD_CONST && size.value >= 0 ? size.value : TN_MAX_FRAME_BYTES;
@@ -407,6 +421,18 @@ static void kill(struct effect *e, struct held address, int64_t off, uint32_t by
 {
 	if (address.kind == HELD_FRAME)
 		e->killed = to_granules(address.value + off, bytes, true);
+}
+
+static void store(const struct analysis *an, uint32_t i, struct effect *e, struct held address)
+{
+	const struct tn_insn *insn = &an->prog->insns[i];
+
+	if (address.kind == HELD_FRAME)
+		e->stored = to_granules(address.value + insn->off, tn_insn_bytes(insn->code),
+					false);
+	/* In a subprogram, what is no own address may be one of an outer frame. */
+	e->stored_anywhere = address.kind == HELD_FRAME_ANY ||
+			     (address.kind == HELD_OTHER && i >= an->prog->subprogs[0].end);
 }
 
 static uint16_t bit(unsigned r)
@@ -496,6 +522,7 @@ static void find_effect(struct analysis *an, uint32_t i, const struct regs *regs
 		}
 		e->uses = bit(insn->dst) | bit(insn->src);
 		kill(e, get(regs, insn->dst), insn->off, tn_insn_bytes(insn->code));
+		store(an, i, e, get(regs, insn->dst));
 		break;
 	default:
 		jump_effect(an, i, regs, e);
@@ -547,11 +574,102 @@ static struct granules clamp_granules(const struct analysis *an, struct granules
 	return (struct granules){ g.first, (uint16_t)TN_MIN(g.nr, nr - g.first) };
 }
 
-static void step_back(const struct analysis *an, uint32_t i, uint16_t *regs, uint64_t *stack)
+static bool any_granule(const uint64_t *words, struct granules g)
+{
+	for (uint32_t i = g.first; i < (uint32_t)g.first + g.nr; i++)
+		if (words[i / 64] >> i % 64 & 1)
+			return true;
+	return false;
+}
+
+static bool leaves_loop(const struct analysis *an, uint32_t i)
+{
+	const struct tn_site *site = &an->s->sites[i];
+
+	return site->loop != TN_NONE &&
+	       (!tn_structure_loop_within(an->s, an->s->sites[site->target].loop, site->loop) ||
+		!tn_structure_loop_within(an->s, an->s->sites[i + 1].loop, site->loop));
+}
+
+/* What of the uses of instruction i matters, if `after` matters afterwards. */
+static uint16_t matters_before(const struct analysis *an, uint32_t i, uint16_t after,
+			       const uint64_t *stack)
+{
+	const struct tn_insn *insn = &an->prog->insns[i];
+	const struct effect *e = &an->effects[i];
+	uint32_t callee = an->s->sites[i].callee;
+
+	switch (TN_CLASS(insn->code)) {
+	case TN_ALU:
+	case TN_ALU64:
+		return after & e->defs ? e->uses : 0;
+	case TN_STX:
+		if (TN_MODE(insn->code) == TN_ATOMIC || e->stored_anywhere ||
+		    any_granule(stack, clamp_granules(an, e->stored)))
+			return e->uses;
+		return bit(insn->dst);
+	case TN_JMP:
+	case TN_JMP32:
+		if (TN_OP(insn->code) == TN_CALL && callee != TN_NONE &&
+		    !an->prog->subprogs[callee].is_global)
+			return e->uses &
+			       (uint16_t)an->live->matters[an->prog->subprogs[callee].start];
+		if (TN_OP(insn->code) == TN_CALL)
+			return e->uses;
+		if (TN_OP(insn->code) == TN_EXIT)
+			return i < an->prog->subprogs[0].end ? 0 : e->uses;
+		/* Two addresses, or an index and a length of 64 bits. */
+		if (TN_CLASS(insn->code) == TN_JMP && TN_SRC(insn->code) == TN_X)
+			return e->uses;
+		return e->uses && (after & e->uses || leaves_loop(an, i)) ? e->uses : 0;
+	default:
+		return e->uses;
+	}
+}
+
+/* The program's result matters less: not what it is computed from. */
+static uint16_t result_before(const struct analysis *an, uint32_t i, uint16_t after)
+{
+	const struct tn_insn *insn = &an->prog->insns[i];
+	const struct effect *e = &an->effects[i];
+	uint8_t class = TN_CLASS(insn->code);
+
+	if (TN_OP(insn->code) == TN_EXIT && class == TN_JMP)
+		return i < an->prog->subprogs[0].end ? bit(TN_R0) : 0;
+	if ((class == TN_ALU || class == TN_ALU64) && after & e->defs)
+		return TN_OP(insn->code) == TN_MOV ? e->uses : 0;
+	return tn_insn_is_jump(insn) && after & e->uses ? e->uses : 0;
+}
+
+static void step_matters(const struct analysis *an, uint32_t i, struct reg_sets *regs,
+			 uint64_t *stack)
+{
+	const struct effect *e = &an->effects[i];
+	/* Into what does not matter. */
+	bool loads = TN_CLASS(an->prog->insns[i].code) == TN_LDX &&
+		     !((regs->live | regs->result) & e->defs);
+	uint16_t kept = (uint16_t)~e->defs;
+
+	regs->result = (uint16_t)((regs->result & kept) | result_before(an, i, regs->result));
+	regs->live = (uint16_t)((regs->live & kept) | matters_before(an, i, regs->live, stack));
+	set_granules(stack, clamp_granules(an, e->killed), false);
+	if (loads)
+		return;
+	for (uint32_t r = 0; r < e->nr_reads; r++)
+		set_granules(stack, an->reads.v[e->first_read + r], true);
+	if (e->reads_all)
+		memset(stack, 0xff, an->words * sizeof(*stack));
+}
+
+static void step_back(const struct analysis *an, uint32_t i, struct reg_sets *regs, uint64_t *stack)
 {
 	const struct effect *e = &an->effects[i];
 
-	*regs = (uint16_t)(((*regs & ~e->defs) | e->uses) & ~bit(TN_R10));
+	if (an->matters) {
+		step_matters(an, i, regs, stack);
+		return;
+	}
+	regs->live = (uint16_t)((regs->live & ~e->defs) | e->uses);
 	set_granules(stack, clamp_granules(an, e->killed), false);
 	for (uint32_t r = 0; r < e->nr_reads; r++)
 		set_granules(stack, an->reads.v[e->first_read + r], true);
@@ -560,10 +678,10 @@ static void step_back(const struct analysis *an, uint32_t i, uint16_t *regs, uin
 }
 
 /* Live at the end of a block: what is live at the start of its successors. */
-static void live_out(const struct analysis *an, const struct tn_block *block, uint16_t *regs,
+static void live_out(const struct analysis *an, const struct tn_block *block, struct reg_sets *regs,
 		     uint64_t *stack)
 {
-	*regs = 0;
+	*regs = (struct reg_sets){ 0, 0 };
 	memset(stack, 0, an->words * sizeof(*stack));
 	for (unsigned e = 0; e < 2; e++) {
 		uint32_t succ = block->succ[e], at;
@@ -571,7 +689,8 @@ static void live_out(const struct analysis *an, const struct tn_block *block, ui
 		if (succ == TN_NONE)
 			continue;
 		at = an->s->blocks[succ].rpo;
-		*regs |= an->block_regs[at];
+		regs->live |= an->block_regs[at].live;
+		regs->result |= an->block_regs[at].result;
 		for (uint32_t w = 0; w < an->words; w++)
 			stack[w] |= an->block_in[(size_t)at * an->words + w];
 	}
@@ -581,7 +700,7 @@ static bool update_block(struct analysis *an, uint32_t b, uint64_t *stack)
 {
 	const struct tn_block *block = &an->s->blocks[b];
 	uint64_t *in = &an->block_in[(size_t)block->rpo * an->words];
-	uint16_t regs;
+	struct reg_sets regs;
 	bool changed;
 
 	live_out(an, block, &regs, stack);
@@ -589,7 +708,7 @@ static bool update_block(struct analysis *an, uint32_t b, uint64_t *stack)
 		if (!(an->s->sites[i - 1].flags & TN_SITE_LDDW_HIGH))
 			step_back(an, i - 1, &regs, stack);
 	}
-	changed = regs != an->block_regs[block->rpo] ||
+	changed = memcmp(&regs, &an->block_regs[block->rpo], sizeof(regs)) != 0 ||
 		  memcmp(in, stack, an->words * sizeof(*stack)) != 0;
 	an->block_regs[block->rpo] = regs;
 	memcpy(in, stack, an->words * sizeof(*stack));
@@ -601,15 +720,26 @@ static void record_block(struct analysis *an, uint32_t b, uint64_t *stack)
 {
 	const struct tn_block *block = &an->s->blocks[b];
 	struct tn_liveness *live = an->live;
-	uint16_t regs;
+	uint16_t *to_regs = an->matters ? live->matters : live->regs;
+	uint64_t *to_stack = an->matters ? live->stack_matters : live->stack;
+	struct reg_sets regs;
 
 	live_out(an, block, &regs, stack);
 	for (uint32_t i = block->end; i > block->start; i--) {
 		if (!(an->s->sites[i - 1].flags & TN_SITE_LDDW_HIGH))
 			step_back(an, i - 1, &regs, stack);
-		live->regs[i - 1] = regs;
-		memcpy(&live->stack[live->stack_at[i - 1]], stack, an->words * sizeof(*stack));
+		to_regs[i - 1] = (uint16_t)((regs.live | regs.result) & ~bit(TN_R10));
+		memcpy(&to_stack[live->stack_at[i - 1]], stack, an->words * sizeof(*stack));
 	}
+}
+
+static void find_idle(struct tn_liveness *live, uint32_t i)
+{
+	uint32_t at = live->stack_at[i];
+
+	live->idle[i] = live->regs[i] & ~live->matters[i];
+	for (uint32_t w = 0; w < live->stack_words[i]; w++)
+		live->idle[i] |= (live->stack[at + w] & ~live->stack_matters[at + w]) != 0;
 }
 
 static int solve(struct analysis *an, uint32_t p)
@@ -636,21 +766,27 @@ static int solve(struct analysis *an, uint32_t p)
 	return 0;
 }
 
+static bool grow(struct tn_rt *rt, uint64_t **v, uint64_t used, uint64_t more)
+{
+	uint64_t *words = tn_realloc_array(rt, *v, used + more, sizeof(*words));
+
+	if (!words)
+		return false;
+	*v = words;
+	memset(&words[used], 0, more * sizeof(*words));
+	return true;
+}
+
 /* Room for the results of subprogram `p`. */
 static int make_room(struct analysis *an, uint32_t p, uint64_t *used)
 {
 	const struct tn_subprog *sub = &an->prog->subprogs[p];
 	struct tn_liveness *live = an->live;
 	uint64_t more = (uint64_t)(sub->end - sub->start) * an->words;
-	uint64_t *stack;
 
-	if (*used + more > UINT32_MAX)
+	if (*used + more > UINT32_MAX || !grow(an->rt, &live->stack, *used, more + 1) ||
+	    !grow(an->rt, &live->stack_matters, *used, more + 1))
 		return -ENOMEM;
-	stack = tn_realloc_array(an->rt, live->stack, *used + more + 1, sizeof(*stack));
-	if (!stack)
-		return -ENOMEM;
-	live->stack = stack;
-	memset(&stack[*used], 0, (more + 1) * sizeof(*stack));
 	for (uint32_t i = sub->start; i < sub->end; i++) {
 		live->stack_at[i] = (uint32_t)(*used + (uint64_t)(i - sub->start) * an->words);
 		live->stack_words[i] = (uint8_t)an->words;
@@ -671,11 +807,17 @@ static int analyse(struct analysis *an)
 		find_effects(an, p);
 		an->words = (an->nr_granules + 63) / 64;
 		err = an->failed ? -ENOMEM : make_room(an, p, &used);
+		an->matters = false;
+		if (!err)
+			err = solve(an, p);
+		an->matters = true;
 		if (!err)
 			err = solve(an, p);
 		if (err)
 			return err;
 	}
+	for (uint32_t i = 0; i < an->live->nr_insns; i++)
+		find_idle(an->live, i);
 	return 0;
 }
 
@@ -696,11 +838,13 @@ struct tn_liveness *tn_liveness_new(const struct tn_structure *s, tn_live_sig_fn
 	live->regs = tn_alloc_array(s->rt, nr, sizeof(*live->regs));
 	live->stack_at = tn_alloc_array(s->rt, nr, sizeof(*live->stack_at));
 	live->stack_words = tn_alloc_array(s->rt, nr, sizeof(*live->stack_words));
+	live->matters = tn_alloc_array(s->rt, nr, sizeof(*live->matters));
+	live->idle = tn_alloc_array(s->rt, nr, sizeof(*live->idle));
 	an.at_entry = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.at_entry));
 	an.effects = tn_alloc_array(s->rt, nr, sizeof(*an.effects));
 	an.block_regs = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.block_regs));
-	if (live->regs && live->stack_at && live->stack_words && an.at_entry && an.effects &&
-	    an.block_regs)
+	if (live->regs && live->stack_at && live->stack_words && live->matters && live->idle &&
+	    an.at_entry && an.effects && an.block_regs)
 		err = analyse(&an);
 out:
 	tn_free(s->rt, an.at_entry);
@@ -721,5 +865,8 @@ void tn_liveness_free(struct tn_liveness *live)
 	tn_free(live->rt, live->stack);
 	tn_free(live->rt, live->stack_at);
 	tn_free(live->rt, live->stack_words);
+	tn_free(live->rt, live->matters);
+	tn_free(live->rt, live->stack_matters);
+	tn_free(live->rt, live->idle);
 	tn_free(live->rt, live);
 }

@@ -138,10 +138,13 @@ static int check_targets(const struct tn_insn *insns, uint32_t nr, uint32_t idx)
 	return 0;
 }
 
-static bool writes_frame_pointer(const struct tn_insn *insn)
+bool tn_insn_writes_r10(const struct tn_insn *insn)
 {
-	const struct tn_opcode *op = tn_insn_lookup(insn);
+	const struct tn_opcode *op;
 
+	if (insn->dst != TN_R10 && insn->src != TN_R10)
+		return false;
+	op = tn_insn_lookup(insn);
 	return op && ((op->dst == TN_OPND_WRITE && insn->dst == TN_R10) ||
 		      (op->src == TN_OPND_WRITE && insn->src == TN_R10));
 }
@@ -161,7 +164,7 @@ int tn_insns_check(const struct tn_insn *insns, uint32_t nr)
 	int err = tn_insns_check_form(insns, nr);
 
 	for (uint32_t i = 0; !err && i < nr; i += tn_insn_is_lddw(&insns[i]) ? 2 : 1)
-		if (writes_frame_pointer(&insns[i]))
+		if (tn_insn_writes_r10(&insns[i]))
 			return tn_err(-EINVAL, "insn %u: r10, the frame pointer, cannot be written",
 				      i);
 	return err;

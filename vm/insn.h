@@ -63,16 +63,23 @@ enum { TN_LD, TN_LDX, TN_ST, TN_STX, TN_ALU, TN_JMP, TN_JMP32, TN_ALU64 };
 #define TN_JCOND 0xe0 /* may_goto: imm 0, src 0 */
 
 /* Sizes and modes, section 5 */
-#define TN_W	  0x00
-#define TN_H	  0x08
-#define TN_B	  0x10
-#define TN_DW	  0x18
-#define TN_IMM	  0x00
-#define TN_ABS	  0x20
-#define TN_IND	  0x40
-#define TN_MEM	  0x60
-#define TN_MEMSX  0x80
-#define TN_ATOMIC 0xc0
+#define TN_W	 0x00
+#define TN_H	 0x08
+#define TN_B	 0x10
+#define TN_DW	 0x18
+#define TN_IMM	 0x00
+#define TN_ABS	 0x20
+#define TN_IND	 0x40
+#define TN_MEM	 0x60
+#define TN_MEMSX 0x80
+/* As TN_MEM through an arena pointer; vm/rewrite.c makes it, and no file may contain it. */
+#define TN_MEM_ARENA 0xa0
+#define TN_ATOMIC    0xc0
+
+/* addr_space_cast: a 64-bit move with off 1. What it becomes stands in vm/rewrite.c. */
+#define TN_CAST_OFF	   1
+#define TN_CAST_TO_ARENA   1 /* imm */
+#define TN_CAST_FROM_ARENA 0x10000
 
 /* Atomic operations in imm, section 5.3; the last two are newer than the RFC */
 #define TN_FETCH     0x01
@@ -180,7 +187,9 @@ extern const uint32_t tn_nr_opcodes;
  * subprogram table: local calls are checked for range only.
  */
 int tn_insns_check(const struct tn_insn *insns, uint32_t nr);
-/* The same, but r10 may be written: for the verifier, which refuses that where a path comes there. */
+/* The same, but r10 may be written: for the verifier, which refuses that where a path comes there.
+ */
 int tn_insns_check_form(const struct tn_insn *insns, uint32_t nr);
+bool tn_insn_writes_r10(const struct tn_insn *insn);
 
 #endif
