@@ -25,7 +25,7 @@ struct cli {
 	unsigned int ctx_size;
 	unsigned int repeat;
 	enum tenon_engine engine;
-	bool json, source, jited, log;
+	bool json, source, jited, log, explain, visual;
 	bool only_selected; /* leave the other programs out; runs need them for tail calls */
 	int status;	    /* of a step that failed */
 };

@@ -17,7 +17,8 @@ static const struct command {
 	int (*run)(struct cli *cli);
 } commands[] = {
 	{ "prog", "verify", O_VERIFY, true,
-	  "OBJ [--program NAME] [--host FILE] [--ctx-size N] [--log] [--json]",
+	  "OBJ [--program NAME] [--host FILE] [--ctx-size N] [--explain | --visual] [--log] "
+	  "[--json]",
 	  "prove the programs safe: exit 0 accepted, 1 rejected, 2 cannot read", cmd_prog_verify },
 	{ "prog", "run", O_RUN, true,
 	  "OBJ [--program NAME] [--data-in F] [--ctx-in F] [--repeat N] [--engine interp|jit] "
@@ -45,6 +46,8 @@ static const struct option long_options[] = {
 	{ "source", no_argument, NULL, 's' },
 	{ "jited", no_argument, NULL, 'J' },
 	{ "log", no_argument, NULL, 'l' },
+	{ "explain", no_argument, NULL, 'E' },
+	{ "visual", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -66,6 +69,8 @@ static unsigned int commands_with(int option)
 	case 'J':
 		return O_DISASM;
 	case 'l':
+	case 'E':
+	case 'V':
 		return O_VERIFY;
 	default: /* json, help */
 		return O_ALL;
@@ -139,6 +144,12 @@ static int set_option(struct cli *cli, int option, const char *value)
 		return 0;
 	case 'l':
 		cli->log = true;
+		return 0;
+	case 'E':
+		cli->explain = true;
+		return 0;
+	case 'V':
+		cli->visual = true;
 		return 0;
 	default:
 		return -1; /* getopt has said why */

@@ -9,7 +9,14 @@ static void report_text(const struct cli *cli, const struct tenon_program *prog,
 {
 	struct tenon_program_info info = { .sz = sizeof(info) };
 
+	/* The graph alone, so that dot(1) can read the output. */
+	if (cli->visual) {
+		fputs(r->graph, stdout);
+		return;
+	}
 	tenon_program_info(prog, &info);
+	if (cli->explain)
+		fputs(r->listing, stdout);
 	if (cli->log && r->log)
 		fputs(r->log, stdout);
 	if (r->code == 0)

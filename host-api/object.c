@@ -85,6 +85,7 @@ static int read_options(struct tenon_object *obj, const struct tenon_object_open
 	obj->addresses_visible = opts->addresses_visible;
 	obj->strict_alignment = opts->strict_alignment;
 	obj->log_level = opts->log_level;
+	obj->explain = opts->explain;
 	obj->log_buf = opts->log_buf;
 	obj->log_size = opts->log_buf ? opts->log_size : 0;
 	if (obj->log_size)

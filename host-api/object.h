@@ -34,6 +34,7 @@ struct tenon_object {
 	enum tenon_license license;
 	bool termination_proved, addresses_visible, strict_alignment;
 	int log_level;
+	bool explain;
 	char *log_buf;
 	size_t log_size, log_used;
 	struct tenon_object *reuse_maps;

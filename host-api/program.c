@@ -226,6 +226,8 @@ int tenon_program_report(const struct tenon_program *program, struct tenon_repor
 		.steps = v->steps,
 		.states = v->states,
 		.peak_bytes = v->peak_bytes,
+		.listing = v->listing ? v->listing : "",
+		.graph = v->graph ? v->graph : "",
 	};
 	tn_opts_write(report, &out, sizeof(out));
 	return 0;

@@ -346,9 +346,12 @@ static void cure_constant(struct tn_trace *t, int64_t end)
 	}
 	for (uint32_t i = t->nr_tests; i-- > 0 && over > 0 && r->kind == TN_REG_STACK;) {
 		const struct tn_test *x = &t->tests[i];
-		const char *by = x->b == TN_NONE ? NULL : tn_trace_words(t, x->b);
+		const struct tn_val *b = tn_trace_val(t, tn_trace_root(t, x->b));
+		bool is_read = b && b->op == TN_VAL_LOAD;
+		const char *by = tn_trace_words(t, is_read ? x->b : x->a);
 
-		if (!by)
+		/* The number that the index is compared with was read from somewhere. */
+		if (x->b == TN_NONE || !by)
 			continue;
 		advise(t,
 		       "%s bounds the index by %s alone: test it against the size of the local "

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "verifier/engine.h"
+#include "verifier/summary.h"
 #include "verifier/trace.h"
 
 static const struct {
@@ -238,8 +239,7 @@ static void append(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, va_l
 	b->len += (size_t)vsnprintf(b->text + b->len, b->cap - b->len, fmt, ap);
 }
 
-static void add(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, ...) TN_PRINTF(3, 4);
-static void add(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, ...)
+void tn_text_add(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -258,20 +258,20 @@ void tn_log_add(struct tn_vf *vf, const char *fmt, ...)
 }
 
 /* As a JSON string. */
-static void add_json(struct tn_rt *rt, struct tn_log_buf *b, const char *s)
+void tn_text_add_json(struct tn_rt *rt, struct tn_log_buf *b, const char *s)
 {
-	add(rt, b, "\"");
+	tn_text_add(rt, b, "\"");
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
-			add(rt, b, "\\%c", *s);
+			tn_text_add(rt, b, "\\%c", *s);
 		else if (*s == '\n')
-			add(rt, b, "\\n");
+			tn_text_add(rt, b, "\\n");
 		else if ((unsigned char)*s < 0x20)
-			add(rt, b, "\\u%04x", (unsigned)(unsigned char)*s);
+			tn_text_add(rt, b, "\\u%04x", (unsigned)(unsigned char)*s);
 		else
-			add(rt, b, "%c", *s);
+			tn_text_add(rt, b, "%c", *s);
 	}
-	add(rt, b, "\"");
+	tn_text_add(rt, b, "\"");
 }
 
 static const char *skip_space(const char *s)
@@ -305,13 +305,13 @@ static void add_text(struct tn_vf *vf, struct tn_log_buf *b)
 	char at[TN_ERR_PLACE_BYTES];
 
 	place(vf, d->insn, at, sizeof(at));
-	add(vf->rt, b, "%s: %s [%s]\n", at, d->text, tn_verr_name(d->code));
+	tn_text_add(vf->rt, b, "%s: %s [%s]\n", at, d->text, tn_verr_name(d->code));
 	if (line && line->text)
-		add(vf->rt, b, "    %s\n", skip_space(line->text));
+		tn_text_add(vf->rt, b, "    %s\n", skip_space(line->text));
 	for (uint32_t i = 0; i < d->nr_why; i++)
-		add(vf->rt, b, "  why: %s\n", d->why[i]);
+		tn_text_add(vf->rt, b, "  why: %s\n", d->why[i]);
 	if (d->advice[0])
-		add(vf->rt, b, "  fix: %s\n", d->advice);
+		tn_text_add(vf->rt, b, "  fix: %s\n", d->advice);
 }
 
 static void add_reject_json(struct tn_vf *vf, struct tn_log_buf *b)
@@ -320,30 +320,47 @@ static void add_reject_json(struct tn_vf *vf, struct tn_log_buf *b)
 	const struct tn_line *line = tn_prog_line(vf->prog, d->insn);
 	struct tn_rt *rt = vf->rt;
 
-	add(rt, b, ",\"code\":%d,\"name\":\"%s\",\"insn\":%u,\"message\":", d->code,
+	tn_text_add(rt, b, ",\"code\":%d,\"name\":\"%s\",\"insn\":%u,\"message\":", d->code,
 	    tn_verr_name(d->code), d->insn);
-	add_json(rt, b, d->text);
+	tn_text_add_json(rt, b, d->text);
 	if (line) {
-		add(rt, b, ",\"file\":");
-		add_json(rt, b, base_name(line->file));
-		add(rt, b, ",\"line\":%u,\"source\":", line->line);
-		add_json(rt, b, skip_space(line->text));
+		tn_text_add(rt, b, ",\"file\":");
+		tn_text_add_json(rt, b, base_name(line->file));
+		tn_text_add(rt, b, ",\"line\":%u,\"source\":", line->line);
+		tn_text_add_json(rt, b, skip_space(line->text));
 	}
-	add(rt, b, ",\"why\":[");
+	tn_text_add(rt, b, ",\"why\":[");
 	for (uint32_t i = 0; i < d->nr_why; i++) {
-		add(rt, b, "%s", i ? "," : "");
-		add_json(rt, b, d->why[i]);
+		tn_text_add(rt, b, "%s", i ? "," : "");
+		tn_text_add_json(rt, b, d->why[i]);
 	}
-	add(rt, b, "]");
+	tn_text_add(rt, b, "]");
 	if (d->advice[0]) {
-		add(rt, b, ",\"fix\":");
-		add_json(rt, b, d->advice);
+		tn_text_add(rt, b, ",\"fix\":");
+		tn_text_add_json(rt, b, d->advice);
+	}
+}
+
+/* What was proved; null of a rejected program, of which nothing is. */
+static void add_facts_json(struct tn_vf *vf, struct tn_log_buf *b)
+{
+	const struct tn_facts *f = vf->facts;
+
+	if (!vf->accepted || !f) {
+		tn_text_add(vf->rt, b, ",\"facts\":null");
+		return;
 	}
 }
 
 /* A rejection is always in the log; figures when asked for. */
 static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool accepted)
 {
+	tn_text_add(vf->rt, b,
+		    ",\"facts\":{\"proved_cost\":%llu,\"has_fuel\":%s,\"may_abort\":%s,"
+		    "\"max_stack_bytes\":%u,\"max_frames\":%u,\"ret_min\":%lld,\"ret_max\":%lld}",
+		    (unsigned long long)f->proved_cost, f->has_fuel ? "true" : "false",
+		    f->may_abort ? "true" : "false", f->max_stack_bytes, f->max_frames,
+		    (long long)f->ret_min, (long long)f->ret_max);
 	tn_log_add(vf, "%s", !accepted && msg->text ? msg->text : "");
 	if (vf->env->log_level > 0)
 		tn_log_add(
@@ -358,6 +375,20 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	struct tn_log_buf msg = { 0 }, json = { 0 };
 	const struct tn_diag *d = &vf->diag;
 	bool accepted = vf->accepted;
+/* Listing and graph, where they were asked for and the code has a shape. */
+static int add_summary_texts(struct tn_vf *vf, struct tn_verdict *verdict)
+{
+	struct tn_log_buf listing = { 0 }, graph = { 0 };
+	int err;
+
+	if (!vf->summary)
+		return 0;
+	err = tn_listing(vf->summary, &listing) || tn_graph(vf->summary, &graph);
+	verdict->listing = listing.text;
+	verdict->graph = graph.text;
+	return err;
+}
+
 	char at[TN_ERR_PLACE_BYTES];
 
 	if (!accepted)
@@ -365,10 +396,12 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	verdict->code = accepted ? 0 : d->code;
 	verdict->code_name = accepted ? NULL : tn_verr_name(d->code);
 	verdict->insn = accepted ? -1 : (int32_t)d->insn;
-	add(vf->rt, &msg, "%s", "");
-	add(vf->rt, &json, "{\"program\":");
-	add_json(vf->rt, &json, vf->prog->name ? vf->prog->name : "");
-	add(vf->rt, &json, ",\"accepted\":%s", accepted ? "true" : "false");
+	tn_text_add(vf->rt, &msg, "%s", "");
+	tn_text_add(vf->rt, &json, "{\"program\":");
+	tn_text_add_json(vf->rt, &json, vf->prog->name ? vf->prog->name : "");
+	tn_text_add(vf->rt, &json, ",\"accepted\":%s", accepted ? "true" : "false");
+	if (accepted)
+		tn_text_add(vf->rt, &json, ",\"code\":0");
 	if (!accepted) {
 		add_text(vf, &msg);
 		add_reject_json(vf, &json);
@@ -377,7 +410,9 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 		tn_err_at(TN_STAGE_VERIFY, vf->prog->image ? vf->prog->image->name : NULL,
 			  vf->prog->name, (int32_t)d->insn, at);
 	}
-	add(vf->rt, &json, ",\"steps\":%llu,\"states\":%llu,\"peak_bytes\":%llu,\"fuelled\":%s}",
+	tn_usage_json(vf, &json);
+	add_facts_json(vf, &json);
+	tn_text_add(vf->rt, &json, ",\"steps\":%llu,\"states\":%llu,\"peak_bytes\":%llu,\"fuelled\":%s}",
 	    (unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
 	    (unsigned long long)vf->senv.pool.peak_bytes,
 	    accepted && vf->facts->has_fuel ? "true" : "false");
@@ -386,5 +421,6 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	verdict->json = json.text;
 	verdict->log = vf->log.text;
 	vf->log.text = NULL;
-	return msg.text && json.text && verdict->log ? 0 : -ENOMEM;
+	return msg.text && json.text && verdict->log && !add_summary_texts(vf, verdict) ? 0
+											 : -ENOMEM;
 }

@@ -57,6 +57,17 @@ struct tn_log_buf {
 struct tn_vf;
 struct tn_verdict;
 
+void tn_text_add(struct tn_rt *rt, struct tn_log_buf *b, const char *fmt, ...) TN_PRINTF(3, 4);
+/* As a JSON string, with its quotes. */
+void tn_text_add_json(struct tn_rt *rt, struct tn_log_buf *b, const char *s);
+
+/* usage.c: where the steps went, "900000 in the loop at line 12, ..."; *insn: the head of the loop
+ * that used most, where that is a loop. */
+void tn_usage_words(struct tn_vf *vf, char *buf, size_t size, uint32_t *insn);
+uint64_t tn_usage_of_loop(const struct tn_vf *vf, uint32_t loop);
+void tn_usage_list(struct tn_vf *vf, struct tn_log_buf *out);
+void tn_usage_json(struct tn_vf *vf, struct tn_log_buf *out);
+
 /* "a value of map 'counts'", "a number, 0..1023"; valid until seven more of them. */
 const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r);
 const char *tn_scalar_words(struct tn_vf *vf, const struct tn_scalar *v);

@@ -333,6 +333,19 @@ static int check_charges(struct tn_vf *vf, const struct tn_charges *c)
 		"for one");
 }
 
+/* Takes `trips`. Without memory for the other a report lacks it. */
+static void keep_for_reports(struct tn_vf *vf, uint64_t *trips, const struct tn_charges *c)
+{
+	uint32_t nr = vf->structure->nr_loops;
+
+	tn_free(vf->rt, vf->trips);
+	tn_free(vf->rt, vf->pays);
+	vf->trips = trips;
+	vf->pays = trips ? tn_alloc_array(vf->rt, (size_t)nr + 1, sizeof(vf->pays[0])) : NULL;
+	if (vf->pays && nr)
+		memcpy(vf->pays, c->loop_charged, nr * sizeof(vf->pays[0]));
+}
+
 static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32_t nr)
 {
 	const struct tn_structure *s = vf->structure;
@@ -353,7 +366,9 @@ static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32
 		cost[i] = vf->seen[i].cost;
 	if (!err)
 		err = tn_structure_charge(s, &in, &c);
-	tn_free(vf->rt, trips);
+	keep_for_reports(vf, err ? NULL : trips, &c);
+	if (err)
+		tn_free(vf->rt, trips);
 	tn_free(vf->rt, cost);
 	if (err)
 		return structure_failed(vf, err, E_STRUCTURE);

@@ -40,6 +40,7 @@ struct tn_verify_env {
 	void (*observe)(void *user, struct tn_state_env *senv, const struct tn_state *s,
 			bool fresh);
 	void *observe_user;
+	bool explain; /* fill verdict->listing and verdict->graph */
 };
 
 /* Stable codes, errors.def. 0: accepted. */
@@ -50,6 +51,8 @@ struct tn_verdict {
 	char *msg;	       /* headline, WHY lines, advice; "" if accepted */
 	char *log;	       /* what log_level asked for */
 	char *json;
+	char *listing; /* env->explain: the source with what is known at each line */
+	char *graph;   /* the control-flow graph in the DOT language */
 	uint64_t steps, states, peak_bytes, ns;
 };
 

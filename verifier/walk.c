@@ -39,9 +39,12 @@ static int over_memory(struct tn_vf *vf)
 	if (vf->senv.pool.bytes <= vf->senv.pool.max_bytes)
 		return -ENOMEM;
 	return tn_reject(vf, E_LIMIT, -1,
-			 "the verifier's memory limit of %llu bytes is met after %llu steps",
+			 "the verifier's memory limit of %llu bytes is met after %llu steps: %s",
+	char where[256];
+
 			 (unsigned long long)vf->senv.pool.max_bytes,
-			 (unsigned long long)vf->steps);
+			 (unsigned long long)vf->steps, where);
+	tn_usage_words(vf, where, sizeof(where), &vf->s.insn);
 }
 
 int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
@@ -401,15 +404,11 @@ static int step(struct tn_vf *vf)
 
 static int out_of_steps(struct tn_vf *vf)
 {
-	uint32_t loop = vf->structure->sites[vf->s.insn].loop;
+	char where[256];
 
-	while (loop != TN_NONE && vf->structure->loops[loop].parent != TN_NONE)
-		loop = vf->structure->loops[loop].parent;
-	if (loop != TN_NONE)
-		vf->s.insn = vf->structure->loops[loop].head_insn;
-	return tn_reject(vf, E_LIMIT, -1, "the verifier's limit of %u steps is met%s",
-			 vf->rt->limits.max_verifier_steps,
-			 loop != TN_NONE ? "; most of them in this loop" : "");
+	tn_usage_words(vf, where, sizeof(where), &vf->s.insn);
+	return tn_reject(vf, E_LIMIT, -1, "the verifier's limit of %u steps is met: %s",
+			 vf->rt->limits.max_verifier_steps, where);
 }
 
 /* Along one path until it ends or repeats. */
@@ -455,6 +454,7 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 		return take_branch(vf, false);
 	case TN_RESUME_STOP:
 	case TN_RESUME_NULL:
+		vf->visits[vf->s.insn]++;
 	case TN_RESUME_TAIL:
 		err = tn_walk_trail(vf, how == TN_RESUME_TAIL ? TN_TRAIL_TAIL : TN_TRAIL_STOP);
 		return err ? err : tn_call_resume(vf, how);
