@@ -27,6 +27,9 @@ struct tn_liveness {
 	uint64_t *stack;      /* bit sets, see stack_at */
 	uint64_t *stack_at;   /* per instruction: index of its first word */
 	uint8_t *stack_words; /* per instruction: words of 64 granules; granules beyond are dead */
+	uint16_t *matters;    /* as regs and stack: what matters */
+	uint64_t *stack_matters;
+	bool *idle; /* per instruction: something is live that does not matter */
 };
 
 /* Signature of the callee of the call at `insn`, or NULL when unknown (then r1 to r5 are live and
@@ -43,9 +46,9 @@ static inline uint32_t tn_live_regs(const struct tn_liveness *live, uint32_t ins
 	return live->regs[insn];
 }
 
-/* The live bytes of the slot [r10 - 8 * (slot + 1), r10 - 8 * slot): bit j is its j-th byte, in
- * address order; 0x00, 0x0f, 0xf0 or 0xff. Before `insn`. */
-static inline uint32_t tn_live_slot(const struct tn_liveness *live, uint32_t insn, uint32_t slot)
+/* Bytes of the slot in a set of granules of instruction `insn`. */
+static inline uint32_t tn_live_bytes(const struct tn_liveness *live, const uint64_t *set,
+				     uint32_t insn, uint32_t slot)
 {
 	static const uint8_t bytes[4] = { 0x00, 0xf0, 0x0f, 0xff };
 	uint32_t word = slot / 32;
@@ -53,7 +56,14 @@ static inline uint32_t tn_live_slot(const struct tn_liveness *live, uint32_t ins
 	if (word >= live->stack_words[insn])
 		return 0;
 	/* Granule g is [r10 - 4 * (g + 1), r10 - 4 * g): the lower one is the upper half. */
-	return bytes[live->stack[live->stack_at[insn] + word] >> (slot % 32 * 2) & 3];
+	return bytes[set[live->stack_at[insn] + word] >> (slot % 32 * 2) & 3];
+}
+
+/* The live bytes of the slot [r10 - 8 * (slot + 1), r10 - 8 * slot): bit j is its j-th byte, in
+ * address order; 0x00, 0x0f, 0xf0 or 0xff. Before `insn`. */
+static inline uint32_t tn_live_slot(const struct tn_liveness *live, uint32_t insn, uint32_t slot)
+{
+	return tn_live_bytes(live, live->stack, insn, slot);
 }
 
 #endif

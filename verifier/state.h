@@ -34,11 +34,13 @@ enum tn_reg_kind {
 	TN_REG_RECORD, /* a ring buffer record of `size` bytes, held by `ref` */
 	TN_REG_HANDLE, /* opaque, type name `obj` */
 	TN_REG_FUNC,   /* subprogram number `region` */
+	TN_REG_ARENA,  /* a number below 2^32 that goes through the arena's table, see arena.c */
 	TN_REG_MEM,    /* `size` bytes of what `obj` names in words, never NULL. `frame`: gone when
 			* that frame is left, 0: stays. `ref`: gone with that reference */
+	TN_REG_DYNPTR_ARG, /* pointer to a dynptr that is an argument; as DYNPTR */
 	/* Never in a register: what a callee keeps in the stack, see stack_object.h. */
 	TN_REG_ITER,   /* iterator of type name `obj`, `drained`; gives at most `v` elements */
-	TN_REG_DYNPTR, /* */
+	TN_REG_DYNPTR, /* of what `region` says, see dynptr.h */
 };
 
 /* How a pointer stands to the reference in `ref`. All are gone when it is released. */
@@ -65,7 +67,7 @@ struct tn_reg {
 			uint8_t share; /* enum tn_share */
 			uint8_t part; /* ITER, DYNPTR: which of its slots */
 			bool drained; /* ITER */
-			uint8_t spare8;
+			bool of_ctx;  /* MEM: gone when what the context points to may move */
 		};
 		uint64_t what[3];
 	};
@@ -251,6 +253,9 @@ bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s
 			uint32_t slot);
 /* Forget what is dead. */
 void tn_state_clean(const struct tn_state_env *env, struct tn_state *s);
+
+/* forget.c: forget numbers that decide nothing. true: something was. */
+bool tn_state_forget(const struct tn_state_env *env, struct tn_state *s);
 
 /* Put away what is live before s->insn. NULL: out of memory, or over the limit (see
  * tn_pool_get). */

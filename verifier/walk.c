@@ -23,6 +23,10 @@
 #define JOIN_ROUNDS 4
 /* Kept states that a new one is compared with, newest first. */
 #define COMPARE_STATES 24
+/* Between meeting places: states kept at one, and steps of a path from one kept state to another.
+ */
+#define PASS_STATES 4
+#define PASS_STEPS  4
 
 /* ---- Trails: allocated in chunks, freed with the attempt ---- */
 
@@ -36,15 +40,15 @@ struct tn_trail_arena {
 
 static int over_memory(struct tn_vf *vf)
 {
-	if (vf->senv.pool.bytes <= vf->senv.pool.max_bytes)
-		return -ENOMEM;
-	return tn_reject(vf, E_LIMIT, -1,
-			 "the verifier's memory limit of %llu bytes is met after %llu steps: %s",
 	char where[256];
 
+	if (vf->senv.pool.bytes <= vf->senv.pool.max_bytes)
+		return -ENOMEM;
+	tn_usage_words(vf, where, sizeof(where), &vf->s.insn);
+	return tn_reject(vf, E_LIMIT, -1,
+			 "the verifier's memory limit of %llu bytes is met after %llu steps: %s",
 			 (unsigned long long)vf->senv.pool.max_bytes,
 			 (unsigned long long)vf->steps, where);
-	tn_usage_words(vf, where, sizeof(where), &vf->s.insn);
 }
 
 int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
@@ -179,6 +183,7 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	list->nr++;
 	list->nr_back += back;
 	vf->nr_states++;
+	vf->kept_at = vf->steps;
 	if (list->nr > 2 * COMPARE_STATES)
 		drop_oldest(vf, list);
 	return 0;
@@ -281,6 +286,8 @@ static int meet(struct tn_vf *vf, bool *covered)
 	enum tn_merge_how how;
 	int err = 0;
 
+	if (!vf->exact && !seen->unroll)
+		vf->forgot |= tn_state_forget(&vf->senv, &vf->s);
 	if (loop != TN_NONE)
 		tn_counters_arrive(vf->counters, loop, back, tn_state_top(&vf->s));
 	*covered = is_covered(vf, list);
@@ -303,6 +310,22 @@ static int meet(struct tn_vf *vf, bool *covered)
 	if (!err)
 		err = keep(vf, list, back);
 	return err;
+}
+
+/* Between the places where paths meet: many paths may come through here one after the other. A
+ * state now and then ends the later ones early. */
+static int pass_by(struct tn_vf *vf, bool *covered)
+{
+	struct tn_saved_list *list = &vf->saved[vf->s.insn];
+
+	*covered = is_covered(vf, list);
+	if (*covered) {
+		vf->pruned++;
+		return 0;
+	}
+	if (vf->steps - vf->kept_at < PASS_STEPS || list->nr >= PASS_STATES)
+		return 0;
+	return keep(vf, list, false);
 }
 
 /* ---- One step ---- */
@@ -422,11 +445,16 @@ static int follow(struct tn_vf *vf)
 			err = meet(vf, &covered);
 			if (err || covered)
 				return err;
+		} else if (vf->structure->sites[vf->s.insn].flags & TN_SITE_BLOCK) {
+			err = pass_by(vf, &covered);
+			if (err || covered)
+				return err;
 		}
 		vf->back_arrival = false;
 		if (++vf->steps > vf->rt->limits.max_verifier_steps)
 			return out_of_steps(vf);
 		vf->facts->insns[vf->s.insn].flags |= TN_FACT_REACHED;
+		vf->visits[vf->s.insn]++;
 		if (vf->env->log_level > 1)
 			tn_log_state(vf);
 		if (vf->env->observe)
@@ -446,6 +474,7 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 
 	vf->shifted_at = TN_NONE;
 	vf->prev = vf->s.insn;
+	vf->kept_at = vf->steps;
 	vf->ended = vf->back_arrival = false;
 	switch (how) {
 	case TN_RESUME_TAKEN:
@@ -454,7 +483,6 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 		return take_branch(vf, false);
 	case TN_RESUME_STOP:
 	case TN_RESUME_NULL:
-		vf->visits[vf->s.insn]++;
 	case TN_RESUME_TAIL:
 		err = tn_walk_trail(vf, how == TN_RESUME_TAIL ? TN_TRAIL_TAIL : TN_TRAIL_STOP);
 		return err ? err : tn_call_resume(vf, how);
