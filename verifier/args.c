@@ -292,6 +292,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return check_fixed_mem(vf, i, arg->struct_size, "read as a struct by a call");
 	case TN_ARG_ITER_NEW: /* iter.c */
 	case TN_ARG_ITER:
+	case TN_ARG_DYNPTR_NEW: /* dynptr.c */
+	case TN_ARG_DYNPTR:
 		return 0;
 	case TN_ARG_WMEM_FIXED:
 		return check_out(vf, c, i, arg->struct_size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls: helpers and host functions by their signatures, subprograms, tail calls, exit. */
 #include "verifier/callee.h"
+#include "verifier/dynptr.h"
 #include "verifier/global.h"
 #include "verifier/iter.h"
 #include "verifier/mutant.h"
@@ -21,7 +22,7 @@ static void forget_region(void *user, struct tn_reg *r)
 {
 	struct tn_vf *vf = user;
 
-	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END ||
+	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END || (r->kind == TN_REG_MEM && r->of_ctx) ||
 	    (r->kind == TN_REG_HANDLE && !r->ref))
 		tn_reg_uninit(r);
 	else if (r->id && r->id < vf->senv.fixed_ids)
@@ -131,6 +132,8 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 		return tn_do_callback(vf, c);
 	if (tn_iter_call(c))
 		return tn_do_iter(vf, c);
+	if (tn_dynptr_call(c))
+		return tn_do_dynptr(vf, c);
 	if (c->id == TN_HELPER_tail_call) {
 		err = do_tail_call(vf);
 		if (err)
@@ -341,6 +344,7 @@ int tn_call_resume(struct tn_vf *vf, enum tn_resume how)
 		return 0;
 	}
 	if (how == TN_RESUME_NULL) {
+		/* A slice, or the end of an iterator. */
 		int err = tn_iter_drain(vf);
 
 		if (err)

@@ -86,6 +86,7 @@ bool tn_as_number(const struct tn_vf *vf, struct tn_reg *r)
 {
 	struct tn_scalar any = tn_scalar_unknown(TN_W64);
 
+	tn_arena_as_number(r);
 	if (r->kind == TN_REG_SCALAR)
 		return true;
 	if (r->kind == TN_REG_UNINIT || !vf->env->addresses_visible)
@@ -165,6 +166,7 @@ const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r)
 	case TN_REG_ITER:
 		snprintf(buf, n, "an iterator of type %s", (const char *)r->obj);
 		break;
+	case TN_REG_DYNPTR_ARG:
 	case TN_REG_DYNPTR:
 		snprintf(buf, n, "a dynptr");
 		break;
@@ -194,6 +196,9 @@ const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
 		break;
 	case TN_REG_HANDLE:
 		snprintf(buf, n, "a handle of type %s", r->obj ? (const char *)r->obj : "?");
+		break;
+	case TN_REG_ARENA:
+		snprintf(buf, n, "an arena pointer");
 		break;
 	case TN_REG_FUNC:
 		snprintf(buf, n, "a function");
@@ -350,17 +355,17 @@ static void add_facts_json(struct tn_vf *vf, struct tn_log_buf *b)
 		tn_text_add(vf->rt, b, ",\"facts\":null");
 		return;
 	}
-}
-
-/* A rejection is always in the log; figures when asked for. */
-static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool accepted)
-{
 	tn_text_add(vf->rt, b,
 		    ",\"facts\":{\"proved_cost\":%llu,\"has_fuel\":%s,\"may_abort\":%s,"
 		    "\"max_stack_bytes\":%u,\"max_frames\":%u,\"ret_min\":%lld,\"ret_max\":%lld}",
 		    (unsigned long long)f->proved_cost, f->has_fuel ? "true" : "false",
 		    f->may_abort ? "true" : "false", f->max_stack_bytes, f->max_frames,
 		    (long long)f->ret_min, (long long)f->ret_max);
+}
+
+/* A rejection is always in the log; figures when asked for. */
+static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool accepted)
+{
 	tn_log_add(vf, "%s", !accepted && msg->text ? msg->text : "");
 	if (vf->env->log_level > 0)
 		tn_log_add(
@@ -370,11 +375,6 @@ static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool acc
 			(unsigned long long)vf->pruned, (unsigned long long)vf->senv.pool.peak_bytes);
 }
 
-int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
-{
-	struct tn_log_buf msg = { 0 }, json = { 0 };
-	const struct tn_diag *d = &vf->diag;
-	bool accepted = vf->accepted;
 /* Listing and graph, where they were asked for and the code has a shape. */
 static int add_summary_texts(struct tn_vf *vf, struct tn_verdict *verdict)
 {
@@ -389,6 +389,11 @@ static int add_summary_texts(struct tn_vf *vf, struct tn_verdict *verdict)
 	return err;
 }
 
+int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
+{
+	struct tn_log_buf msg = { 0 }, json = { 0 };
+	const struct tn_diag *d = &vf->diag;
+	bool accepted = vf->accepted;
 	char at[TN_ERR_PLACE_BYTES];
 
 	if (!accepted)

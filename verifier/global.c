@@ -8,6 +8,7 @@
  *	the context's struct, arg:ctx	the context, unmodified
  *	struct T *, int *		NULL, or memory of that size that can be read and written;
  *					arg:nonnull: never NULL
+ *	struct bpf_dynptr *		a dynptr of the caller
  *	struct T *, arg:trusted		a handle of type T; arg:nullable: or NULL
  *
  * Static functions, and global ones that cannot be described so, are walked from each call with
@@ -23,9 +24,9 @@
 #include <string.h>
 
 #include "verifier/callee.h"
-#include "verifier/stack_object.h"
+#include "verifier/dynptr.h"
 
-enum global_kind { ARG_NUMBER, ARG_CTX, ARG_MEM, ARG_HANDLE };
+enum global_kind { ARG_NUMBER, ARG_CTX, ARG_MEM, ARG_HANDLE, ARG_DYNPTR };
 
 struct tn_global_arg {
 	uint8_t kind; /* enum global_kind */
@@ -87,8 +88,10 @@ static bool describe_pointer(const struct tn_vf *vf, const struct tn_btf *btf, u
 		out->kind = ARG_CTX;
 		return true;
 	}
-	if (!strcmp(out->name, "bpf_dynptr"))
-		return false;
+	if (!strcmp(out->name, "bpf_dynptr")) {
+		out->kind = ARG_DYNPTR;
+		return true;
+	}
 	if (tags->trusted) {
 		out->kind = ARG_HANDLE;
 		out->nullable = tags->nullable;
@@ -326,6 +329,8 @@ static int check_arg(struct tn_vf *vf, uint32_t callee, uint32_t i, const struct
 		return check_mem(vf, callee, i, arg);
 	case ARG_HANDLE:
 		return check_handle(vf, callee, i, arg);
+	case ARG_DYNPTR:
+		return tn_dynptr_arg(vf, TN_R1 + i, vf->prog->subprogs[callee].name);
 	}
 	return -EACCES;
 }
@@ -368,6 +373,10 @@ static void set_arg(struct tn_vf *vf, const struct tn_global_arg *arg, struct tn
 	switch ((enum global_kind)arg->kind) {
 	case ARG_CTX:
 		r->kind = TN_REG_CTX;
+		break;
+	case ARG_DYNPTR:
+		r->kind = TN_REG_DYNPTR_ARG;
+		r->region = TN_DYNPTR_OF_ANYTHING;
 		break;
 	case ARG_HANDLE:
 		r->kind = TN_REG_HANDLE;

@@ -184,14 +184,23 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 	return 0;
 }
 
+bool tn_iter_call(const struct tn_callee *c)
+{
+	return c->sig->nr_args &&
+	       (c->sig->args[0].kind == TN_ARG_ITER_NEW || c->sig->args[0].kind == TN_ARG_ITER);
+}
+
 int tn_iter_drain(struct tn_vf *vf)
 {
 	const struct tn_helper *h = tn_helper_by_id((uint32_t)tn_vf_insn(vf)->imm);
 	struct tn_callee c = { .name = h->full_name, .sig = &h->sig, .id = h->id };
 	struct tn_stack_place place;
 	struct tn_reg *it, drained;
-	int err = find(vf, &c, &place, &it);
+	int err;
 
+	if (!tn_iter_call(&c))
+		return 0;
+	err = find(vf, &c, &place, &it);
 	if (err)
 		return err;
 	drained = *it;
@@ -211,12 +220,6 @@ static int end(struct tn_vf *vf, const struct tn_callee *c)
 	if (!err)
 		tn_object_remove(&place);
 	return err;
-}
-
-bool tn_iter_call(const struct tn_callee *c)
-{
-	return c->sig->nr_args &&
-	       (c->sig->args[0].kind == TN_ARG_ITER_NEW || c->sig->args[0].kind == TN_ARG_ITER);
 }
 
 int tn_do_iter(struct tn_vf *vf, const struct tn_callee *c)

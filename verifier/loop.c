@@ -401,6 +401,8 @@ int tn_loop_finish(struct tn_vf *vf)
 	int err = check_exits(vf);
 
 	if (!err)
+		err = tn_check_may_gotos(vf);
+	if (!err)
 		err = check_frames(vf, vf->callbacks.v, vf->callbacks.nr);
 	if (!err)
 		err = charge(vf, vf->callbacks.v, vf->callbacks.nr);

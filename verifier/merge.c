@@ -59,9 +59,15 @@ bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *
 		const struct tn_reg *r;
 		uint64_t a = 0, b = 0;
 
-		if (pr->place >= TN_PLACE_SLOT)
-			continue;
-		r = &s->frames[pr->frame].r[pr->place];
+		if (pr->place >= TN_PLACE_SLOT) {
+			const struct tn_frame *f = &s->frames[pr->frame];
+
+			if ((uint32_t)pr->place - TN_PLACE_SLOT >= f->nr_slots)
+				return false;
+			r = &f->slots[pr->place - TN_PLACE_SLOT].reg;
+		} else {
+			r = &s->frames[pr->frame].r[pr->place];
+		}
 		if (r->kind == TN_REG_UNINIT)
 			return false;
 		if (tn_scalar_is_const(&pr->reg.v, &a) != tn_scalar_is_const(&r->v, &b) || a != b)

@@ -87,6 +87,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 		tn_reg_set_scalar(out, result_range(c->sig->ret_ctype));
 		return 0;
 	case TN_RET_ITER_ELEM: /* iter.c */
+	case TN_RET_SLICE: /* dynptr.c */
 	case TN_RET_NOTHING_RETURNS:
 		tn_reg_set_unknown(out);
 		return 0;
@@ -147,6 +148,13 @@ static bool enters_kernel(uint32_t id)
 	}
 }
 
+/* Moves the ends of the packet: clears what comes in. */
+static bool moves_ends(uint32_t id)
+{
+	return id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
+	       id == TN_HELPER_xdp_adjust_head || id == TN_HELPER_xdp_adjust_tail;
+}
+
 /* Bytes that the callee may move for its argument i. */
 static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_t i)
 {
@@ -176,7 +184,7 @@ static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_
 void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c)
 {
 	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
-	uint64_t bytes = 0;
+	uint64_t bytes = moves_ends(c->id) ? REGION_COST_BYTES : 0;
 
 	for (uint32_t i = 0; i < c->sig->nr_args; i++)
 		bytes += moved_bytes(vf, c, i);

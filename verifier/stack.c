@@ -256,7 +256,8 @@ int tn_stack_store(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, 
 	if (tn_reg_is_pointer(value) && (size != 8 || hi - lo != 8))
 		return tn_reject(vf, E_STACK, (int)regno,
 				 "an address can only be stored whole, at a constant offset");
-	if ((value->kind == TN_REG_STACK || value->kind == TN_REG_MEM) &&
+	if ((value->kind == TN_REG_STACK || value->kind == TN_REG_MEM ||
+	     value->kind == TN_REG_DYNPTR_ARG) &&
 	    value->frame > base->frame)
 		return tn_reject(vf, E_STACK, (int)regno,
 				 "an address in this function's stack would outlive it in the "

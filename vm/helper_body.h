@@ -18,13 +18,50 @@ TN_HELPER_BODY(extern, tn_helper_load_bytes);
 TN_HELPER_BODY(extern, tn_helper_packet_len);
 TN_HELPER_BODY(extern, tn_helper_csum_diff);
 
+/* packet_edit.c */
+TN_HELPER_BODY(extern, tn_helper_skb_store_bytes);
+TN_HELPER_BODY(extern, tn_helper_xdp_store_bytes);
+TN_HELPER_BODY(extern, tn_helper_l3_csum_replace);
+TN_HELPER_BODY(extern, tn_helper_l4_csum_replace);
+TN_HELPER_BODY(extern, tn_helper_csum_update);
+TN_HELPER_BODY(extern, tn_helper_get_hash_recalc);
+TN_HELPER_BODY(extern, tn_helper_set_hash);
+TN_HELPER_BODY(extern, tn_helper_set_hash_invalid);
+TN_HELPER_BODY(extern, tn_helper_skb_pull_data);
+TN_HELPER_BODY(extern, tn_helper_skb_change_tail);
+TN_HELPER_BODY(extern, tn_helper_skb_change_head);
+TN_HELPER_BODY(extern, tn_helper_xdp_adjust_head);
+TN_HELPER_BODY(extern, tn_helper_xdp_adjust_meta);
+TN_HELPER_BODY(extern, tn_helper_xdp_adjust_tail);
+
 /* probe_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_probe_read);
 TN_HELPER_BODY(extern, tn_helper_probe_read_str);
 
+/* arena_helpers.c */
+TN_HELPER_BODY(extern, tn_kfunc_arena_alloc_pages);
+TN_HELPER_BODY(extern, tn_kfunc_arena_free_pages);
+
 /* lock_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_spin_lock);
 TN_HELPER_BODY(extern, tn_helper_spin_unlock);
+
+/* dynptr.c */
+TN_HELPER_BODY(extern, tn_dynptr_from_mem);
+TN_HELPER_BODY(extern, tn_dynptr_from_packet);
+TN_HELPER_BODY(extern, tn_dynptr_reserve);
+TN_HELPER_BODY(extern, tn_dynptr_submit);
+TN_HELPER_BODY(extern, tn_dynptr_discard);
+TN_HELPER_BODY(extern, tn_dynptr_read);
+TN_HELPER_BODY(extern, tn_dynptr_write);
+TN_HELPER_BODY(extern, tn_dynptr_data);
+TN_HELPER_BODY(extern, tn_dynptr_slice);
+TN_HELPER_BODY(extern, tn_dynptr_slice_rdwr);
+TN_HELPER_BODY(extern, tn_dynptr_adjust);
+TN_HELPER_BODY(extern, tn_dynptr_is_null);
+TN_HELPER_BODY(extern, tn_dynptr_is_rdonly);
+TN_HELPER_BODY(extern, tn_dynptr_size);
+TN_HELPER_BODY(extern, tn_dynptr_clone);
 
 /* iter.c */
 TN_HELPER_BODY(extern, tn_iter_num_new);

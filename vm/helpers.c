@@ -348,6 +348,7 @@ BODY(for_each_map_elem)
 #define RET_U64	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_U64
 #define RET_MAP_VALUE .ret = TN_RET_MAP_VALUE, .ret_ctype = TN_C_PTR
 #define RET_RECORD    .ret = TN_RET_RINGBUF_RECORD, .ret_ctype = TN_C_PTR
+#define RET_SLICE     .ret = TN_RET_SLICE, .ret_ctype = TN_C_PTR
 #define RET_TAIL_CALL .ret = TN_RET_NOTHING_RETURNS, .ret_ctype = TN_C_I64
 
 #define ARG(kind_, ctype_, ...)                                             \
@@ -358,9 +359,13 @@ BODY(for_each_map_elem)
 #define KEY	      ARG(MAP_KEY, PTR, )
 #define VALUE	      ARG(MAP_VALUE, PTR, )
 #define ANY	      ARG(ANY, U64, )
+#define DYNPTR	      ARG(DYNPTR, PTR, )
+#define DYNPTR_NEW    ARG(DYNPTR_NEW, PTR, )
+#define DYNPTR_END    ARG(DYNPTR, PTR, .release = true)
 #define WLONG	      ARG(WMEM_FIXED, PTR, .struct_size = 8)
 #define U32	      ARG(SCALAR, U32, )
 #define U64	      ARG(SCALAR, U64, )
+#define I32	      ARG(SCALAR, I32, )
 #define CTX	      ARG(CTX, PTR, )
 #define MEM	      ARG(MEM, PTR, )
 #define MEM_OR_NULL   ARG(MEM, PTR, .nullable = true)

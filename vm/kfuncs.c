@@ -7,15 +7,25 @@
 #include "base/compiler.h"
 #include "vm/helper_body.h"
 
-#define RET_NONE .ret = TN_RET_VOID
-#define RET_INT	 .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32
-#define RET_ELEM .ret = TN_RET_ITER_ELEM, .ret_ctype = TN_C_PTR
+#define RET_NONE  .ret = TN_RET_VOID
+#define RET_INT	  .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32
+#define RET_U32	  .ret = TN_RET_SCALAR, .ret_ctype = TN_C_U32
+#define RET_U64	  .ret = TN_RET_SCALAR, .ret_ctype = TN_C_U64
+#define RET_BOOL  .ret = TN_RET_SCALAR, .ret_ctype = TN_C_BOOL
+#define RET_SLICE .ret = TN_RET_SLICE, .ret_ctype = TN_C_PTR
+#define RET_ELEM  .ret = TN_RET_ITER_ELEM, .ret_ctype = TN_C_PTR
 
 #define ARG(kind_, ctype_, ...)                                             \
 	{                                                                   \
 		.kind = TN_ARG_##kind_, .ctype = TN_C_##ctype_, __VA_ARGS__ \
 	}
 #define ANY		    ARG(ANY, U64, )
+#define U64		    ARG(SCALAR, U64, )
+#define CTX		    ARG(CTX, PTR, )
+#define MAP		    ARG(MAP, PTR, )
+#define CONST_SIZE	    ARG(CONST_SIZE, U64, )
+#define DYNPTR		    ARG(DYNPTR, PTR, )
+#define DYNPTR_NEW	    ARG(DYNPTR_NEW, PTR, )
 #define I32		    ARG(SCALAR, I32, )
 #define U32		    ARG(SCALAR, U32, )
 #define NEW(name, size)	    ARG(ITER_NEW, PTR, .struct_size = (size), .handle = #name)

@@ -37,6 +37,8 @@ enum tn_arg_kind {
 	TN_ARG_STRUCT,	      /* pointer to `struct_size` readable bytes, passed to C by value */
 	TN_ARG_ITER_NEW,      /* `struct_size` bytes of the stack for a new iterator, type `handle` */
 	TN_ARG_ITER,	      /* an iterator of type `handle`; `release`: it is destroyed */
+	TN_ARG_DYNPTR_NEW,    /* 16 bytes of the stack for a new dynptr */
+	TN_ARG_DYNPTR,	      /* a dynptr; `release`: its record is given back */
 	TN_ARG_WMEM_FIXED,    /* written by the callee in full: `struct_size` bytes, aligned to it */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 	TN_ARG_SPIN_LOCK, /* the struct bpf_spin_lock of a map's value */
@@ -49,6 +51,7 @@ enum tn_ret_kind {
 	TN_RET_RINGBUF_RECORD,	/* acquired, `CONST_SIZE` bytes, or NULL */
 	TN_RET_HANDLE,		/* host pointer of type `handle` */
 	TN_RET_ITER_ELEM,	/* element of the iterator argument, or NULL: then it is drained */
+	TN_RET_SLICE,		/* `CONST_SIZE` bytes of the dynptr argument, or NULL */
 	TN_RET_NOTHING_RETURNS, /* tail call: falls through only on a miss */
 };
 
