@@ -13,6 +13,10 @@
 #define HEADROOM  256u
 #define TAILROOM  320u
 #define MAX_FRAME (1u << 20)
+/* What the kernel keeps of a page, in front and behind. */
+#define XDP_PAGE  4096u
+#define XDP_FRAME 40u
+#define XDP_TAIL  320u
 #define LOOPBACK  1u /* where the kernel's test runs arrive */
 
 struct frame {
@@ -22,6 +26,7 @@ struct frame {
 		struct tenon_xdp_md xdp;
 		struct tenon_sk_buff skb;
 	} own;
+	size_t size; /* of buf */
 	bool is_xdp;
 };
 
@@ -43,6 +48,15 @@ static void set_pointers(struct frame *f, size_t size)
 		       "packet contexts begin alike");
 	md->data = md->data_meta = f->buf + HEADROOM;
 	md->data_end = f->buf + HEADROOM + size;
+	if (f->is_xdp) {
+		md->room = f->buf + XDP_FRAME;
+		md->room_end = f->buf + f->size - XDP_TAIL;
+	} else {
+		struct tenon_sk_buff *skb = f->ctx;
+
+		skb->room = f->buf;
+		skb->room_end = f->buf + f->size;
+	}
 }
 
 /* What the kernel's test run fills in for a frame without a context of its own. */
@@ -69,7 +83,10 @@ static int make_frame(struct tn_rt *rt, const struct tn_prog *prog,
 	if (opts->data_in_size > MAX_FRAME)
 		return tn_err(-E2BIG, "data_in has %zu bytes, at most %u", opts->data_in_size,
 			      MAX_FRAME);
-	f->buf = tn_zalloc(rt, HEADROOM + opts->data_in_size + TAILROOM);
+	f->size = HEADROOM + opts->data_in_size + TAILROOM;
+	if (f->is_xdp)
+		f->size = TN_MAX(f->size, (size_t)XDP_PAGE);
+	f->buf = tn_zalloc(rt, f->size);
 	if (!f->buf)
 		return tn_err_nomem("frame");
 	memcpy(f->buf + HEADROOM, opts->data_in, opts->data_in_size);

@@ -122,16 +122,9 @@ static const struct {
 	const char *name, *sig;
 	uint64_t flags;
 } helpers[] = {
-	{ 9, "skb_store_bytes", "i64(ctx, u32, mem, size, u64)", TENON_INVALIDATES_CTX },
-	{ 10, "l3_csum_replace", "i64(ctx, u32, u64, u64, u64)", TENON_INVALIDATES_CTX },
-	{ 11, "l4_csum_replace", "i64(ctx, u32, u64, u64, u64)", TENON_INVALIDATES_CTX },
 	{ 23, "redirect", "i64(u32, u64)", 0 },
 	{ 32, "skb_change_type", "i64(ctx, u32)", 0 },
-	{ 34, "get_hash_recalc", "u32(ctx)", 0 },
-	{ 39, "skb_pull_data", "i64(ctx, u32)", TENON_INVALIDATES_CTX },
-	{ 40, "csum_update", "i64(ctx, u32)", 0 },
 	{ 46, "get_socket_cookie", "u64(ctx)", 0 },
-	{ 54, "xdp_adjust_meta", "i64(ctx, i32)", TENON_INVALIDATES_CTX },
 	{ 69, "fib_lookup", "i64(ctx, mem, size, u32)", 0 },
 	{ 83, "skb_ancestor_cgroup_id", "u64(ctx, i32)", 0 },
 	{ 101, "sysctl_get_name", "i64(ctx, wmem, size, u64)", 0 },

@@ -297,6 +297,28 @@ TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *
 TENON_HELPER(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
 TENON_HELPER(189, long, bpf_xdp_load_bytes, struct xdp_md *xdp, __u32 offset, void *to, __u32 size);
 TENON_HELPER(188, __u64, bpf_xdp_get_buff_len, struct xdp_md *xdp);
+/* The same the other way. */
+TENON_HELPER(9, long, bpf_skb_store_bytes, struct __sk_buff *skb, __u32 offset, const void *from,
+	     __u32 size, __u64 flags);
+TENON_HELPER(190, long, bpf_xdp_store_bytes, struct xdp_md *xdp, __u32 offset, void *from,
+	     __u32 size);
+/* A checksum in the frame, of which `from` became `to`: flags is their size, 2 or 4, or 0 where `to`
+ * is the difference that bpf_csum_diff() gave. */
+TENON_HELPER(10, long, bpf_l3_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
+	     __u64 to, __u64 flags);
+TENON_HELPER(11, long, bpf_l4_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
+	     __u64 to, __u64 flags);
+TENON_HELPER(40, __s64, bpf_csum_update, struct __sk_buff *skb, __wsum csum);
+TENON_HELPER(34, __u32, bpf_get_hash_recalc, struct __sk_buff *skb);
+TENON_HELPER(48, long, bpf_set_hash, struct __sk_buff *skb, __u32 hash);
+TENON_HELPER(41, void, bpf_set_hash_invalid, struct __sk_buff *skb);
+/* The ends of the frame. What was loaded of data, data_end and data_meta is no longer good. */
+TENON_HELPER(39, long, bpf_skb_pull_data, struct __sk_buff *skb, __u32 size);
+TENON_HELPER(38, long, bpf_skb_change_tail, struct __sk_buff *skb, __u32 size, __u64 flags);
+TENON_HELPER(43, long, bpf_skb_change_head, struct __sk_buff *skb, __u32 more, __u64 flags);
+TENON_HELPER(44, long, bpf_xdp_adjust_head, struct xdp_md *xdp, int delta);
+TENON_HELPER(54, long, bpf_xdp_adjust_meta, struct xdp_md *xdp, int delta);
+TENON_HELPER(65, long, bpf_xdp_adjust_tail, struct xdp_md *xdp, int delta);
 /* The checksum, in 16 bits, of seed without `from` and with `to`; sizes are multiples of 4. */
 TENON_HELPER(28, __s64, bpf_csum_diff, const void *from, __u32 from_size, const void *to,
 	     __u32 to_size, __u32 seed);
