@@ -105,6 +105,7 @@ static const struct {
 	{ "jumps is too complex", "a loop too long to be walked: it pays fuel", false },
 	{ "misaligned stack access off (", "the stack at an offset that may be misaligned", false },
 	{ "math between ", "a pointer moved without bounds, checked where it is used", true },
+	{ "pointer be out of bounds", "a pointer moved far, checked where it is used", true },
 	{ "unbounded m", "a bound that is known here", true },
 	{ "min value is negative", "a bound that is known here", true },
 	{ "invalid access to map value", "a bound that is known here", true },

@@ -23,7 +23,7 @@ checks=(
 	"D|$tests/mutants_random -i 4 -m $((2 * effort)) -c $here/accept -c $here/reject -c $here/mistakes 1"
 	"A-scalar|$tests/mutants_scalar"
 	"B-more|$tests/mutants_random -i 6 $((1500 * effort)) 100001"
-	"E|$tests/mutants_random -k $((300 * effort)) 1"
+	"E|$tests/mutants_random -k $((60 * effort)) 1"
 )
 
 kills() { # command
