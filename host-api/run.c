@@ -112,13 +112,16 @@ static int make_ctx(struct tn_rt *rt, const struct tn_prog *prog,
 static int copy_out(const struct frame *f, struct tenon_test_run_opts *opts)
 {
 	const struct tenon_xdp_md *md = f->ctx;
-	size_t size = (size_t)((char *)md->data_end - (char *)md->data);
+	/* As from the kernel, with the metadata that stands in front. */
+	const char *from = f->is_xdp && md->data_meta && md->data_meta < md->data ? md->data_meta
+										   : md->data;
+	size_t size = (size_t)((const char *)md->data_end - from);
 	size_t room = opts->data_out_size;
 
 	opts->data_out_size = size;
 	if (!opts->data_out)
 		return 0;
-	memcpy(opts->data_out, md->data, TN_MIN(size, room));
+	memcpy(opts->data_out, from, TN_MIN(size, room));
 	if (size > room)
 		return tn_err(-ENOSPC, "data_out has %zu bytes, the frame %zu", room, size);
 	return 0;
