@@ -11,6 +11,7 @@
 #include "host-api/host_type.h"
 #include "host-api/object.h"
 #include "host-api/program.h"
+#include "maps/arena.h"
 #include "maps/prog_array.h"
 #include "vm/map_fields.h"
 
@@ -110,7 +111,7 @@ static int load_new(struct tenon_map *handle)
 
 	if (decl->pinning)
 		return tn_err(-ENOTSUP, "map '%s': pinning is not supported", decl->name);
-	if (decl->map_extra && decl->type != 33u)
+	if (decl->map_extra && decl->type != TN_MAP_ARENA)
 		return tn_err(-ENOTSUP, "map '%s': map_extra is 0x%llx, expected none", decl->name,
 			      (unsigned long long)decl->map_extra);
 	rc = tn_value_specials(btf, decl->btf_value_id, specials[0]);
@@ -141,6 +142,8 @@ static int load_new(struct tenon_map *handle)
 	rc = tn_map_handle_set(handle, map);
 	if (!rc && decl->is_data)
 		rc = fill_data(map, decl);
+	if (!rc && decl->arena_bytes)
+		rc = tn_arena_fill(map, decl->data, decl->arena_bytes);
 	return rc;
 }
 

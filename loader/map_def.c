@@ -526,6 +526,35 @@ static int add_data(struct tn_load *ld, uint32_t section)
 	return 0;
 }
 
+/* Globals in the object's arena: its first bytes. */
+static int add_arena_data(struct tn_load *ld, uint32_t section)
+{
+	const struct tn_elf_section *s = &ld->elf.sections[section];
+	struct tn_image *image = ld->image;
+	struct tn_map_decl *decl = NULL;
+
+	for (uint32_t i = 0; i < image->nr_maps && !decl; i++) {
+		if (image->maps[i].type != TN_MAP_ARENA)
+			continue;
+		decl = &image->maps[i];
+		ld->sections[section].map = i;
+	}
+	if (!decl)
+		return tn_err(-EINVAL, "section '%s': the object declares no arena for it",
+			      s->name);
+	if (decl->arena_bytes)
+		return tn_err(-ENOTSUP, "section '%s': the arena '%s' has globals already", s->name,
+			      decl->name);
+	if (s->size > INT32_MAX)
+		return tn_err(-EINVAL, "section '%s': %llu bytes are too many", s->name,
+			      (unsigned long long)s->size);
+	decl->arena_bytes = (uint32_t)s->size;
+	if (!s->has_bytes)
+		return 0;
+	decl->data = tn_memdup(ld->rt, s->data.data, s->data.size);
+	return decl->data ? 0 : tn_err_nomem("data sections");
+}
+
 int tn_load_data(struct tn_load *ld)
 {
 	int err = 0;
@@ -533,6 +562,8 @@ int tn_load_data(struct tn_load *ld)
 	for (uint32_t i = 1; i < ld->elf.nr_sections && !err; i++) {
 		enum tn_role role = ld->sections[i].role;
 
+		if (role == TN_ROLE_ARENA && ld->elf.sections[i].size)
+			err = add_arena_data(ld, i);
 		if ((role == TN_ROLE_DATA || role == TN_ROLE_RODATA || role == TN_ROLE_BSS) &&
 		    ld->elf.sections[i].size)
 			err = add_data(ld, i);

@@ -200,7 +200,9 @@ static int refer_to_map(struct build *b, const struct site *at, struct tn_insn *
 static int refer_to_value(struct build *b, const struct site *at, struct tn_insn *insn,
 			  uint32_t decl, uint64_t off)
 {
-	if (off >= b->ld->image->maps[decl].value_size)
+	const struct tn_map_decl *map = &b->ld->image->maps[decl];
+
+	if (off >= (map->arena_bytes ? map->arena_bytes : map->value_size))
 		return bad_site(b, at, -EINVAL, "it points outside of the section");
 	insn[0].src = TN_LDDW_MAP_VALUE;
 	insn[1].imm = (int32_t)(uint32_t)off;
@@ -302,10 +304,10 @@ static int relocate_lddw(struct build *b, const struct site *at, uint32_t pos)
 	case TN_ROLE_DATA:
 	case TN_ROLE_RODATA:
 	case TN_ROLE_BSS:
+	case TN_ROLE_ARENA:
 		if (b->ld->sections[sym->section].map == TN_NO_INDEX)
 			return bad_site(b, at, -EINVAL, "it points into an empty section");
 		return refer_to_value(b, at, insn, b->ld->sections[sym->section].map, off);
-	case TN_ROLE_ARENA:
 	case TN_ROLE_STRUCT_OPS:
 		return bad_site(b, at, -ENOTSUP, "references to this section are not supported");
 	default:

@@ -40,6 +40,8 @@ enum tn_map_type {
 #define TN_MAP_F_RDONLY_PROG (1u << 7) /* programs may not write */
 #define TN_MAP_F_WRONLY_PROG (1u << 8)
 #define TN_MAP_F_MMAPABLE    (1u << 10)
+#define TN_MAP_F_SEGV_ON_FAULT (1u << 17) /* arenas: no meaning here */
+#define TN_MAP_F_NO_USER_CONV  (1u << 18)
 
 /* What a value may hold besides plain bytes: fields that only their helpers may touch. */
 enum tn_special_kind {

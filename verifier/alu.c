@@ -338,6 +338,8 @@ static int do_mov(struct tn_vf *vf, const struct tn_insn *insn, bool half)
 		return 0;
 	}
 	src = tn_vf_reg(vf, insn->src);
+	if (!half && insn->off == TN_CAST_OFF)
+		return tn_do_arena_cast(vf);
 	if (!half && !insn->off) {
 		err = tn_need_init(vf, insn->src);
 		if (err)
@@ -443,6 +445,13 @@ int tn_do_alu(struct tn_vf *vf)
 	if (op == TN_END)
 		return do_end(vf, insn);
 	err = tn_need_init(vf, insn->dst);
+	if (!err && vf->has_arena) {
+		bool done;
+
+		err = tn_arena_alu(vf, op, half, &done);
+		if (!err && done)
+			return TN_SRC(insn->code) ? tn_need_init(vf, insn->src) : 0;
+	}
 	if (err)
 		return err;
 	if ((op == TN_DIV || op == TN_MOD) && !TN_SRC(insn->code) && !insn->imm)

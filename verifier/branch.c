@@ -135,6 +135,8 @@ int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
 		err = tn_need_init(vf, o.insn->src);
 	if (err)
 		return err;
+	if (o.a->kind == TN_REG_ARENA || o.b->kind == TN_REG_ARENA)
+		return tn_arena_compare(vf, o.a, o.b);
 	if (vf->env->addresses_visible && !is_plain_compare(vf, &o))
 		return 0;
 	if (o.a->low || o.b->low)
@@ -576,7 +578,8 @@ bool tn_branch_assume(struct tn_vf *vf, bool taken)
 	struct operands o;
 
 	get_operands(vf, &o);
-	if (o.op == TN_JCOND || !is_plain_compare(vf, &o))
+	if (o.op == TN_JCOND || o.a->kind == TN_REG_ARENA || o.b->kind == TN_REG_ARENA ||
+	    !is_plain_compare(vf, &o))
 		return true;
 	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b))
 		return assume_numbers(vf, &o, taken);

@@ -185,19 +185,18 @@ int tn_check_bounds(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t size
 
 static bool is_rewritten(uint8_t kind)
 {
-	return kind == TN_REG_CTX || kind == TN_REG_MAP;
+	return kind == TN_REG_CTX || kind == TN_REG_MAP || kind == TN_REG_ARENA;
 }
 
 /* All paths must use one kind of pointer at an instruction that is rewritten for it. */
-static int note_kind(struct tn_vf *vf, uint32_t regno)
+int tn_note_kind(struct tn_vf *vf, uint8_t kind)
 {
 	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
-	uint8_t kind = tn_vf_reg(vf, regno)->kind;
 
 	if (seen->flags & TN_SEEN_MEM && seen->mem_kind != kind &&
 	    (is_rewritten(kind) || is_rewritten(seen->mem_kind)))
 		return tn_reject(
-			vf, E_TYPE, (int)regno,
+			vf, E_TYPE, -1,
 			"this instruction uses the context or a map on one path and other memory "
 			"on another");
 	seen->flags |= TN_SEEN_MEM;
@@ -364,6 +363,10 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 		return load_ctx(vf, regno, off, size, sext, out);
 	if (r->kind == TN_REG_HANDLE)
 		return tn_handle_load(vf, regno, off, size, sext, out);
+	if (r->kind == TN_REG_ARENA) {
+		tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
+		return tn_arena_access(vf);
+	}
 	if (r->kind == TN_REG_MAP)
 		return sext ? tn_reject(vf, E_TYPE, (int)regno, "a sign-extending read of a map")
 			    : tn_load_map_field(vf, regno, off, size, out);
@@ -390,7 +393,7 @@ int tn_do_load(struct tn_vf *vf)
 	if (!err)
 		err = need_usable(vf, insn->src, "a read");
 	if (!err)
-		err = note_kind(vf, insn->src);
+		err = tn_note_kind(vf, tn_vf_reg(vf, insn->src)->kind);
 	if (!err)
 		err = load(vf, insn->src, insn->off, size, sext, &out);
 	if (err)
@@ -411,6 +414,8 @@ static int store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 
 	if (r->kind == TN_REG_STACK)
 		return tn_stack_store(vf, r, regno, off, size, value);
+	if (r->kind == TN_REG_ARENA && value->kind == TN_REG_SCALAR)
+		return tn_arena_access(vf);
 	if (tn_reg_is_pointer(value) && !vf->env->addresses_visible)
 		return tn_reject(vf, E_LEAK, value_reg,
 				 "an address (%s) would be stored in %s, outside of the stack",
@@ -433,7 +438,7 @@ int tn_do_store(struct tn_vf *vf)
 	if (!err && !imm)
 		err = tn_need_init(vf, insn->src);
 	if (!err)
-		err = note_kind(vf, insn->dst);
+		err = tn_note_kind(vf, tn_vf_reg(vf, insn->dst)->kind);
 	if (err)
 		return err;
 	if (imm) {
@@ -445,6 +450,10 @@ int tn_do_store(struct tn_vf *vf)
 		if (src->kind == TN_REG_SCALAR && tn_vf_reg(vf, insn->dst)->kind == TN_REG_STACK)
 			tn_reg_make_id(&vf->senv, src);
 		value = *src;
+		/* Whole in the stack it stays what it is. */
+		if (tn_vf_reg(vf, insn->dst)->kind != TN_REG_STACK ||
+		    tn_insn_bytes(insn->code) != 8)
+			tn_arena_as_number(&value);
 	}
 	return store(vf, insn->dst, insn->off, tn_insn_bytes(insn->code), &value,
 		     imm ? -1 : insn->src);
@@ -502,7 +511,7 @@ static int do_ordered(struct tn_vf *vf, const struct tn_insn *insn, uint32_t siz
 	int err = need_usable(vf, place, is_load ? "a read" : "a write");
 
 	if (!err)
-		err = note_kind(vf, place);
+		err = tn_note_kind(vf, tn_vf_reg(vf, place)->kind);
 	if (!err)
 		err = check_atomic_place(vf, place, insn->off, size);
 	if (err)
@@ -545,7 +554,7 @@ int tn_do_atomic(struct tn_vf *vf)
 	if (!err && insn->imm == TN_CMPXCHG)
 		err = need_operand(vf, TN_R0, "the comparand of cmpxchg");
 	if (!err)
-		err = note_kind(vf, insn->dst);
+		err = tn_note_kind(vf, tn_vf_reg(vf, insn->dst)->kind);
 	if (!err)
 		err = check_atomic_place(vf, insn->dst, insn->off, size);
 	if (!err)
@@ -578,6 +587,11 @@ static int lddw_map(struct tn_vf *vf, const struct tn_insn *insn, struct tn_reg 
 	dst->kind = TN_REG_MAP;
 	if (insn->src == TN_LDDW_MAP)
 		return 0;
+	if (map->type == TN_MAP_ARENA) {
+		/* The program's own address of a global in it, no address of the host. */
+		tn_reg_set_unknown(dst);
+		return 0;
+	}
 	if (map->type != TN_MAP_ARRAY || !map->values)
 		return tn_reject(vf, E_MAP, -1, "the data address of map '%s', which is no array",
 				 map->name);

@@ -85,6 +85,8 @@ struct tn_prog {
 	/* From the verifier (NULL without one), owned. */
 	struct tn_facts *facts;
 
+	struct tn_map *arena; /* borrowed from maps; NULL: the program refers to none */
+
 	/* How it runs. */
 	tn_native_fn entry;    /* compiled code, tn_interp_entry, or tn_held_entry around them */
 	tn_native_fn inner_entry; /* what tn_held_entry() enters */
@@ -110,6 +112,7 @@ struct tn_map_decl {
 	uint32_t pinning;   /* LIBBPF_PIN_... as declared */
 	/* Data sections: initial bytes (value_size), owned; zeroes when NULL (.bss). */
 	unsigned char *data;
+	uint32_t arena_bytes; /* arenas: of the globals in it, which `data` holds */
 	bool is_data; /* .data*, .rodata*, .bss*, .kconfig */
 	bool is_rodata;
 	char *section; /* ".maps", ".rodata.str1.1" */

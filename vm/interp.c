@@ -16,6 +16,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "maps/arena.h"
 #include "vm/helpers.h"
 #include "vm/image.h"
 #include "vm/trace.h"
@@ -139,6 +140,32 @@ STORER(store8, uint8_t)
 STORER(store16, uint16_t)
 STORER(store32, uint32_t)
 STORER(store64, uint64_t)
+
+/* ---- Arenas ---- */
+
+static uint64_t cast_from_arena(uint64_t addr, uint32_t upper)
+{
+	return (uint32_t)addr ? (uint64_t)upper << 32 | (uint32_t)addr : 0;
+}
+
+/* Where no page is, a load gives 0 and a store does nothing. */
+PLUGIN_ACCESS static void access_arena(const struct tn_prog *prog, const struct tn_insn *insn,
+				       uint64_t *r)
+{
+	bool is_load = TN_CLASS(insn->code) == TN_LDX;
+	uint64_t base = (uint32_t)r[is_load ? insn->src : insn->dst], value = 0;
+	uint32_t bytes = tn_insn_bytes(insn->code);
+	void *at = tn_arena_place(tn_arena_view(prog->arena), (int64_t)base + insn->off, bytes);
+
+	if (is_load) {
+		if (at)
+			memcpy(&value, at, bytes);
+		r[insn->dst] = value;
+	} else if (at) {
+		value = TN_CLASS(insn->code) == TN_ST ? (uint64_t)insn->imm : r[insn->src];
+		memcpy(at, &value, bytes);
+	}
+}
 
 /* ---- Atomic operations, RFC 9669 5.3. Those of 4 and 8 bytes are told apart by imm; loads and
  * stores of all sizes come newer. ---- */
@@ -376,6 +403,12 @@ PLUGIN_ACCESS static uint64_t run(const struct tn_prog *prog, uint32_t subprog,
 #define TN_OPCODE(name, code, ...) [code] = &&op_##name,
 #define TN_FORM(...)
 #include "vm/opcodes.def"
+		[TN_LDX | TN_MEM_ARENA | TN_B] = &&op_arena, [TN_LDX | TN_MEM_ARENA | TN_H] = &&op_arena,
+		[TN_LDX | TN_MEM_ARENA | TN_W] = &&op_arena, [TN_LDX | TN_MEM_ARENA | TN_DW] = &&op_arena,
+		[TN_ST | TN_MEM_ARENA | TN_B] = &&op_arena,  [TN_ST | TN_MEM_ARENA | TN_H] = &&op_arena,
+		[TN_ST | TN_MEM_ARENA | TN_W] = &&op_arena,  [TN_ST | TN_MEM_ARENA | TN_DW] = &&op_arena,
+		[TN_STX | TN_MEM_ARENA | TN_B] = &&op_arena, [TN_STX | TN_MEM_ARENA | TN_H] = &&op_arena,
+		[TN_STX | TN_MEM_ARENA | TN_W] = &&op_arena, [TN_STX | TN_MEM_ARENA | TN_DW] = &&op_arena,
 	};
 	const struct tn_insn *insns, *insn;
 	const struct tn_insn_fact *facts;
@@ -418,7 +451,10 @@ op_mov64_imm:
 	DST = IMM;
 	NEXT();
 op_mov64_reg:
-	DST = insn->off ? sign_extend(SRC, insn->off) : SRC;
+	if (insn->off == TN_CAST_OFF)
+		DST = cast_from_arena(SRC, IMM32);
+	else
+		DST = insn->off ? sign_extend(SRC, insn->off) : SRC;
 	NEXT();
 op_mov32_imm:
 	DST = IMM32;
@@ -464,6 +500,9 @@ op_may_goto:
 	may_goto--;
 	NEXT();
 
+op_arena:
+	access_arena(prog, insn, r);
+	NEXT();
 op_ldx_b:
 	DST = load8(SRC_ADDR);
 	NEXT();

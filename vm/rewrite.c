@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "maps/arena.h"
 #include "maps/map.h"
 #include "vm/image.h"
 
@@ -39,7 +40,11 @@ static void rewrite_lddw(struct tn_prog *prog, uint32_t idx)
 		value = (uintptr_t)prog->maps[ref];
 		break;
 	case TN_LDDW_MAP_VALUE:
-		value = (uintptr_t)prog->maps[ref]->values + (uint32_t)insn[1].imm;
+		if (prog->maps[ref]->type == TN_MAP_ARENA)
+			value = tn_arena_view(prog->maps[ref])->start;
+		else
+			value = (uintptr_t)prog->maps[ref]->values;
+		value += (uint32_t)insn[1].imm;
 		break;
 	case TN_LDDW_BTF_ID:
 		value = prog->externs[ref].value;
@@ -113,6 +118,21 @@ static void rewrite_dead(struct tn_insn *insn)
 	*insn = (struct tn_insn){ .code = TN_JMP | TN_EXIT };
 }
 
+/* Pointers into the arena are numbers below 2^32: a cast to one is a 32-bit move, a sum a 32-bit
+ * sum. A cast back puts the upper half, which stands in imm, before all but NULL. */
+static void rewrite_arena(struct tn_prog *prog, struct tn_insn *insn)
+{
+	if (TN_CLASS(insn->code) != TN_ALU64) {
+		insn->code = (uint8_t)((insn->code & ~TN_MODE(0xff)) | TN_MEM_ARENA);
+	} else if (TN_OP(insn->code) == TN_MOV && insn->imm == TN_CAST_FROM_ARENA) {
+		insn->imm = (int32_t)(tn_arena_view(prog->arena)->start >> 32);
+	} else {
+		insn->code = (uint8_t)((insn->code & ~TN_CLASS(0xff)) | TN_ALU);
+		if (TN_OP(insn->code) == TN_MOV)
+			insn->imm = insn->off = 0;
+	}
+}
+
 static void rewrite_by_fact(struct tn_prog *prog, uint32_t idx)
 {
 	struct tn_insn *insn = &prog->insns[idx];
@@ -124,6 +144,8 @@ static void rewrite_by_fact(struct tn_prog *prog, uint32_t idx)
 		rewrite_dead(insn);
 	} else if (fact->flags & (TN_FACT_BRANCH_ALWAYS | TN_FACT_BRANCH_NEVER)) {
 		rewrite_branch(insn, fact);
+	} else if (fact->flags & TN_FACT_ARENA) {
+		rewrite_arena(prog, insn);
 	} else if (fact->flags & TN_FACT_MAP_FIELD) {
 		insn->off = (int16_t)fact->value;
 	} else if (fact->flags & TN_FACT_CTX_REWRITE) {
@@ -141,6 +163,9 @@ int tn_rewrite(struct tn_prog *prog)
 	err = make_funcs(prog);
 	if (err)
 		return err;
+	for (uint32_t i = 0; prog->maps && i < prog->nr_maps && !prog->arena; i++)
+		if (prog->maps[i] && prog->maps[i]->type == TN_MAP_ARENA)
+			prog->arena = prog->maps[i];
 	for (uint32_t i = 0; i < prog->nr_insns; i = next) {
 		struct tn_insn *insn = &prog->insns[i];
 

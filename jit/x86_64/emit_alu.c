@@ -100,6 +100,8 @@ static void emit_mov(struct tn_emit *e, const struct tn_insn *insn, bool w)
 
 	if (TN_SRC(insn->code) == TN_K)
 		tn_x86_mov_ri(e->b, dst, w ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm);
+	else if (insn->off == TN_CAST_OFF)
+		tn_emit_cast(e, insn);
 	else if (insn->off)
 		tn_x86_movsx_rr(e->b, w, (uint8_t)(insn->off / 8), dst, src);
 	else if (!w || dst != src)

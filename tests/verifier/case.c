@@ -77,6 +77,7 @@ static const struct {
 	{ "ringbuf", TN_MAP_RINGBUF },
 	{ "prog_array", TN_MAP_PROG_ARRAY },
 	{ "array_of_maps", TN_MAP_ARRAY_OF_MAPS },
+	{ "arena", TN_MAP_ARENA },
 };
 
 static bool bad(const struct tn_case *c, const char *what, const char *value)
@@ -149,8 +150,10 @@ static bool add_map(struct tn_case *c, char *spec)
 		else
 			return bad(c, "map", word);
 	}
-	if (attr.type == TN_MAP_RINGBUF)
+	if (attr.type == TN_MAP_RINGBUF || attr.type == TN_MAP_ARENA)
 		attr.key_size = attr.value_size = 0;
+	if (attr.type == TN_MAP_ARENA)
+		attr.flags |= TN_MAP_F_MMAPABLE;
 	if (attr.type == TN_MAP_ARRAY_OF_MAPS) { /* of arrays; all else is said of those */
 		inner = attr;
 		inner.type = TN_MAP_ARRAY;
