@@ -124,6 +124,54 @@ out:
 	return done;
 }
 
+static void *take(void)
+{
+	static int thing;
+
+	return &thing;
+}
+
+static void give(void *thing)
+{
+	(void)thing;
+}
+
+/* A program that holds something where it may end. */
+static bool life_of_a_holder(struct tenon_runtime *rt)
+{
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "h", .ctx = &test_type };
+	struct tenon_helper_opts helper = { .sz = sizeof(helper), .id = 9001 };
+	struct test_ctx ctx = { .in = 3 };
+	struct tenon_object *obj = NULL;
+	bool done = false;
+
+	desc.chain = TENON_CHAIN_LAST;
+	if (tenon_hook_register(rt, &hook, &desc))
+		goto out;
+	if (tenon_runtime_add_helper(rt, "take", "acquire:thing()", TENON_FN(take), &helper) &&
+	    tenon_last_error()->code != -EEXIST)
+		goto out;
+	helper.id = 9002;
+	if (tenon_runtime_add_helper(rt, "give", "void(release:thing)", TENON_FN(give), &helper) &&
+	    tenon_last_error()->code != -EEXIST)
+		goto out;
+	obj = open_text(rt, "h", 0, NULL, 0,
+			"r6 = *(u32 *)(r1 +0)\n"
+			"call 9001\n"
+			"loop:\nr6 -= 1\nif r6 != 0 goto loop\n"
+			"r1 = r0\ncall 9002\n" RETURN(6),
+			NULL);
+	if (!obj || tenon_object_load(obj) || tenon_object_attach(obj))
+		goto out;
+	assert_int_equal(tenon_hook_fire(&hook, &ctx), 6);
+	done = true;
+out:
+	assert_true(done || tenon_last_error()->code < 0);
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_hook_unregister(&hook));
+	return done;
+}
+
 static void check_each_allocation(bool (*life)(struct tenon_runtime *rt))
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
@@ -163,6 +211,12 @@ static void life_of_a_file_survives_each_allocation_failing(void **state)
 {
 	(void)state;
 	check_each_allocation(life_of_a_file);
+}
+
+static void life_of_a_holder_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(life_of_a_holder);
 }
 
 /* ---- The host's own allocator ---- */
@@ -232,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(life_of_raw_bytecode_survives_each_allocation_failing),
 		cmocka_unit_test(life_of_a_file_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_a_holder_survives_each_allocation_failing),
 		cmocka_unit_test(runtime_gives_all_back_to_the_hosts_allocator),
 		cmocka_unit_test(runtime_new_survives_each_allocation_failing),
 	};

@@ -4,6 +4,8 @@
  * helper that may abort, on both engines.
  */
 #include <linux/bpf.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "host.h"
 #include "host-api/fire.h"
@@ -84,6 +86,15 @@ static void stop_undeclared(void)
 	tenon_abort(78);
 }
 
+static pid_t child = -1;
+
+/* How long each side then spins. */
+static uint32_t fork_here(void)
+{
+	child = fork();
+	return child ? 0 : 100000000;
+}
+
 static void put_and_step(struct conn *c)
 {
 	put(c);
@@ -121,6 +132,7 @@ static const struct {
 	{ 508, 0, "must_get", "acquire:conn(u32)", TENON_FN(must_get) },
 	{ 509, TENON_MAY_ABORT, "get_and_step", "acquire:conn(u32)", TENON_FN(get_and_step) },
 	{ 510, 0, "stop", "void()", TENON_FN(stop_undeclared) },
+	{ 511, 0, "fork_here", "u32()", TENON_FN(fork_here) },
 };
 
 static struct tenon_runtime *rt;
@@ -642,6 +654,36 @@ static void packet_load_that_ends_the_program_cleans(void **state)
 	}
 }
 
+/* Both sides hold what was acquired before the fork; the child runs out of fuel. */
+static void each_side_of_a_fork_gives_back_its_own(void **state)
+{
+	static const char text[] = "r6 = r1\n" GET(1, "r8")
+		RESERVE("r7") "if r7 == 0 goto out\n"
+			      "call 511\nr6 = r0\n" SPIN("a", "r6") SUBMIT("r7") "out:\n" PUT("r8")
+				      LEAVE;
+	int engine, status;
+
+	(void)state;
+	for (engine = 0; engine < 2; engine++) {
+		struct tenon_object *obj = load_program(text, engine);
+		uint32_t end = run_with(obj, 0, 100000);
+
+		if (child == 0) {
+			bool open;
+
+			tn_ringbuf_consume(ring->map, discard_sample, NULL);
+			open = tn_ringbuf_query(ring->map, TN_RB_AVAIL_DATA) != 0;
+			_exit(end != TN_ABORT_FUEL || open || conns[1].refs);
+		}
+		assert_true(child > 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		assert_int_equal(end, TN_ABORT_NONE);
+		check_nothing_is_held(text, "fork", 0);
+		assert_ok(tenon_object_close(obj));
+	}
+}
+
 /* The caller's is not known where the callee is proved. */
 static void caller_of_a_global_function_holds_one(void **state)
 {
@@ -910,6 +952,7 @@ int main(void)
 		TEST(callback_for_a_library_cleans),
 		TEST(tail_call_target_cleans_and_so_does_its_caller),
 		TEST(packet_load_that_ends_the_program_cleans),
+		TEST(each_side_of_a_fork_gives_back_its_own),
 		TEST(caller_of_a_global_function_holds_one),
 		TEST(type_without_a_single_releaser_may_not_be_held),
 		TEST(cleanup_is_for_releasers),
