@@ -409,6 +409,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.addresses_visible = obj->addresses_visible,
 		.strict_alignment = obj->strict_alignment,
 		.license = (enum tn_license_policy)obj->license,
+		.gpl_only = (const char *const *)obj->gpl_only,
 		.log_level = obj->log_level,
 		.explain = obj->explain,
 		.helper_by_id = helper_by_id,

@@ -41,6 +41,9 @@ static void object_free(struct tenon_object *obj)
 	tn_free(rt, obj->maps);
 	tn_free(rt, obj->programs);
 	tn_unit_put(obj->unit);
+	for (i = 0; obj->gpl_only && obj->gpl_only[i]; i++)
+		tn_free(rt, obj->gpl_only[i]);
+	tn_free(rt, obj->gpl_only);
 	free_hook_map(obj);
 	tn_free(rt, obj->name);
 	tn_free(rt, obj);
@@ -70,9 +73,28 @@ static int copy_hook_map(struct tenon_object *obj, const char *const *hooks)
 	return 0;
 }
 
+static int copy_names(struct tenon_object *obj, const char *const *names)
+{
+	size_t nr = 0;
+
+	while (names && names[nr])
+		nr++;
+	if (!names)
+		return 0;
+	obj->gpl_only = tn_alloc_array(&obj->rt->rt, nr + 1, sizeof(obj->gpl_only[0]));
+	for (size_t i = 0; obj->gpl_only && i < nr; i++) {
+		obj->gpl_only[i] = tn_strdup(&obj->rt->rt, names[i]);
+		if (!obj->gpl_only[i])
+			return tn_err_nomem("object");
+	}
+	return obj->gpl_only ? 0 : tn_err_nomem("object");
+}
+
 static int read_options(struct tenon_object *obj, const struct tenon_object_open_opts *opts)
 {
-	if (opts->engine > TENON_ENGINE_JIT || opts->license > TENON_LICENSE_OFF)
+	int rc;
+
+	if (opts->engine > TENON_ENGINE_JIT || opts->license > TENON_LICENSE_LIST)
 		return tn_err(-EINVAL, "object: unknown engine %d or license policy %d",
 			      (int)opts->engine, (int)opts->license);
 	if (opts->reuse_maps && opts->reuse_maps->rt != obj->rt)
@@ -80,6 +102,8 @@ static int read_options(struct tenon_object *obj, const struct tenon_object_open
 	if (opts->ctx_size > 65536)
 		return tn_err(-E2BIG, "object: ctx_size %zu is more than 65536", opts->ctx_size);
 	obj->engine = opts->engine ? opts->engine : obj->rt->engine;
+	if ((opts->license == TENON_LICENSE_LIST) != (opts->gpl_only != NULL))
+		return tn_err(-EINVAL, "object: gpl_only and TENON_LICENSE_LIST go together");
 	obj->license = opts->license;
 	obj->termination_proved = opts->termination_proved;
 	obj->addresses_visible = opts->addresses_visible;
@@ -93,7 +117,8 @@ static int read_options(struct tenon_object *obj, const struct tenon_object_open
 	obj->reuse_maps = opts->reuse_maps;
 	obj->ctx_size = (uint32_t)opts->ctx_size;
 	obj->raw_ctx = opts->ctx_size > 0;
-	return copy_hook_map(obj, opts->hooks);
+	rc = copy_names(obj, opts->gpl_only);
+	return rc ? rc : copy_hook_map(obj, opts->hooks);
 }
 
 /* An object without an image yet. NULL, errno, with words. */

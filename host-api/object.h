@@ -32,6 +32,7 @@ struct tenon_object {
 	char **hook_map; /* "section=hook/name", NULL-terminated; NULL: none */
 	enum tenon_engine engine;
 	enum tenon_license license;
+	char **gpl_only; /* names, NULL at the end; NULL: no list */
 	bool termination_proved, addresses_visible, strict_alignment;
 	int log_level;
 	bool explain;

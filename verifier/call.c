@@ -52,12 +52,24 @@ static bool license_is_gpl(const char *license)
 	return false;
 }
 
+static bool wants_gpl(const struct tn_vf *vf, const struct tn_callee *c)
+{
+	const char *const *names = vf->env->gpl_only;
+
+	if (vf->env->license != TN_LICENSE_HOST_LIST)
+		return vf->env->license == TN_LICENSE_KERNEL && c->sig->flags & TN_SIG_GPL;
+	/* Standard ones with or without their bpf_. */
+	for (; names && *names; names++)
+		if (!strcmp(*names, c->name) || (c->id && !strcmp(*names, c->name + 4)))
+			return true;
+	return false;
+}
+
 static int check_allowed(struct tn_vf *vf, const struct tn_callee *c)
 {
 	const struct tn_image *image = vf->prog->image;
 
-	if (c->sig->flags & TN_SIG_GPL && vf->env->license == TN_LICENSE_KERNEL && image &&
-	    !license_is_gpl(image->license ? image->license : ""))
+	if (image && wants_gpl(vf, c) && !license_is_gpl(image->license ? image->license : ""))
 		return tn_reject(vf, E_LICENSE, -1,
 				 "%s is for GPL-compatible programs; the license here is \"%s\"",
 				 c->name, image->license ? image->license : "");

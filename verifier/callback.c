@@ -12,6 +12,7 @@
  * one that counts more, since all that it knows is a smaller number.
  */
 #include "verifier/callee.h"
+#include "verifier/dynptr.h"
 #include "verifier/mutant.h"
 
 #include <errno.h>
@@ -19,11 +20,17 @@
 #include <string.h>
 
 #define MAX_ROUNDS ((uint64_t)1 << 23)
+/* The kernel's bound of one call. */
+#define MAX_SAMPLES ((uint64_t)128 * 1024)
+
+#define HELPER_USER_RINGBUF_DRAIN 209
 
 static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)
 {
 	if (c->id == TN_HELPER_for_each_map_elem)
 		return c->map->max_entries;
+	if (c->id == HELPER_USER_RINGBUF_DRAIN)
+		return MAX_SAMPLES;
 	return TN_MIN(tn_vf_reg(vf, TN_R1)->v.umax, MAX_ROUNDS);
 }
 
@@ -50,6 +57,14 @@ static void set_args(struct tn_vf *vf, const struct tn_callee *c, uint64_t round
 
 	if (c->id == TN_HELPER_for_each_map_elem) {
 		set_elem_args(vf, c, caller, r);
+		return;
+	}
+	if (c->id == HELPER_USER_RINGBUF_DRAIN) {
+		tn_reg_set_const(&r[TN_R1], 0);
+		r[TN_R1].kind = TN_REG_DYNPTR_ARG;
+		r[TN_R1].region = TN_DYNPTR_OF_MEMORY;
+		r[TN_R1].frame = (uint8_t)(vf->s.nr_frames - 1);
+		r[TN_R2] = caller[TN_R3];
 		return;
 	}
 	tn_reg_set_scalar(
@@ -82,11 +97,12 @@ static int check_func(struct tn_vf *vf, const struct tn_callee *c)
 	switch (c->id) {
 	case TN_HELPER_loop:
 	case TN_HELPER_for_each_map_elem:
+	case HELPER_USER_RINGBUF_DRAIN:
 		break;
 	default:
 		return tn_reject(vf, E_UNSUPPORTED, -1, "callbacks of %s", c->name);
 	}
-	if (c->map && c->map->key_size > TN_MAX_EACH_KEY)
+	if (c->id == TN_HELPER_for_each_map_elem && c->map->key_size > TN_MAX_EACH_KEY)
 		return tn_reject(vf, E_MAP, TN_R1,
 				 "%s on map '%s', whose keys have more than %d bytes", c->name,
 				 c->map->name, TN_MAX_EACH_KEY);

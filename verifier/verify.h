@@ -24,6 +24,7 @@ struct tn_verify_env {
 	bool addresses_visible;
 	bool strict_alignment; /* accesses stand at multiples of their size, outside the stack too */
 	enum tn_license_policy license;
+	const char *const *gpl_only; /* HOST_LIST: names, NULL at the end */
 	int log_level;
 	/* Host helper called by number, or NULL: consulted before the standard ones. */
 	const struct tn_host_helper *(*helper_by_id)(void *user, uint32_t id);

@@ -34,13 +34,14 @@
 
 #define NR_ARGS(...) (sizeof((struct tn_arg[]){ { 0 }, __VA_ARGS__ }) / sizeof(struct tn_arg) - 1)
 
+/* In the kernel all of them are for GPL-compatible programs. */
 static const struct tn_helper kfuncs[] = {
-#define TN_KFUNC(name_, fn_, ret_, flags_, ...)                              \
-	{ .id = TN_KFUNC_##name_,                                            \
-	  .name = #name_,                                                    \
-	  .full_name = "bpf_" #name_,                                        \
-	  .fn = fn_,                                                         \
-	  .sig = { ret_, .nr_args = NR_ARGS(__VA_ARGS__), .flags = (flags_), \
+#define TN_KFUNC(name_, fn_, ret_, flags_, ...)                                           \
+	{ .id = TN_KFUNC_##name_,                                                         \
+	  .name = #name_,                                                                 \
+	  .full_name = "bpf_" #name_,                                                     \
+	  .fn = fn_,                                                                      \
+	  .sig = { ret_, .nr_args = NR_ARGS(__VA_ARGS__), .flags = (flags_) | TN_SIG_GPL, \
 		   .args = { __VA_ARGS__ } } },
 #include "vm/kfuncs.def"
 };

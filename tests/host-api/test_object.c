@@ -135,6 +135,54 @@ static void load_names_an_unknown_hook(void **state)
 	assert_ok(tenon_object_close(obj));
 }
 
+/* What load says of a program under the MIT license that calls get_prandom_u32 and trace_printk. */
+static int load_mit(enum tenon_license policy, const char *const *gpl_only)
+{
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
+					       .license = policy,
+					       .gpl_only = gpl_only };
+	struct tenon_insns code = { .sz = sizeof(code), .hook = "h", .license = "MIT" };
+	struct tenon_object *obj;
+	struct tn_insn *insns;
+	uint32_t nr;
+	int rc;
+
+	assert_ok(tn_asm(NULL,
+			 "call get_prandom_u32\n"
+			 "*(u64 *)(r10 -8) = 0\nr1 = r10\nr1 += -8\nr2 = 8\ncall trace_printk\n"
+			 "r0 = 0\nexit\n",
+			 &insns, &nr));
+	code.insns = insns;
+	code.nr_insns = nr;
+	obj = tenon_object_open_insns(rt, &code, &opts);
+	tn_free(NULL, insns);
+	if (!obj)
+		return -errno;
+	rc = tenon_object_load(obj);
+	assert_ok(tenon_object_close(obj));
+	return rc;
+}
+
+static void license_policy_is_the_kernels_none_or_a_list(void **state)
+{
+	static const char *const random[] = { "other", "bpf_get_prandom_u32", NULL };
+	static const char *const without_prefix[] = { "get_prandom_u32", NULL };
+	static const char *const other[] = { "other", NULL }, *const none[] = { NULL };
+
+	(void)state;
+	assert_int_equal(load_mit(TENON_LICENSE_KERNEL, NULL), -EACCES);
+	assert_words("bpf_trace_printk is for GPL-compatible programs");
+	assert_ok(load_mit(TENON_LICENSE_OFF, NULL));
+	assert_int_equal(load_mit(TENON_LICENSE_LIST, random), -EACCES);
+	assert_words("bpf_get_prandom_u32 is for GPL-compatible programs");
+	assert_int_equal(load_mit(TENON_LICENSE_LIST, without_prefix), -EACCES);
+	assert_ok(load_mit(TENON_LICENSE_LIST, other));
+	assert_ok(load_mit(TENON_LICENSE_LIST, none));
+	assert_int_equal(load_mit(TENON_LICENSE_LIST, NULL), -EINVAL);
+	assert_int_equal(load_mit(TENON_LICENSE_KERNEL, none), -EINVAL);
+	assert_int_equal(load_mit((enum tenon_license)3, NULL), -EINVAL);
+}
+
 static void load_twice_is_already(void **state)
 {
 	struct tenon_object *obj = load_text(rt, "h", RETURN(0));
@@ -361,6 +409,7 @@ int main(void)
 		TEST(open_refuses_a_hook_map_of_another_form),
 		TEST(open_option_maps_a_section_to_a_hook),
 		TEST(load_names_an_unknown_hook),
+		TEST(license_policy_is_the_kernels_none_or_a_list),
 		TEST(load_twice_is_already),
 		TEST(program_left_out_is_not_loaded),
 		TEST(rejected_program_has_a_report),
