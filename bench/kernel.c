@@ -108,6 +108,15 @@ void kernel_drain(struct kernel_prog *prog, const char *map)
 	}
 }
 
+uint32_t kernel_verified(struct kernel_prog *prog)
+{
+	struct bpf_prog_info info;
+	__u32 size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return bpf_obj_get_info_by_fd(prog->fd, &info, &size) ? 0 : info.verified_insns;
+}
+
 void kernel_unload(struct kernel_prog *prog)
 {
 	if (!prog)
@@ -151,6 +160,12 @@ void kernel_drain(struct kernel_prog *prog, const char *map)
 {
 	(void)prog;
 	(void)map;
+}
+
+uint32_t kernel_verified(struct kernel_prog *prog)
+{
+	(void)prog;
+	return 0;
 }
 
 void kernel_unload(struct kernel_prog *prog)

@@ -21,6 +21,8 @@ uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, ui
 		    double *ns);
 /* Consume everything in the ring buffer `map` of its object. */
 void kernel_drain(struct kernel_prog *prog, const char *map);
+/* Instructions that the kernel's verifier went through; 0: unknown. */
+uint32_t kernel_verified(struct kernel_prog *prog);
 void kernel_unload(struct kernel_prog *prog);
 
 #endif
