@@ -413,6 +413,8 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.log_level = obj->log_level,
 		.explain = obj->explain,
 		.helper_by_id = helper_by_id,
+		.observe = obj->rt->observe,
+		.observe_user = obj->rt->observe_user,
 		.releaser = releaser,
 		.struct_of = struct_of,
 		.user = obj->rt,

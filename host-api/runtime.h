@@ -20,6 +20,9 @@ struct tn_ctx_entry;
 struct tn_helper_entry;
 struct tn_prog_sig;
 
+struct tn_state_env;
+struct tn_state;
+
 struct tenon_runtime {
 	struct tn_rt rt; /* first: lower floors see this part alone */
 	enum tenon_engine engine;
@@ -39,6 +42,11 @@ struct tenon_runtime {
 
 	/* Programs, links and chains that wait for an epoch before they are freed. */
 	_Atomic uint32_t nr_pending;
+
+	/* For tests: sees the verifier's states, see struct tn_verify_env. NULL: nobody. */
+	void (*observe)(void *user, struct tn_state_env *senv, const struct tn_state *s,
+			bool fresh);
+	void *observe_user;
 };
 
 static inline void tn_lock(struct tenon_runtime *rt)

@@ -608,8 +608,7 @@ enum embed_result embed_run(struct embed *e, void *ctx, struct tn_exec *ex, uint
 		*r0 = facts->holds ? tn_held_interp_entry(ctx, ex) : tn_interp_entry(ctx, ex);
 	run = NULL;
 	/* Time is bounded by what is proved and what was paid. */
-	if (!e->unsound && !e->gave_up &&
-	    e->nr_steps > facts->proved_cost + (uint64_t)(fuel - ex->fuel)) {
+	if (!e->unsound && e->nr_steps > facts->proved_cost + (uint64_t)(fuel - ex->fuel)) {
 		snprintf(e->why, sizeof(e->why),
 			 "%" PRIu64 " steps; proved are %" PRIu64 ", paid %" PRId64, e->nr_steps,
 			 facts->proved_cost, fuel - ex->fuel);

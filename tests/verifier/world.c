@@ -71,11 +71,13 @@ static unsigned char *place(const struct world *w, uint32_t pages, size_t size)
 	return w->at_start ? at : at + WORLD_REGION_BYTES - size;
 }
 
+static uint64_t number(struct world *w);
+
 static void fill_random(struct world *w, unsigned char *at, size_t size)
 {
 	size = TN_MIN(size, (size_t)RANDOM_BYTES);
 	for (size_t i = 0; i < size; i += 4) {
-		uint32_t any = below(w, 3) ? (uint32_t)next_random(w) : below(w, 70);
+		uint32_t any = (uint32_t)number(w);
 
 		memcpy(at + i, &any, TN_MIN(size - i, sizeof(any)));
 	}
@@ -96,6 +98,25 @@ static unsigned char *new_region(struct world *w, size_t size, bool writable)
 
 /* ---- Contexts ---- */
 
+/* A constant of the program: what it compares with is where it changes its mind. */
+static uint64_t hint(struct world *w)
+{
+	return w->nr_hints ? (uint64_t)(int64_t)w->hints[below(w, w->nr_hints)] : below(w, 70);
+}
+
+static void find_hints(struct world *w, const struct embed *e)
+{
+	w->nr_hints = 0;
+	for (uint32_t i = 0; i < e->prog->nr_insns && w->nr_hints < WORLD_MAX_HINTS; i++) {
+		const struct tn_insn *insn = &e->code[i];
+
+		if (tn_insn_is_lddw(insn))
+			i++;
+		else if (insn->imm && TN_OP(insn->code) != TN_CALL && TN_OP(insn->code) != TN_EXIT)
+			w->hints[w->nr_hints++] = insn->imm;
+	}
+}
+
 static uint64_t number(struct world *w)
 {
 	static const uint64_t edges[] = { 0,
@@ -112,14 +133,16 @@ static uint64_t number(struct world *w)
 					  INT64_MAX,
 					  (uint64_t)INT64_MAX + 1,
 					  UINT64_MAX };
-	uint32_t pick = below(w, 10);
+	uint32_t pick = below(w, 12);
 
-	if (pick < 5)
-		return below(w, 70);
+	if (pick < 4)
+		return hint(w) + below(w, 3) - 1;
 	if (pick < 7)
+		return below(w, 70);
+	if (pick < 9)
 		return edges[below(w, TN_ARRAY_SIZE(edges))] + below(w, 3) - 1;
-	return pick < 8 ? (uint64_t)(int64_t)(int32_t)(next_random(w) >> 7)
-			: next_random(w) << 11 ^ next_random(w);
+	return pick < 10 ? (uint64_t)(int64_t)(int32_t)(next_random(w) >> 7)
+			 : next_random(w) << 11 ^ next_random(w);
 }
 
 static uint32_t length(struct world *w)
@@ -127,6 +150,12 @@ static uint32_t length(struct world *w)
 	static const uint32_t lens[] = { 0,  1,	 2,  3,	 4,  5,	 7,   8,   12,	14,
 					 16, 31, 34, 54, 63, 64, 100, 128, 256, 1500 };
 
+	if (below(w, 3) == 0) {
+		uint64_t n = hint(w) + below(w, 3) - 1;
+
+		if (n < 2000)
+			return (uint32_t)n;
+	}
 	return lens[below(w, TN_ARRAY_SIZE(lens))];
 }
 
@@ -735,6 +764,7 @@ bool world_run(struct world *w, struct tn_prog *prog, struct embed *e, uint32_t 
 
 	inputs = TN_MIN(inputs, (uint32_t)MAX_INPUTS);
 	w->fuel = fuel;
+	find_hints(w, e);
 	if (!embed_accepted(e)) {
 		w->not_checked++;
 		return true;

@@ -13,6 +13,7 @@
 
 #define WORLD_MAX_MAPS	   8
 #define WORLD_NR_HELPERS   4
+#define WORLD_MAX_HINTS	   64
 #define WORLD_REGION_BYTES ((size_t)4 << 20)
 
 /* The host functions, as externs of a program. */
@@ -39,6 +40,8 @@ struct world {
 	uint32_t nr_regions; /* pages handed out */
 	uint32_t nr_shut;    /* of them, up to here, some can not be touched any more */
 	uint64_t seed;
+	int32_t hints[WORLD_MAX_HINTS]; /* the program's constants */
+	uint32_t nr_hints;
 	uint64_t nr_open, nr_held; /* given out by the host; not given back yet */
 	int64_t fuel;
 
