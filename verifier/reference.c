@@ -136,10 +136,12 @@ void tn_ref_drop(struct tn_vf *vf, uint32_t ref)
 int tn_ref_check_releaser(struct tn_vf *vf, uint32_t ref, const char *type)
 {
 	for (uint32_t i = 0; i < vf->s.nr_refs; i++) {
-		const struct tn_acquire *a =
-			&vf->acquires.v[vf->seen[vf->s.refs[i].insn].acquire - 1];
+		const struct tn_acquire *a;
 
-		if (vf->s.refs[i].id == ref && a->how && strcmp(a->how->type, type) != 0)
+		if (vf->s.refs[i].id != ref)
+			continue;
+		a = &vf->acquires.v[vf->seen[vf->s.refs[i].insn].acquire - 1];
+		if (a->how && strcmp(a->how->type, type) != 0)
 			return tn_reject(vf, E_REFERENCE, -1,
 					 "what was acquired at instruction %u is released as %s, "
 					 "not as %s",

@@ -67,6 +67,24 @@ static struct tenon_runtime *full_host(void)
 					.fallback = UINT64_MAX,
 					.early_end = TENON_EARLY_END_LAST_GOOD,
 					.detach_after = 5 };
+	static const struct tenon_field fields[] = {
+		{ .name = "n", .size = 4, .access = TENON_RW },
+		{ .name = "next",
+		  .offset = 8,
+		  .size = 8,
+		  .kind = TENON_FIELD_HANDLE,
+		  .access = TENON_R | TENON_NULLABLE,
+		  .handle = "a base" },
+	};
+	struct tenon_struct_type base = { .sz = sizeof(base),
+					  .name = "base",
+					  .size = 16,
+					  .fields = fields,
+					  .nr_fields = 2,
+					  .field_size = sizeof(fields[0]) };
+	struct tenon_struct_type derived = {
+		.sz = sizeof(derived), .name = "derived", .size = 8, .base = "base"
+	};
 	struct tenon_helper_opts opts = { .sz = sizeof(opts),
 					  .flags = TENON_MAY_ABORT | TENON_PURE,
 					  .id = 7000 };
@@ -78,6 +96,10 @@ static struct tenon_runtime *full_host(void)
 		.sz = sizeof(desc), .name = "rx", .ctx = tenon_ctx_xdp(), .detach_after = UINT32_MAX
 	};
 	assert_ok(tenon_hook_register(rt, &packets, &desc));
+	assert_ok(tenon_runtime_add_struct(rt, &base));
+	assert_ok(tenon_runtime_add_struct(rt, &derived));
+	assert_ok(tenon_runtime_add_helper(rt, "cast", "?cast:derived(handle:base, out:u32)",
+					   TENON_FN(peek), NULL));
 	assert_ok(tenon_runtime_add_helper(rt, "peek", "u32(?handle:connection)", TENON_FN(peek),
 					   &opts));
 	assert_ok(tenon_runtime_add_helper(rt, "send", "i64(ctx, mem, size, {i32,f64})",
@@ -121,7 +143,7 @@ static void description_read_back_describes_the_same(void **state)
 	assert_non_null(strstr(first, " -1 1 early-end last-good 5\n"));
 	assert_non_null(strstr(first, " early-end fallback 4294967295\n"));
 	assert_int_equal(tenon_runtime_add_description(other, path), -EEXIST);
-	assert_words(":11:");
+	assert_words(":15:");
 	assert_ok(tenon_runtime_free(rt));
 	assert_ok(tenon_runtime_free(other));
 }
