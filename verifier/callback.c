@@ -23,13 +23,11 @@
 /* The kernel's bound of one call. */
 #define MAX_SAMPLES ((uint64_t)128 * 1024)
 
-#define HELPER_USER_RINGBUF_DRAIN 209
-
 static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)
 {
 	if (c->id == TN_HELPER_for_each_map_elem)
 		return c->map->max_entries;
-	if (c->id == HELPER_USER_RINGBUF_DRAIN)
+	if (c->id == TN_HELPER_user_ringbuf_drain)
 		return MAX_SAMPLES;
 	return TN_MIN(tn_vf_reg(vf, TN_R1)->v.umax, MAX_ROUNDS);
 }
@@ -59,7 +57,7 @@ static void set_args(struct tn_vf *vf, const struct tn_callee *c, uint64_t round
 		set_elem_args(vf, c, caller, r);
 		return;
 	}
-	if (c->id == HELPER_USER_RINGBUF_DRAIN) {
+	if (c->id == TN_HELPER_user_ringbuf_drain) {
 		tn_reg_set_const(&r[TN_R1], 0);
 		r[TN_R1].kind = TN_REG_DYNPTR_ARG;
 		r[TN_R1].region = TN_DYNPTR_OF_MEMORY;
@@ -97,7 +95,7 @@ static int check_func(struct tn_vf *vf, const struct tn_callee *c)
 	switch (c->id) {
 	case TN_HELPER_loop:
 	case TN_HELPER_for_each_map_elem:
-	case HELPER_USER_RINGBUF_DRAIN:
+	case TN_HELPER_user_ringbuf_drain:
 		break;
 	default:
 		return tn_reject(vf, E_UNSUPPORTED, -1, "callbacks of %s", c->name);

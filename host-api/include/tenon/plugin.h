@@ -85,6 +85,14 @@ typedef __s64 s64;
 /* A function of several files that the verifier treats as if it were static. */
 #define __hidden __attribute__((visibility("hidden")))
 
+/* Arguments of global functions, which the verifier proves once, for all callers: the context; a
+ * pointer that is never NULL; a handle of the host; one that may be NULL. Others are numbers, or
+ * pointers to memory of their type that may be NULL. */
+#define __arg_ctx      __attribute__((btf_decl_tag("arg:ctx")))
+#define __arg_nonnull  __attribute__((btf_decl_tag("arg:nonnull")))
+#define __arg_trusted  __attribute__((btf_decl_tag("arg:trusted")))
+#define __arg_nullable __attribute__((btf_decl_tag("arg:nullable")))
+
 /* extern int host_function(int) __ksym;  a function or variable of the host
  * extern int CONFIG_LIMIT __kconfig;     a value from the host's load options */
 #define __ksym	  __attribute__((section(".ksyms")))
@@ -153,6 +161,15 @@ enum {
 	BPF_RB_CONS_POS = 2,
 	BPF_RB_PROD_POS = 3,
 };
+
+/* What bpf_for() and dynptrs keep in the stack. */
+struct bpf_iter_num {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
+
+struct bpf_dynptr {
+	__u64 opaque[2];
+} __attribute__((aligned(8)));
 
 enum xdp_action {
 	XDP_ABORTED = 0,
@@ -263,6 +280,8 @@ TENON_HELPER(125, __u64, bpf_ktime_get_boot_ns, void);
 TENON_HELPER(160, __u64, bpf_ktime_get_coarse_ns, void);
 TENON_HELPER(208, __u64, bpf_ktime_get_tai_ns, void);
 
+TENON_HELPER(118, __u64, bpf_jiffies64, void); /* 250 a second */
+
 TENON_HELPER(7, __u32, bpf_get_prandom_u32, void);
 TENON_HELPER(8, __u32, bpf_get_smp_processor_id, void); /* the thread's slot */
 
@@ -277,6 +296,34 @@ TENON_HELPER(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
 TENON_HELPER(174, __u64, bpf_get_attach_cookie, void *ctx);
 /* Calls long callback(u32 index, void *ctx) until it returns 1; gives the number of calls. */
 TENON_HELPER(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, __u64 flags);
+/* The same for each element: long callback(map, const void *key, void *value, void *ctx). */
+TENON_HELPER(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
+	     __u64 flags);
+
+/* Copies from an address that may be bad: then the result is negative and `to` is cleared. They
+ * read all of the host's memory, so that hosts may want to refuse them to plugins that they do not
+ * trust with it. All but the last are for plugins under a GPL-compatible license. */
+TENON_HELPER(4, long, bpf_probe_read, void *to, __u32 size, const void *from);
+TENON_HELPER(112, long, bpf_probe_read_user, void *to, __u32 size, const void *from);
+TENON_HELPER(113, long, bpf_probe_read_kernel, void *to, __u32 size, const void *from);
+TENON_HELPER(45, long, bpf_probe_read_str, void *to, __u32 size, const void *from);
+TENON_HELPER(114, long, bpf_probe_read_user_str, void *to, __u32 size, const void *from);
+TENON_HELPER(115, long, bpf_probe_read_kernel_str, void *to, __u32 size, const void *from);
+TENON_HELPER(148, long, bpf_copy_from_user, void *to, __u32 size, const void *from);
+
+/* Dynptrs: memory of a size that is known at run time alone. A record that was reserved must be
+ * submitted or discarded on every path, also where reserve failed. */
+TENON_HELPER(197, long, bpf_dynptr_from_mem, void *data, __u32 size, __u64 flags,
+	     struct bpf_dynptr *out);
+TENON_HELPER(198, long, bpf_ringbuf_reserve_dynptr, void *ringbuf, __u32 size, __u64 flags,
+	     struct bpf_dynptr *out);
+TENON_HELPER(199, void, bpf_ringbuf_submit_dynptr, struct bpf_dynptr *record, __u64 flags);
+TENON_HELPER(200, void, bpf_ringbuf_discard_dynptr, struct bpf_dynptr *record, __u64 flags);
+TENON_HELPER(201, long, bpf_dynptr_read, void *to, __u32 size, const struct bpf_dynptr *from,
+	     __u32 offset, __u64 flags);
+TENON_HELPER(202, long, bpf_dynptr_write, const struct bpf_dynptr *to, __u32 offset, void *from,
+	     __u32 size, __u64 flags);
+TENON_HELPER(203, void *, bpf_dynptr_data, const struct bpf_dynptr *from, __u32 offset, __u32 size);
 
 /* Ring buffer. What reserve gives must be submitted or discarded on every path. */
 TENON_HELPER(130, long, bpf_ringbuf_output, void *ringbuf, void *data, __u64 size, __u64 flags);
@@ -291,6 +338,10 @@ TENON_HELPER(177, long, bpf_trace_vprintk, const char *fmt, __u32 fmt_size, cons
 	     __u32 args_size);
 TENON_HELPER(165, long, bpf_snprintf, char *out, __u32 size, const char *fmt, __u64 *args,
 	     __u32 args_size);
+/* How many characters the number takes, or negative; flags is the base, 0: as the text says. */
+TENON_HELPER(105, long, bpf_strtol, const char *text, unsigned long size, __u64 flags, long *out);
+TENON_HELPER(106, long, bpf_strtoul, const char *text, unsigned long size, __u64 flags,
+	     unsigned long *out);
 TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
 
 /* Packets: copies bytes of the frame, wherever they lie. */
@@ -302,8 +353,8 @@ TENON_HELPER(9, long, bpf_skb_store_bytes, struct __sk_buff *skb, __u32 offset, 
 	     __u32 size, __u64 flags);
 TENON_HELPER(190, long, bpf_xdp_store_bytes, struct xdp_md *xdp, __u32 offset, void *from,
 	     __u32 size);
-/* A checksum in the frame, of which `from` became `to`: flags is their size, 2 or 4, or 0 where `to`
- * is the difference that bpf_csum_diff() gave. */
+/* A checksum in the frame, of which `from` became `to`: flags is their size, 2 or 4, or 0 where
+ * `to` is the difference that bpf_csum_diff() gave. */
 TENON_HELPER(10, long, bpf_l3_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
 	     __u64 to, __u64 flags);
 TENON_HELPER(11, long, bpf_l4_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
@@ -369,7 +420,62 @@ TENON_HELPER(28, __s64, bpf_csum_diff, const void *from, __u32 from_size, const 
 		bpf_snprintf(out, size, fmt_, args_, sizeof(args_)); \
 	})
 
+/* ---- Functions by name ------------------------------------------------------------------- */
+
+extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __weak __ksym;
+extern int *bpf_iter_num_next(struct bpf_iter_num *it) __weak __ksym;
+extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __weak __ksym;
+
+/* bpf_for(i, 0, n) { ... }: i from 0 below n; break and return are fine. A range of constants costs
+ * no fuel. The last test tells the verifier what i is. The cast makes clang describe the function
+ * that cleans up. */
+#define bpf_for(i, start, end)                                                                   \
+	for (struct bpf_iter_num it_ __attribute__((aligned(8), cleanup(bpf_iter_num_destroy))), \
+	     *made_ __attribute__((unused)) =                                                    \
+		     (bpf_iter_num_new(&it_, (start), (end)), (void)bpf_iter_num_destroy, &it_); \
+	     ({                                                                                  \
+		     int *next_ = bpf_iter_num_next(&it_);                                       \
+		     (i) = next_ ? *next_ : 0;                                                   \
+		     next_ && (i) >= (start) && (i) < (end);                                     \
+	     });)
+
+/* bpf_repeat(n) { ... } */
+#define bpf_repeat(n)                                                                            \
+	for (struct bpf_iter_num it_ __attribute__((aligned(8), cleanup(bpf_iter_num_destroy))), \
+	     *made_ __attribute__((unused)) =                                                    \
+		     (bpf_iter_num_new(&it_, 0, (n)), (void)bpf_iter_num_destroy, &it_);         \
+	     bpf_iter_num_next(&it_);)
+
 #endif /* __BPF_HELPERS__ */
+
+#ifndef __VMLINUX_H__
+/* Of up to 511 words: the numbers of the bits that are set. */
+struct bpf_iter_bits {
+	__u64 opaque[2];
+} __attribute__((aligned(8)));
+extern int bpf_iter_bits_new(struct bpf_iter_bits *it, const __u64 *words,
+			     __u32 nr_words) __weak __ksym;
+extern int *bpf_iter_bits_next(struct bpf_iter_bits *it) __weak __ksym;
+extern void bpf_iter_bits_destroy(struct bpf_iter_bits *it) __weak __ksym;
+
+/* The packet as a dynptr; pieces of it, or NULL where they are not inside. `buffer` may be NULL. */
+struct __sk_buff;
+struct xdp_md;
+struct bpf_dynptr;
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
+			       struct bpf_dynptr *out) __weak __ksym;
+extern int bpf_dynptr_from_xdp(struct xdp_md *xdp, __u64 flags,
+			       struct bpf_dynptr *out) __weak __ksym;
+extern void *bpf_dynptr_slice(const struct bpf_dynptr *from, __u32 offset, void *buffer,
+			      __u32 size) __weak __ksym;
+extern void *bpf_dynptr_slice_rdwr(const struct bpf_dynptr *from, __u32 offset, void *buffer,
+				   __u32 size) __weak __ksym;
+extern int bpf_dynptr_adjust(const struct bpf_dynptr *p, __u32 start, __u32 end) __weak __ksym;
+extern bool bpf_dynptr_is_null(const struct bpf_dynptr *p) __weak __ksym;
+extern bool bpf_dynptr_is_rdonly(const struct bpf_dynptr *p) __weak __ksym;
+extern __u32 bpf_dynptr_size(const struct bpf_dynptr *p) __weak __ksym;
+extern int bpf_dynptr_clone(const struct bpf_dynptr *p, struct bpf_dynptr *out) __weak __ksym;
+#endif
 
 /* ---- Loops without a proof of their end ---------------------------------------------------
  *
