@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "host-api/host_type.h"
 #include "host-api/object.h"
 #include "host-api/program.h"
@@ -84,6 +85,19 @@ static int fill_data(struct tn_map *map, const struct tn_map_decl *decl)
 	return decl->is_rodata ? tn_map_freeze(map) : 0;
 }
 
+/* As libbpf: a plugin need not know the page size. */
+static uint32_t ring_size(const struct tn_map_decl *decl)
+{
+	uint32_t size = (uint32_t)tn_page_size();
+
+	if (decl->type != TN_MAP_RINGBUF && decl->type != TN_MAP_USER_RINGBUF)
+		return decl->max_entries;
+	while (size < decl->max_entries && size < 1u << 31)
+		size *= 2;
+	/* Of 0, or beyond all that fits, the map itself tells. */
+	return !decl->max_entries || size < decl->max_entries ? decl->max_entries : size;
+}
+
 static int refuse_value(const struct tn_map_decl *decl, int code)
 {
 	const struct tn_err_record *why = tn_err_last();
@@ -101,7 +115,7 @@ static int load_new(struct tenon_map *handle)
 		.type = decl->type,
 		.key_size = decl->key_size,
 		.value_size = decl->value_size,
-		.max_entries = decl->max_entries,
+		.max_entries = ring_size(decl),
 		.flags = decl->flags | (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0),
 		.name = decl->name,
 		.extra = decl->map_extra,

@@ -38,6 +38,9 @@ TN_HELPER_BODY(extern, tn_helper_xdp_adjust_tail);
 TN_HELPER_BODY(extern, tn_helper_probe_read);
 TN_HELPER_BODY(extern, tn_helper_probe_read_str);
 
+/* user_ring_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_user_ringbuf_drain);
+
 /* arena_helpers.c */
 TN_HELPER_BODY(extern, tn_kfunc_arena_alloc_pages);
 TN_HELPER_BODY(extern, tn_kfunc_arena_free_pages);

@@ -59,7 +59,8 @@ static bool row_used[256];
 /* Forms that refer to what a vector cannot have: maps and externs. Unit tests have them. */
 static bool needs_an_object(const struct tn_opcode *op)
 {
-	return strstr(op->text, "%m") || strstr(op->text, "%e");
+	return strstr(op->text, "%m") || strstr(op->text, "%e") ||
+	       strstr(op->text, "addr_space_cast");
 }
 
 static void note_rows(const struct tn_insn *insns, uint32_t nr)

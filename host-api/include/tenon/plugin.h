@@ -129,7 +129,10 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_USER_RINGBUF = 31,
+	BPF_MAP_TYPE_ARENA = 33,
 };
 
 enum {
@@ -167,6 +170,9 @@ struct bpf_iter_num {
 	__u64 opaque[1];
 } __attribute__((aligned(8)));
 
+struct bpf_spin_lock {
+	__u32 val;
+};
 struct bpf_dynptr {
 	__u64 opaque[2];
 } __attribute__((aligned(8)));
@@ -267,6 +273,14 @@ enum {
 
 #define TENON_HELPER(id, ret, name, ...) \
 	static ret (*const name)(__VA_ARGS__) __attribute__((unused)) = (void *)(id)
+
+/* The lock in a map's value: one at a time, and no calls while it is held. */
+TENON_HELPER(93, void, bpf_spin_lock, struct bpf_spin_lock *lock);
+TENON_HELPER(94, void, bpf_spin_unlock, struct bpf_spin_lock *lock);
+/* Samples of the host: callback(struct bpf_dynptr *sample, void *ctx) gives 0 to go on, 1 to stop.
+ * The number of samples, or -EBUSY. */
+TENON_HELPER(209, long, bpf_user_ringbuf_drain, void *map, void *callback, void *callback_ctx,
+	     __u64 flags);
 
 /* Maps. A lookup gives a pointer into the map, to be tested for NULL. */
 TENON_HELPER(1, void *, bpf_map_lookup_elem, void *map, const void *key);
