@@ -16,7 +16,8 @@
  *                                                   RESULT: fallback, last-good
  *   helper NAME NUMBER FLAGS SIGNATURE              FLAGS: names joined by ',', or -
  *
- * ACCESS is r, rw or -, with a '?' behind it where the pointer may be NULL. Contexts come before
+ * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes and a '?' where
+ * the pointer may be NULL. Contexts come before
  * the hooks that use them; xdp_md and __sk_buff are built in. The file is not trusted: what it says
  * goes through the same registration as what a host says.
  */
@@ -97,11 +98,11 @@ static void add_name(struct text *t, const char *name)
 
 static void add_access(struct text *t, const struct tn_field *f)
 {
-	add(t, " %s%s",
+	add(t, " %s%s%s",
 	    f->access & TN_ACC_W   ? "rw"
 	    : f->access & TN_ACC_R ? "r"
 				   : "-",
-	    f->access & TN_ACC_NULLABLE ? "?" : "");
+	    f->access & TN_ACC_ALIGNED ? "a" : "", f->access & TN_ACC_NULLABLE ? "?" : "");
 }
 
 static void add_field(struct text *t, const struct tn_ctx_type *type, const struct tn_field *f)
@@ -386,6 +387,10 @@ static int read_access(const struct reader *r, uint32_t idx, uint32_t *out)
 	*out = 0;
 	if (len > 1 && word[len - 1] == '?') {
 		*out = TENON_NULLABLE;
+		word[--len] = 0;
+	}
+	if (len > 1 && word[len - 1] == 'a') {
+		*out |= TENON_ALIGNED;
 		word[len - 1] = 0;
 	}
 	if (!strcmp(word, "r"))

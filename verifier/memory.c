@@ -140,6 +140,8 @@ static void base_alignment(const struct tn_vf *vf, const struct tn_reg *r, uint3
 	*rest = 0;
 	if (r->kind != TN_REG_REGION)
 		return;
+	if (vf->regions[r->region].access & TN_ACC_ALIGNED)
+		return;
 	*unit = vf->ctx->is_packet ? 4 : 1;
 	*rest = vf->ctx->is_packet ? 2 : 0;
 }
@@ -466,13 +468,14 @@ static int check_atomic_place(struct tn_vf *vf, uint32_t regno, int64_t off, uin
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
 	struct tn_reg m = moved(r, off);
 
-	if (r->kind != TN_REG_STACK && r->kind != TN_REG_VALUE && r->kind != TN_REG_RECORD)
+	/* Stack, values and records begin at multiples of 8, and regions where the host says so. */
+	if (r->kind != TN_REG_STACK && r->kind != TN_REG_VALUE && r->kind != TN_REG_RECORD &&
+	    !(r->kind == TN_REG_REGION && vf->regions[r->region].access & TN_ACC_ALIGNED))
 		return tn_reject(
 			vf, E_TYPE, (int)regno,
-			"an atomic operation on %s; the stack, map values and records allow "
-			"them",
+			"an atomic operation on %s; the stack, map values, records and memory that "
+			"the host declares aligned allow them",
 			tn_reg_words(vf, r));
-	/* Stack, values and records begin at multiples of 8. */
 	if ((m.v.t.value | m.v.t.mask) & (size - 1))
 		return tn_reject(vf, E_ALIGN, (int)regno,
 				 "a misaligned atomic operation: %u bytes at %s", size,

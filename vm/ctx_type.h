@@ -25,7 +25,7 @@ enum tn_field_kind {
 	TN_FIELD_SIZED_LEN,  /* the length member of a SIZED: made by registration */
 };
 
-enum { TN_ACC_R = 1, TN_ACC_W = 2, TN_ACC_RW = 3, TN_ACC_NULLABLE = 4 };
+enum { TN_ACC_R = 1, TN_ACC_W = 2, TN_ACC_RW = 3, TN_ACC_NULLABLE = 4, TN_ACC_ALIGNED = 8 };
 
 struct tn_field {
 	char *name;

@@ -21,7 +21,7 @@ struct test_ctx {
 	const char *name;   /* 24 may be NULL, name_len bytes, read-only */
 	uint64_t name_len;  /* 32 */
 	char *begin, *end;  /* 40, 48 */
-	void *fixed;	    /* 56 32 bytes, writable */
+	void *fixed;	    /* 56 32 bytes, writable, aligned */
 	void *conn;	    /* 64 handle */
 	uint64_t *recs;	    /* 72 nr_recs of 8 bytes */
 	uint32_t nr_recs;   /* 80 */
@@ -47,7 +47,8 @@ static struct tn_field test_fields[] = {
 	{ AT(name_len), .kind = TN_FIELD_SIZED_LEN, .access = TN_ACC_R, .peer = 4 },
 	{ AT(begin), .kind = TN_FIELD_REGION, .access = TN_ACC_RW, .peer = 7 },
 	{ AT(end), .kind = TN_FIELD_REGION_END, .access = TN_ACC_R, .peer = 6 },
-	{ AT(fixed), .kind = TN_FIELD_MEM, .access = TN_ACC_RW, .mem_size = 32, .peer = -1 },
+	{ AT(fixed), .kind = TN_FIELD_MEM, .access = TN_ACC_RW | TN_ACC_ALIGNED, .mem_size = 32,
+	  .peer = -1 },
 	{ AT(conn), .kind = TN_FIELD_HANDLE, .access = TN_ACC_R, .peer = -1,
 	  .handle = (char *)"conn" },
 	{ AT(recs), .kind = TN_FIELD_SIZED, .access = TN_ACC_RW, .mem_size = 8, .peer = 11 },
