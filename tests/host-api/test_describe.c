@@ -104,6 +104,9 @@ static struct tenon_runtime *full_host(void)
 					   &opts));
 	assert_ok(tenon_runtime_add_helper(rt, "send", "i64(ctx, mem, size, {i32,f64})",
 					   TENON_FN(peek), NULL));
+	opts = (struct tenon_helper_opts){ .sz = sizeof(opts), .flags = TENON_CLEANUP };
+	assert_ok(tenon_runtime_add_helper(rt, "drop", "void(release:connection)", TENON_FN(peek),
+					   &opts));
 	return rt;
 }
 
