@@ -376,6 +376,54 @@ static void features_are_listed_to_their_end(void **state)
 	assert_int_equal(tenon_feature((enum tenon_feature_kind)9, 0, &f), -EINVAL);
 }
 
+/* Both engines give the frame pointer, which is no NULL where the frame has no bytes either. */
+static void addresses_are_hidden_unless_asked_for(void **state)
+{
+	static const char text[] = "r0 = r10\nexit\n";
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts) };
+	struct tenon_report report = { .sz = sizeof(report) };
+	struct tenon_object *obj;
+
+	(void)state;
+	obj = open_text(rt, NULL, 8, NULL, 0, text, &opts);
+	assert_int_equal(tenon_object_load(obj), -EACCES);
+	assert_ok(tenon_program_report(first_program(obj), &report));
+	assert_string_equal(report.code_name, "E_LEAK");
+	tenon_object_close(obj);
+	opts.addresses_visible = true;
+	for (int engine = TENON_ENGINE_AUTO; engine <= TENON_ENGINE_INTERP; engine++) {
+		struct tenon_test_run_opts run = { .sz = sizeof(run) };
+		uint64_t ctx = 0;
+
+		opts.engine = (enum tenon_engine)engine;
+		obj = open_text(rt, NULL, 8, NULL, 0, text, &opts);
+		assert_ok(tenon_object_load(obj));
+		run.ctx = &ctx;
+		run.ctx_size = sizeof(ctx);
+		assert_ok(tenon_program_test_run(first_program(obj), &run));
+		assert_true(run.retval > UINT32_MAX);
+		tenon_object_close(obj);
+	}
+}
+
+static void strict_alignment_is_asked_for(void **state)
+{
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts) };
+	struct tenon_map *map = tenon_map_new(rt, 2, "values", 4, 16, 1, NULL);
+	struct tenon_object *obj;
+
+	(void)state;
+	assert_non_null(map);
+	for (int strict = 0; strict <= 1; strict++) {
+		opts.strict_alignment = strict;
+		obj = open_text(rt, NULL, 8, &map, 1,
+				"r1 = map_value[0]+4 ll\nr0 = *(u64 *)(r1 +0)\nexit\n", &opts);
+		assert_int_equal(tenon_object_verify(obj), strict ? -EACCES : 0);
+		tenon_object_close(obj);
+	}
+	tenon_map_free(map);
+}
+
 static void null_is_an_error_not_a_crash(void **state)
 {
 	(void)state;
@@ -413,6 +461,8 @@ int main(void)
 		TEST(load_twice_is_already),
 		TEST(program_left_out_is_not_loaded),
 		TEST(rejected_program_has_a_report),
+		TEST(addresses_are_hidden_unless_asked_for),
+		TEST(strict_alignment_is_asked_for),
 		TEST(accepted_program_has_a_report_and_a_log),
 		TEST(verify_gives_verdicts_without_code),
 		TEST(interpreter_serves_when_asked_for),
