@@ -4,6 +4,7 @@
 #include "verifier/dynptr.h"
 #include "verifier/global.h"
 #include "verifier/iter.h"
+#include "vm/kfuncs.h"
 #include "verifier/mutant.h"
 
 #include <errno.h>
@@ -140,6 +141,8 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 	if (err)
 		return err;
 	tn_note_cost(vf, c);
+	if (c->id == TN_KFUNC_throw)
+		return tn_do_throw(vf);
 	if (c->sig->flags & TN_SIG_CALLBACK)
 		return tn_do_callback(vf, c);
 	if (tn_iter_call(c))
@@ -265,6 +268,24 @@ int tn_do_call(struct tn_vf *vf)
 
 /* ---- Exit ---- */
 
+int tn_note_return(struct tn_vf *vf, uint32_t regno)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, regno);
+
+	if (vf->env->ret_checked &&
+	    (r->v.smin < vf->env->ret_min || r->v.smax > vf->env->ret_max)) {
+		return tn_reject(vf, E_RETURN, (int)regno,
+				 "the result is %s; this hook takes %lld..%lld",
+				 tn_scalar_words(vf, &r->v), (long long)vf->env->ret_min,
+				 (long long)vf->env->ret_max);
+	}
+	vf->ret_min = vf->ret_seen ? TN_MIN(vf->ret_min, r->v.smin) : r->v.smin;
+	if (!vf->ret_seen || !TN_MUT(RETURN_RANGE))
+		vf->ret_max = vf->ret_seen ? TN_MAX(vf->ret_max, r->v.smax) : r->v.smax;
+	vf->ret_seen = true;
+	return 0;
+}
+
 static int exit_main(struct tn_vf *vf)
 {
 	struct tn_reg *r0 = tn_vf_reg(vf, TN_R0);
@@ -280,19 +301,8 @@ static int exit_main(struct tn_vf *vf)
 		err = tn_lock_none_held(vf, "at exit");
 	if (err)
 		return err;
-	if (vf->env->ret_checked &&
-	    (r0->v.smin < vf->env->ret_min || r0->v.smax > vf->env->ret_max)) {
-		return tn_reject(vf, E_RETURN, TN_R0,
-				 "the result is %s; this hook takes %lld..%lld",
-				 tn_scalar_words(vf, &r0->v), (long long)vf->env->ret_min,
-				 (long long)vf->env->ret_max);
-	}
-	vf->ret_min = vf->ret_seen ? TN_MIN(vf->ret_min, r0->v.smin) : r0->v.smin;
-	if (!vf->ret_seen || !TN_MUT(RETURN_RANGE))
-		vf->ret_max = vf->ret_seen ? TN_MAX(vf->ret_max, r0->v.smax) : r0->v.smax;
-	vf->ret_seen = true;
 	vf->ended = true;
-	return 0;
+	return tn_note_return(vf, TN_R0);
 }
 
 static int exit_callback(struct tn_vf *vf)

@@ -41,7 +41,12 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 /* callback.c */
 int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c);
 
+/* throw.c */
+int tn_do_throw(struct tn_vf *vf);
+
 /* call.c */
+/* r is a result of the whole program: is it one that the hook takes? */
+int tn_note_return(struct tn_vf *vf, uint32_t regno);
 void tn_call_clobber(struct tn_vf *vf);
 void tn_call_note_abort(struct tn_vf *vf);
 /* What the context points to may have moved. */

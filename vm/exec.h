@@ -27,6 +27,7 @@ enum {
 	TN_ABORT_NONE = 0,
 	TN_ABORT_FUEL = 1, /* out of fuel */
 	TN_ABORT_HOST = 2, /* tenon_abort(); the reason stands in abort_reason */
+	TN_ABORT_THROW = 3, /* bpf_throw(); never seen outside of tn_held_entry() */
 };
 
 #define TN_MAX_TAIL_CALLS 33
@@ -51,6 +52,7 @@ struct tn_exec {
 	 * without facts, and ex->fuel is exact at that point. The helper sets TN_ABORT_FUEL when it
 	 * runs out; the engine tests ex->abort and takes ex->fuel back after the call. */
 	uint32_t callback_fuel;
+	uint64_t thrown;	   /* THROW: the program's result */
 	struct tn_held_list *held; /* of the program that runs; NULL: it is not asked to note any */
 	/* A helper declared TENON_MAY_ABORT is being called: tenon_abort() has an effect. Engines
 	 * set it before such a call and clear it behind. */

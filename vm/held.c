@@ -110,6 +110,11 @@ static TN_ALWAYS_INLINE uint64_t enter(tn_native_fn fn, void *ctx, struct tn_exe
 	ex->held = outer;
 	if (tn_unlikely(list.nr != 0))
 		release_all(&list, ex);
+	/* Not an early end: the program chose its result. */
+	if (tn_unlikely(ex->abort == TN_ABORT_THROW)) {
+		ex->abort = TN_ABORT_NONE;
+		ret = ex->thrown;
+	}
 	return ret;
 }
 

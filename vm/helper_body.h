@@ -49,6 +49,9 @@ TN_HELPER_BODY(extern, tn_kfunc_arena_free_pages);
 TN_HELPER_BODY(extern, tn_helper_spin_lock);
 TN_HELPER_BODY(extern, tn_helper_spin_unlock);
 
+/* kfuncs.c */
+TN_HELPER_BODY(extern, tn_helper_throw);
+
 /* dynptr.c */
 TN_HELPER_BODY(extern, tn_dynptr_from_mem);
 TN_HELPER_BODY(extern, tn_dynptr_from_packet);

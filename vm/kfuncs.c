@@ -34,6 +34,14 @@
 
 #define NR_ARGS(...) (sizeof((struct tn_arg[]){ { 0 }, __VA_ARGS__ }) / sizeof(struct tn_arg) - 1)
 
+/* The program ends with this result, whatever function of it runs. */
+TN_HELPER_BODY(, tn_helper_throw)
+{
+	ex->thrown = r1;
+	ex->abort = TN_ABORT_THROW;
+	return 0;
+}
+
 /* In the kernel all of them are for GPL-compatible programs. */
 static const struct tn_helper kfuncs[] = {
 #define TN_KFUNC(name_, fn_, ret_, flags_, ...)                                           \

@@ -122,6 +122,34 @@ int text(struct request *req)
 	return n + 10;
 }
 
+static long throw_at_three(unsigned int i, void *ctx)
+{
+	if (i == 3)
+		bpf_throw(42);
+	return 0;
+}
+
+__noinline int throws_deeply(int rounds)
+{
+	bpf_loop(rounds, throw_at_three, NULL, 0);
+	return 1;
+}
+
+SEC("hook/thrown")
+int thrown(struct request *req)
+{
+	void *record = bpf_ringbuf_reserve(&ring, 8, 0);
+
+	if (!record)
+		return 2;
+	if (throws_deeply(req->kind) == 1) {
+		bpf_ringbuf_discard(record, 0);
+		return 3;
+	}
+	bpf_ringbuf_submit(record, 0);
+	return 4;
+}
+
 // Each of these is refused.
 
 __noinline int no_test(struct pair *p)

@@ -93,6 +93,12 @@ static void text_and_bad_addresses_are_read(void **state)
 	check_result("text");
 }
 
+static void throw_ends_with_its_result(void **state)
+{
+	(void)state;
+	check_result("thrown");
+}
+
 static void global_function_without_null_test_is_refused(void **state)
 {
 	(void)state;
@@ -116,6 +122,7 @@ int main(void)
 		cmocka_unit_test(global_functions_take_what_their_types_say),
 		cmocka_unit_test(dynptrs_read_and_write),
 		cmocka_unit_test(text_and_bad_addresses_are_read),
+		cmocka_unit_test(throw_ends_with_its_result),
 		cmocka_unit_test(global_function_without_null_test_is_refused),
 		cmocka_unit_test(caller_of_global_function_must_fit_its_types),
 	};

@@ -472,6 +472,9 @@ extern int bpf_iter_bits_new(struct bpf_iter_bits *it, const __u64 *words,
 extern int *bpf_iter_bits_next(struct bpf_iter_bits *it) __weak __ksym;
 extern void bpf_iter_bits_destroy(struct bpf_iter_bits *it) __weak __ksym;
 
+/* The program ends with this result, from whatever function; what it holds is given back. */
+extern void bpf_throw(__u64 result) __weak __ksym;
+
 /* The packet as a dynptr; pieces of it, or NULL where they are not inside. `buffer` may be NULL. */
 struct __sk_buff;
 struct xdp_md;
