@@ -23,10 +23,22 @@
 /* The kernel's bound of one call. */
 #define MAX_SAMPLES ((uint64_t)128 * 1024)
 
+/* The elements of a map at most. One that was looked up in another map is known by its shape, which
+ * only for arrays includes how many there are; see maps/map_in_map.c. */
+static uint64_t most_elements(const struct tn_vf *vf, const struct tn_map *map)
+{
+	bool array = map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY;
+
+	for (uint32_t i = 0; i < vf->prog->nr_maps && !array; i++)
+		if (vf->prog->maps[i] && vf->prog->maps[i]->inner == map)
+			return UINT32_MAX;
+	return map->max_entries;
+}
+
 static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)
 {
 	if (c->id == TN_HELPER_for_each_map_elem)
-		return c->map->max_entries;
+		return most_elements(vf, c->map);
 	if (c->id == TN_HELPER_user_ringbuf_drain)
 		return MAX_SAMPLES;
 	return TN_MIN(tn_vf_reg(vf, TN_R1)->v.umax, MAX_ROUNDS);
