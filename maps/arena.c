@@ -154,20 +154,21 @@ static uint32_t find_free(struct arena *a, uint32_t nr)
 
 static int take_pages(struct arena *a, uint32_t first, uint32_t nr)
 {
-	uint32_t fresh = 0;
+	uint32_t fresh = 0, freed = 0;
 
-	for (uint32_t i = first; i < first + nr; i++)
+	for (uint32_t i = first; i < first + nr; i++) {
 		fresh += a->mine[i] == NEVER;
+		freed += a->mine[i] == FREED;
+	}
 	if (tn_charge(a->map.rt, TN_CHARGE_MAPS, fresh * PAGE))
 		return -ENOMEM;
 	a->map.charged += fresh * PAGE;
-	for (uint32_t i = first; i < first + nr; i++) {
-		/* What an access that raced with the release left there. */
-		if (a->mine[i] == FREED)
-			tn_pages_discard(a->map.values + i * PAGE, PAGE);
-		/* Pairs with the acquire in tn_arena_place(): the page is zero. */
+	/* What an access that raced with the release left there. */
+	if (freed)
+		tn_pages_discard(a->map.values + first * PAGE, nr * PAGE);
+	/* Pairs with the acquire in tn_arena_place(): the page is zero. */
+	for (uint32_t i = first; i < first + nr; i++)
 		__atomic_store_n(&a->mine[i], TN_ARENA_ALLOCATED, __ATOMIC_RELEASE);
-	}
 	a->nr_allocated += nr;
 	return 0;
 }
@@ -208,9 +209,10 @@ void tn_arena_release(struct tn_map *map, uint64_t at, uint32_t nr)
 		if (a->mine[i] != TN_ARENA_ALLOCATED)
 			continue;
 		__atomic_store_n(&a->mine[i], FREED, __ATOMIC_RELEASE);
-		tn_pages_discard(map->values + i * PAGE, PAGE);
 		a->nr_allocated--;
 	}
+	/* One call of the kernel, whatever lies in between. */
+	tn_pages_discard(map->values + first * PAGE, (end - first) * PAGE);
 	a->lowest = TN_MIN(a->lowest, first);
 	unlock_arena(a, t);
 }

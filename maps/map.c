@@ -429,7 +429,7 @@ int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 		return -EINVAL;
 	if (!host_may_read(map))
 		return -EPERM;
-	/* No value holds a lock. */
+	/* The host takes no part in the locks of values. */
 	if (flags)
 		return -EINVAL;
 	return map->ops->host_lookup ? map->ops->host_lookup(map, key, value, flags) : -TN_ENOTSUPP;

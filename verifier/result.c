@@ -188,6 +188,9 @@ void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c)
 
 	for (uint32_t i = 0; i < c->sig->nr_args; i++)
 		bytes += moved_bytes(vf, c, i);
+	/* Pages are sought one by one, and given back by the kernel. */
+	if (c->map && c->map->type == TN_MAP_ARENA)
+		bytes += BYTES_PER_COST * (KERNEL_ENTRY_COST + (uint64_t)c->map->max_entries / 2);
 	seen->cost = TN_MAX(seen->cost, bytes / BYTES_PER_COST +
 						(enters_kernel(c->id) ? KERNEL_ENTRY_COST : 0));
 }

@@ -33,6 +33,22 @@ int transfer(struct request *req)
 	return differ;
 }
 
+static struct bpf_spin_lock global_lock;
+static unsigned int left, right;
+
+SEC("hook/transfer_global")
+int transfer_global(struct request *req)
+{
+	unsigned int differ;
+
+	bpf_spin_lock(&global_lock);
+	differ = left != right;
+	left++;
+	right++;
+	bpf_spin_unlock(&global_lock);
+	return differ;
+}
+
 struct inner {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

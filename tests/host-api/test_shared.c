@@ -5,8 +5,8 @@
 
 #include <pthread.h>
 
-static const char *const names[] = { "transfer", "count_in", "drain" };
-enum { TRANSFER, COUNT_IN, DRAIN, NR_HOOKS };
+static const char *const names[] = { "transfer", "transfer_global", "count_in", "drain" };
+enum { TRANSFER, TRANSFER_GLOBAL, COUNT_IN, DRAIN, NR_HOOKS };
 
 static struct tenon_runtime *rt;
 static struct tenon_hook hooks[NR_HOOKS];
@@ -66,7 +66,7 @@ static void *transfer_often(void *arg)
 
 	(void)arg;
 	for (int i = 0; i < ROUNDS; i++)
-		wrong += fire(TRANSFER, 0) != 0;
+		wrong += fire(TRANSFER, 0) != 0 || fire(TRANSFER_GLOBAL, 0) != 0;
 	return (void *)wrong;
 }
 
