@@ -39,6 +39,16 @@ expect "verify: no such program" 2 "no program 'nobody'" \
 	"$tenon" prog verify "$same" --program nobody
 expect "verify in JSON" 1 '"accepted": false' \
 	"$tenon" prog verify "$http/off_by_one.bpf.o" --host "$http/httpd.tenon" --json
+expect "verify says what is known at each line" 0 '^ +r[0-9]: .*0\.\.' \
+	"$tenon" prog verify "$same" --program xdp_port_filter --explain
+expect "verify explains a rejection at its line" 1 '>>> E_BOUNDS' \
+	"$tenon" prog verify "$http/off_by_one.bpf.o" --host "$http/httpd.tenon" --explain
+expect "verify draws the graph of each program" 0 '^digraph "xdp_port_filter" \{$' \
+	"$tenon" prog verify "$same" --visual
+if command -v dot >/dev/null; then
+	expect "dot reads the graph" 0 '<svg' sh -c '"$@" | dot -Tsvg' - \
+		"$tenon" prog verify "$same" --program xdp_port_filter --visual
+fi
 expect "verify with a plain context" 0 'count_stars: accepted' \
 	"$tenon" prog verify "$build/examples/hello/hello_plugin.bpf.o" --ctx-size 8
 

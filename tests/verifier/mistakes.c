@@ -8,7 +8,9 @@
  *	// option: termination_proved
  *
  * and the line that the message must name carries the marker HERE in a comment. The JSON report is
- * parsed and compared with the message. With -v as first argument the messages are printed.
+ * parsed and compared with the message; the listing must say the same at the place, the graph be
+ * in the DOT language, and a second run give the same bytes. With -v as first argument the messages
+ * are printed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -165,6 +167,46 @@ static void check_json(const struct mistake *m, const char *cpu, const struct te
 	json_object_put(j);
 }
 
+/* Strings and braces of the DOT language close where they should, and every statement ends. */
+static bool is_dot(const char *g)
+{
+	bool quoted = false;
+	int depth = 0;
+
+	if (strncmp(g, "digraph \"", 9))
+		return false;
+	for (; *g; g++) {
+		if (quoted && *g == '\\') {
+			if (!*++g)
+				return false;
+		} else if (*g == '"') {
+			quoted = !quoted;
+		} else if (!quoted && *g == '{') {
+			depth++;
+		} else if (!quoted && *g == '}') {
+			if (--depth < 0)
+				return false;
+		} else if (!quoted && *g == '\n' && !strchr("{};", g[-1])) {
+			return false;
+		}
+	}
+	return !quoted && !depth;
+}
+
+static void check_pictures(const struct mistake *m, const char *cpu, const struct tenon_report *r)
+{
+	char mark[64];
+
+	/* Of code without a shape there is none. */
+	if (!strcmp(m->code, "E_STRUCTURE"))
+		return;
+	snprintf(mark, sizeof(mark), ">>> %s: ", m->code);
+	if (count(r->listing, mark) != 1)
+		fail(m, cpu, "the listing does not say it once:\n%s", r->listing);
+	if (!is_dot(r->graph) || count(r->graph, "color=red") != 1)
+		fail(m, cpu, "the graph is not as it should be:\n%s", r->graph);
+}
+
 static void check_report(const struct mistake *m, const char *cpu, const struct tenon_report *r)
 {
 	char place[300];
@@ -185,29 +227,52 @@ static void check_report(const struct mistake *m, const char *cpu, const struct 
 		if (!strstr(r->msg, m->words[i]))
 			fail(m, cpu, "the message lacks '%s'\n%s", m->words[i], r->msg);
 	check_json(m, cpu, r);
+	check_pictures(m, cpu, r);
+}
+
+static bool same_report(const struct tenon_report *a, const struct tenon_report *b)
+{
+	return !strcmp(a->msg, b->msg) && !strcmp(a->json, b->json) &&
+	       !strcmp(a->listing, b->listing) && !strcmp(a->graph, b->graph);
+}
+
+/* The object verified; NULL: it could not be opened. */
+static struct tenon_object *verify(struct tenon_runtime *rt, const struct mistake *m,
+				   const char *cpu, struct tenon_report *r)
+{
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
+					       .termination_proved = m->termination_proved,
+					       .explain = true };
+	struct tenon_object *obj = tenon_object_open_file(rt, object, &opts);
+
+	*r = (struct tenon_report){ .sz = sizeof(*r) };
+	if (!obj) {
+		fail(m, cpu, "cannot open: %s", tenon_last_error()->msg);
+		return NULL;
+	}
+	tenon_object_verify(obj);
+	if (tenon_program_report(tenon_object_next_program(obj, NULL), r))
+		fail(m, cpu, "no report: %s", tenon_last_error()->msg);
+	return obj;
 }
 
 static void judge(struct tenon_runtime *rt, const struct mistake *m, const char *cpu)
 {
-	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
-					       .termination_proved = m->termination_proved };
-	struct tenon_object *obj = tenon_object_open_file(rt, object, &opts);
-	struct tenon_report r = { .sz = sizeof(r) };
+	struct tenon_report r, again;
+	struct tenon_object *first = verify(rt, m, cpu, &r), *second = verify(rt, m, cpu, &again);
 
-	if (!obj) {
-		fail(m, cpu, "cannot open: %s", tenon_last_error()->msg);
-		return;
-	}
-	if (!tenon_object_verify(obj))
-		fail(m, cpu, "accepted, expected %s", m->code);
-	else if (tenon_program_report(tenon_object_next_program(obj, NULL), &r))
-		fail(m, cpu, "no report: %s", tenon_last_error()->msg);
-	else {
+	if (first && second && r.msg && again.msg) {
 		if (verbose)
 			printf("%s (%s): %s\n%s\n", m->file, cpu, r.code_name, r.msg);
-		check_report(m, cpu, &r);
+		if (!r.code)
+			fail(m, cpu, "accepted, expected %s", m->code);
+		else
+			check_report(m, cpu, &r);
+		if (!same_report(&r, &again))
+			fail(m, cpu, "a second run says something else");
 	}
-	tenon_object_close(obj);
+	tenon_object_close(first);
+	tenon_object_close(second);
 }
 
 static void run(struct tenon_runtime *rt, const char *file)
