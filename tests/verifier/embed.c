@@ -29,6 +29,7 @@ struct embed_state {
 	struct embed_state *next;
 	uint32_t nr_frames, nr_values, nr_zeroes, nr_regions, nr_facts, nr_refs;
 	bool locked;
+	uint32_t root; /* subprogram of the first frame: 0, or a function that is proved alone */
 	uint32_t *callsites, *rounds;
 	struct value *values;
 	struct zeroes *zeroes;
@@ -187,6 +188,7 @@ void embed_observe(void *user, struct tn_state_env *senv, const struct tn_state 
 	n->rounds = n->callsites + n->nr_frames;
 	n->zeroes = (struct zeroes *)(n->rounds + n->nr_frames);
 	n->locked = s->locked;
+	n->root = s->frames[0].subprog;
 	rec = (struct recording){ .s = n };
 	record(&rec, senv, s);
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
@@ -326,6 +328,12 @@ static bool in_record(const struct embed *e, const struct tn_reg *r, uint64_t va
 /* Memory that something else owns: in one piece, with what is claimed of it. */
 static bool in_mem(const struct embed *e, const struct tn_reg *r, uint64_t value)
 {
+	uint64_t at;
+
+	for (uint32_t i = 0; tn_scalar_is_const(&r->v, &at) && i < e->nr_frames; i++)
+		if (value - at >= e->frames[i].top - e->frames[i].bytes &&
+		    value - at + r->size <= e->frames[i].top)
+			return true;
 	for (uint32_t i = 0; i < e->nr_areas; i++)
 		if (e->areas[i].readable && (r->rdonly || e->areas[i].writable) &&
 		    e->areas[i].size >= r->size &&
@@ -361,7 +369,7 @@ static bool base_of(const struct embed *e, const struct tn_reg *r, uint64_t *bas
 		*base = 0;
 		return true;
 	case TN_REG_STACK:
-		*base = e->frames[r->frame].top;
+		*base = e->frames[e->base + r->frame].top;
 		return true;
 	case TN_REG_CTX:
 		*base = (uintptr_t)e->ctx;
@@ -414,8 +422,12 @@ static bool value_is(struct embed *e, const struct tn_reg *r, uint64_t value)
 		return in_mem(e, r, value);
 	case TN_REG_ITER:
 		return is_iterator(r, value);
-	case TN_REG_DYNPTR:
-		break;
+	case TN_REG_ARENA: /* every access is checked as it is made */
+		return tn_scalar_contains(&r->v, value, TN_W64);
+	case TN_REG_DYNPTR_ARG:
+		return value != 0;
+	case TN_REG_DYNPTR: /* nothing that a program could read */
+		return true;
 	case TN_REG_FUNC:
 		return e->prog->funcs && value == (uintptr_t)&e->prog->funcs[r->region];
 	}
@@ -497,7 +509,7 @@ static bool zeroes_are(const struct embed *e, const struct embed_state *s)
 	for (uint32_t i = 0; i < s->nr_zeroes; i++) {
 		const struct zeroes *z = &s->zeroes[i];
 		const unsigned char *at =
-			(void *)(uintptr_t)(e->frames[z->frame].top - 8 * (z->slot + 1u));
+			(void *)(uintptr_t)(e->frames[e->base + z->frame].top - 8 * (z->slot + 1u));
 
 		for (uint32_t j = 0; j < 8; j++)
 			if (z->bytes >> j & 1 && at[j])
@@ -508,7 +520,7 @@ static bool zeroes_are(const struct embed *e, const struct embed_state *s)
 
 static uint64_t machine_value(const struct embed *e, const struct value *v)
 {
-	const struct embed_frame *f = &e->frames[v->frame];
+	const struct embed_frame *f = &e->frames[e->base + v->frame];
 	uint64_t value = 0;
 
 	if (v->reg != NO_REG)
@@ -530,13 +542,18 @@ static bool state_contains(struct embed *e, const struct embed_state *s)
 {
 	struct ties t;
 
-	if (s->nr_frames != e->nr_frames || s->nr_refs < nr_held(e) || s->locked != e->locked)
+	if (s->nr_frames > e->nr_frames)
+		return false;
+	e->base = e->nr_frames - s->nr_frames;
+	/* Of a function that is proved alone it is not known what its callers hold. */
+	if (s->root ? e->frames[e->base].subprog != s->root
+		    : e->base || s->nr_refs < nr_held(e) || s->locked != e->locked)
 		return false;
 	for (uint32_t i = 0; i < s->nr_frames; i++)
-		if (s->rounds[i] > e->frames[i].rounds)
+		if (s->rounds[i] > e->frames[e->base + i].rounds)
 			return false;
 	for (uint32_t i = 1; i < s->nr_frames; i++)
-		if (s->callsites[i] != e->frames[i].callsite)
+		if (s->callsites[i] != e->frames[e->base + i].callsite)
 			return false;
 	t.nr = t.nr_nulls = t.nr_objects = 0;
 	for (uint32_t i = 0; i < s->nr_values; i++) {

@@ -37,10 +37,10 @@ struct embed_frame {
 	uint64_t *r;
 	uint64_t top; /* r10 */
 	uint32_t bytes, subprog, callsite;
-	uint32_t insn;	/* that was executed last here */
-	bool in_call;	/* insn is a call whose result was not seen yet */
-	bool foreign;	/* another program, by a tail call */
-	uint32_t stack; /* number of its memory */
+	uint32_t insn;	 /* that was executed last here */
+	bool in_call;	 /* insn is a call whose result was not seen yet */
+	bool foreign;	 /* another program, by a tail call */
+	uint32_t stack;	 /* number of its memory */
 	uint32_t rounds; /* of callbacks that the call here has run */
 	uint64_t args[6];
 	unsigned char written[TN_MAX_FRAME_BYTES];
@@ -65,7 +65,8 @@ struct embed {
 	struct embed_frame frames[EMBED_MAX_FRAMES];
 	uint32_t nr_frames;
 	uint32_t next_stack;
-	bool locked; /* a spin lock is held */
+	bool locked;   /* a spin lock is held */
+	uint32_t base; /* frame that a state's first one stands for, while it is looked at */
 	uint64_t seed;
 	uint64_t nr_steps, max_steps;
 	bool unsound, gave_up;
