@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Are the arguments of a call what its signature asks for? */
 #include "verifier/callee.h"
+#include "verifier/timer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -299,6 +300,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return check_out(vf, c, i, arg->struct_size);
 	case TN_ARG_RINGBUF_RECORD:
 		return check_record(vf, c, i);
+	case TN_ARG_TIMER:
+		return tn_check_timer_arg(vf, c, i);
 	case TN_ARG_SPIN_LOCK:
 		return tn_check_lock_arg(vf, c, i);
 	}

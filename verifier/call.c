@@ -4,6 +4,7 @@
 #include "verifier/dynptr.h"
 #include "verifier/global.h"
 #include "verifier/iter.h"
+#include "verifier/timer.h"
 #include "vm/kfuncs.h"
 #include "verifier/mutant.h"
 
@@ -138,6 +139,9 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 	vf->seen[vf->s.insn].flags |= TN_SEEN_CALL;
 	if (!err)
 		err = tn_check_args(vf, c);
+	if (err)
+		return err;
+	err = tn_check_timer(vf, c);
 	if (err)
 		return err;
 	tn_note_cost(vf, c);
@@ -343,7 +347,11 @@ int tn_do_exit(struct tn_vf *vf)
 	struct tn_frame *f = tn_state_top(&vf->s);
 
 	if (vf->s.nr_frames == 1)
+		{
+		if (vf->in_timer)
+			return tn_timer_exit(vf);
 		return f->subprog ? tn_global_exit(vf) : exit_main(vf);
+	}
 	if (f->callback)
 		return exit_callback(vf);
 	if ((f->r[TN_R0].kind == TN_REG_STACK || f->r[TN_R0].kind == TN_REG_MEM) &&

@@ -23,16 +23,21 @@
 /* The kernel's bound of one call. */
 #define MAX_SAMPLES ((uint64_t)128 * 1024)
 
+bool tn_map_is_inner(const struct tn_vf *vf, const struct tn_map *map)
+{
+	for (uint32_t i = 0; i < vf->prog->nr_maps; i++)
+		if (vf->prog->maps[i] && vf->prog->maps[i]->inner == map)
+			return true;
+	return false;
+}
+
 /* The elements of a map at most. One that was looked up in another map is known by its shape, which
  * only for arrays includes how many there are; see maps/map_in_map.c. */
 static uint64_t most_elements(const struct tn_vf *vf, const struct tn_map *map)
 {
 	bool array = map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY;
 
-	for (uint32_t i = 0; i < vf->prog->nr_maps && !array; i++)
-		if (vf->prog->maps[i] && vf->prog->maps[i]->inner == map)
-			return UINT32_MAX;
-	return map->max_entries;
+	return !array && tn_map_is_inner(vf, map) ? UINT32_MAX : map->max_entries;
 }
 
 static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)
@@ -44,21 +49,21 @@ static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)
 	return TN_MIN(tn_vf_reg(vf, TN_R1)->v.umax, MAX_ROUNDS);
 }
 
-static void set_elem_args(struct tn_vf *vf, const struct tn_callee *c, const struct tn_reg *caller,
-			  struct tn_reg *r)
+void tn_set_elem_args(struct tn_vf *vf, const struct tn_map *map, uint32_t frame, struct tn_reg *r)
 {
-	r[TN_R1] = caller[TN_R1];
+	tn_reg_set_const(&r[TN_R1], 0);
+	r[TN_R1].kind = TN_REG_MAP;
+	r[TN_R1].obj = map;
 	tn_reg_set_const(&r[TN_R2], 0);
 	r[TN_R2].kind = TN_REG_MEM;
 	r[TN_R2].obj = "the element's key";
-	r[TN_R2].size = c->map->key_size;
+	r[TN_R2].size = map->key_size;
 	r[TN_R2].rdonly = true;
-	r[TN_R2].frame = (uint8_t)(vf->s.nr_frames - 1);
+	r[TN_R2].frame = (uint8_t)frame;
 	tn_reg_set_const(&r[TN_R3], 0);
 	r[TN_R3].kind = TN_REG_VALUE;
-	r[TN_R3].obj = c->map;
+	r[TN_R3].obj = map;
 	r[TN_R3].inst = vf->senv.next_id++;
-	r[TN_R4] = caller[TN_R3];
 }
 
 static void set_args(struct tn_vf *vf, const struct tn_callee *c, uint64_t rounds, struct tn_reg *r)
@@ -66,7 +71,9 @@ static void set_args(struct tn_vf *vf, const struct tn_callee *c, uint64_t round
 	const struct tn_reg *caller = vf->s.frames[vf->s.nr_frames - 2].r;
 
 	if (c->id == TN_HELPER_for_each_map_elem) {
-		set_elem_args(vf, c, caller, r);
+		tn_set_elem_args(vf, c->map, vf->s.nr_frames - 1, r);
+		r[TN_R1] = caller[TN_R1];
+		r[TN_R4] = caller[TN_R3];
 		return;
 	}
 	if (c->id == TN_HELPER_user_ringbuf_drain) {

@@ -39,6 +39,11 @@ void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c);
 int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out);
 
 /* callback.c */
+/* Is it a map that stands for all those that another map may hold? */
+bool tn_map_is_inner(const struct tn_vf *vf, const struct tn_map *map);
+/* r1 to r3 of a function that is given an element: map, key, value. The key lives as long as the
+ * frame. */
+void tn_set_elem_args(struct tn_vf *vf, const struct tn_map *map, uint32_t frame, struct tn_reg *r);
 int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c);
 
 /* throw.c */

@@ -114,6 +114,8 @@ struct tn_vf {
 	TN_VEC(struct tn_callback_site) callbacks;
 	TN_VEC(struct tn_iter_site) iters;
 	struct tn_global *globals; /* per subprogram */
+	TN_VEC(struct tn_timer_root) timers;
+	bool in_timer; /* the walk is in the function of one */
 	bool iters_foreign; /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
 	uint32_t most_refs;	    /* held at once in one walk */

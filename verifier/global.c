@@ -403,6 +403,7 @@ bool tn_global_next(struct tn_vf *vf)
 		return false;
 	g = &vf->globals[p];
 	g->walked = true;
+	vf->in_timer = false;
 	tn_vf_begin(vf);
 	f = tn_state_push_frame(&vf->s, p, TN_NONE);
 	for (uint32_t i = 0; i < g->nr_args; i++)

@@ -17,6 +17,7 @@
 #include "verifier/engine.h"
 #include "verifier/summary.h"
 #include "verifier/global.h"
+#include "verifier/timer.h"
 #include "verifier/mutant.h"
 
 #define MAX_ATTEMPTS 9
@@ -89,8 +90,8 @@ static int prepare_code(struct tn_vf *vf)
 	if (!vf->structure)
 		return adopt(vf, errno == ENOMEM ? -ENOMEM : tn_err_last()->code, E_STRUCTURE);
 	vf->live = tn_liveness_new(vf->structure, sig_of, vf);
-	vf->counters = tn_counters_new(vf->rt, vf->structure);
-	return vf->live && vf->counters ? 0 : -ENOMEM;
+	vf->counters = vf->live ? tn_counters_new(vf->rt, vf->structure, vf->live) : NULL;
+	return vf->counters ? 0 : -ENOMEM;
 }
 
 static int prepare_tables(struct tn_vf *vf)
@@ -152,6 +153,7 @@ static void fini(struct tn_vf *vf)
 	tn_vec_free(vf->rt, &vf->callbacks);
 	tn_vec_free(vf->rt, &vf->iters);
 	tn_global_free(vf);
+	tn_timer_free(vf);
 	tn_state_fini(&vf->senv, &vf->s);
 	tn_state_fini(&vf->senv, &vf->scratch);
 	tn_state_fini(&vf->senv, &vf->merged);
@@ -205,7 +207,8 @@ static int begin(struct tn_vf *vf)
 					    .unroll = s->unroll,
 					    .no_join = s->no_join };
 	}
-	vf->callbacks.nr = vf->iters.nr = 0;
+	vf->callbacks.nr = vf->iters.nr = vf->timers.nr = 0;
+	vf->in_timer = false;
 	vf->iters_foreign = false;
 	memset(vf->visits, 0, vf->prog->nr_insns * sizeof(vf->visits[0]));
 	vf->forgot = false;

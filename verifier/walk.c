@@ -12,6 +12,7 @@
  */
 #include "verifier/engine.h"
 #include "verifier/global.h"
+#include "verifier/timer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -516,6 +517,6 @@ int tn_walk(struct tn_vf *vf)
 		vf->env->observe(vf->env->observe_user, &vf->senv, &vf->s, true);
 	do
 		err = walk_pending(vf);
-	while (!err && tn_global_next(vf));
+	while (!err && (tn_global_next(vf) || tn_timer_next(vf)));
 	return err;
 }

@@ -333,6 +333,12 @@ BODY(for_each_map_elem)
 	return nr;
 }
 
+/* Checked by the verifier; nothing runs them yet, and programs are told. */
+BODY(timer_unsupported)
+{
+	return from_int(-EOPNOTSUPP);
+}
+
 /* ---- The table ---- */
 
 #define TYPE(name) (1u << TN_MAP_##name)
@@ -341,6 +347,7 @@ BODY(for_each_map_elem)
 #define PROG_MAPS  TYPE(PROG_ARRAY)
 #define USER_RING_MAPS TYPE(USER_RINGBUF)
 #define RING_MAPS  TYPE(RINGBUF)
+#define TIMER_MAPS (TYPE(HASH) | TYPE(ARRAY))
 
 #define RET_NONE      .ret = TN_RET_VOID
 #define RET_I32	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32
@@ -378,6 +385,7 @@ BODY(for_each_map_elem)
 #define STR	      ARG(STR, PTR, )
 #define RECORD	      ARG(RINGBUF_RECORD, PTR, .release = true)
 #define FUNC	      ARG(FUNC, PTR, )
+#define TIMER	      ARG(TIMER, PTR, )
 #define LOCK	      ARG(SPIN_LOCK, PTR, )
 #define STACK_OR_NULL ARG(STACK_OR_NULL, PTR, .nullable = true)
 

@@ -399,6 +399,11 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		[TN_ARG_STACK_OR_NULL] = "?stack",
 		[TN_ARG_RINGBUF_RECORD] = "record",
 		[TN_ARG_SPIN_LOCK] = "lock",
+		[TN_ARG_ITER_NEW] = "newiter",
+		[TN_ARG_ITER] = "iter",
+		[TN_ARG_DYNPTR_NEW] = "newdynptr",
+		[TN_ARG_DYNPTR] = "dynptr",
+		[TN_ARG_TIMER] = "timer",
 	};
 
 	if (arg->kind == TN_ARG_SCALAR)

@@ -39,6 +39,7 @@ enum tn_arg_kind {
 	TN_ARG_ITER,	      /* an iterator of type `handle`; `release`: it is destroyed */
 	TN_ARG_DYNPTR_NEW,    /* 16 bytes of the stack for a new dynptr */
 	TN_ARG_DYNPTR,	      /* a dynptr; `release`: its record is given back */
+	TN_ARG_TIMER,	      /* the struct bpf_timer of a map's value */
 	TN_ARG_WMEM_FIXED,    /* written by the callee in full: `struct_size` bytes, aligned to it */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 	TN_ARG_SPIN_LOCK, /* the struct bpf_spin_lock of a map's value */

@@ -150,7 +150,93 @@ int thrown(struct request *req)
 	return 4;
 }
 
+struct alarm {
+	unsigned long long count;
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, unsigned int);
+	__type(value, struct alarm);
+} alarms SEC(".maps"), others SEC(".maps");
+
+static int ring_once(void *map, const unsigned int *key, struct alarm *value)
+{
+	value->count += *key;
+	bpf_timer_start(&value->timer, 1000, 0);
+	return 0;
+}
+
+SEC("hook/timers")
+int timers(struct request *req)
+{
+	unsigned int key = 1;
+	struct alarm *alarm = bpf_map_lookup_elem(&alarms, &key);
+
+	if (!alarm || bpf_timer_init(&alarm->timer, &alarms, 1) != -95)
+		return 1;
+	bpf_timer_set_callback(&alarm->timer, ring_once);
+	return alarm->count ? 2 : 42;
+}
+
 // Each of these is refused.
+
+static int ring_wrongly(void *map, const unsigned int *key, struct alarm *value)
+{
+	return *key;
+}
+
+SEC("?hook/timer_result")
+int timer_result(struct request *req)
+{
+	unsigned int key = 1;
+	struct alarm *alarm = bpf_map_lookup_elem(&alarms, &key);
+
+	if (alarm)
+		bpf_timer_set_callback(&alarm->timer, ring_wrongly);
+	return 0;
+}
+
+static int ring_beyond(void *map, const unsigned int *key, struct alarm *value)
+{
+	(void)((const volatile unsigned int *)key)[1];
+	return 0;
+}
+
+SEC("?hook/timer_key")
+int timer_key(struct request *req)
+{
+	unsigned int key = 1;
+	struct alarm *alarm = bpf_map_lookup_elem(&alarms, &key);
+
+	if (alarm)
+		bpf_timer_set_callback(&alarm->timer, ring_beyond);
+	return key;
+}
+
+SEC("?hook/timer_map")
+int timer_map(struct request *req)
+{
+	unsigned int key = 1;
+	struct alarm *alarm = bpf_map_lookup_elem(&alarms, &key);
+
+	if (alarm)
+		bpf_timer_init(&alarm->timer, &others, 1);
+	return 0;
+}
+
+SEC("?hook/timer_place")
+int timer_place(struct request *req)
+{
+	unsigned int key = 1;
+	struct alarm *alarm = bpf_map_lookup_elem(&alarms, &key);
+
+	if (alarm)
+		bpf_timer_start((struct bpf_timer *)&alarm->count, 1, 0);
+	return 0;
+}
 
 __noinline int no_test(struct pair *p)
 {

@@ -99,6 +99,16 @@ static void throw_ends_with_its_result(void **state)
 	check_result("thrown");
 }
 
+static void functions_of_timers_are_verified(void **state)
+{
+	(void)state;
+	check_result("timers");
+	check_refused("timer_result", "timer_result", "returns 0");
+	check_refused("timer_key", "timer_key", "the element's key");
+	check_refused("timer_map", "timer_map", "the map whose value has the timer");
+	check_refused("timer_place", "timer_place", "is at offset 8");
+}
+
 static void global_function_without_null_test_is_refused(void **state)
 {
 	(void)state;
@@ -123,6 +133,7 @@ int main(void)
 		cmocka_unit_test(dynptrs_read_and_write),
 		cmocka_unit_test(text_and_bad_addresses_are_read),
 		cmocka_unit_test(throw_ends_with_its_result),
+		cmocka_unit_test(functions_of_timers_are_verified),
 		cmocka_unit_test(global_function_without_null_test_is_refused),
 		cmocka_unit_test(caller_of_global_function_must_fit_its_types),
 	};

@@ -170,6 +170,11 @@ struct bpf_iter_num {
 	__u64 opaque[1];
 } __attribute__((aligned(8)));
 
+/* In a map's value; see bpf_timer_init(). */
+struct bpf_timer {
+	__u64 opaque[2];
+} __attribute__((aligned(8)));
+
 struct bpf_spin_lock {
 	__u32 val;
 };
@@ -313,6 +318,14 @@ TENON_HELPER(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, 
 /* The same for each element: long callback(map, const void *key, void *value, void *ctx). */
 TENON_HELPER(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
 	     __u64 flags);
+
+/* Timers in map values, for plugins under a GPL-compatible license: verified, with the function
+ * int callback(void *map, const void *key, void *value) that returns 0; but nothing runs them yet,
+ * and each of these gives -EOPNOTSUPP. */
+TENON_HELPER(169, long, bpf_timer_init, struct bpf_timer *timer, void *map, __u64 flags);
+TENON_HELPER(170, long, bpf_timer_set_callback, struct bpf_timer *timer, void *callback);
+TENON_HELPER(171, long, bpf_timer_start, struct bpf_timer *timer, __u64 ns, __u64 flags);
+TENON_HELPER(172, long, bpf_timer_cancel, struct bpf_timer *timer);
 
 /* Copies from an address that may be bad: then the result is negative and `to` is cleared. They
  * read all of the host's memory, so that hosts may want to refuse them to plugins that they do not
