@@ -533,6 +533,32 @@ static void find_effect(struct analysis *an, uint32_t i, const struct regs *regs
 				  TN_LIVE_GRANULE;
 }
 
+static bool only_reads(const struct tn_sig *sig, unsigned n)
+{
+	return sig && n < sig->nr_args &&
+	       (sig->args[n].kind == TN_ARG_MAP_KEY || sig->args[n].kind == TN_ARG_MAP_VALUE ||
+		sig->args[n].kind == TN_ARG_MEM);
+}
+
+/* May the instruction write the own frame, where that is not plain from its r10? */
+static bool writes_frame(const struct analysis *an, uint32_t i, const struct regs *regs)
+{
+	const struct tn_insn *insn = &an->prog->insns[i];
+	const struct tn_sig *sig;
+	bool runs;
+
+	if (TN_CLASS(insn->code) == TN_ST || TN_CLASS(insn->code) == TN_STX)
+		return insn->dst != TN_R10 && is_frame(get(regs, insn->dst));
+	if (insn->code != (TN_JMP | TN_CALL))
+		return false;
+	sig = signature(an, i);
+	runs = runs_program(an, i);
+	for (unsigned n = 0; n < TN_SIG_MAX_ARGS; n++)
+		if (is_frame(regs->r[TN_R1 + n]) && (runs || !only_reads(sig, n)))
+			return true;
+	return runs && an->escaped;
+}
+
 static void find_effects(struct analysis *an, uint32_t p)
 {
 	const struct tn_structure *s = an->s;
@@ -547,6 +573,7 @@ static void find_effects(struct analysis *an, uint32_t p)
 			if (s->sites[i].flags & TN_SITE_LDDW_HIGH)
 				continue;
 			find_effect(an, i, &regs);
+			an->live->writes_frame[i] = writes_frame(an, i, &regs);
 			forwards(an, i, &regs);
 		}
 	}
@@ -839,12 +866,13 @@ struct tn_liveness *tn_liveness_new(const struct tn_structure *s, tn_live_sig_fn
 	live->stack_at = tn_alloc_array(s->rt, nr, sizeof(*live->stack_at));
 	live->stack_words = tn_alloc_array(s->rt, nr, sizeof(*live->stack_words));
 	live->matters = tn_alloc_array(s->rt, nr, sizeof(*live->matters));
+	live->writes_frame = tn_alloc_array(s->rt, nr, sizeof(*live->writes_frame));
 	live->idle = tn_alloc_array(s->rt, nr, sizeof(*live->idle));
 	an.at_entry = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.at_entry));
 	an.effects = tn_alloc_array(s->rt, nr, sizeof(*an.effects));
 	an.block_regs = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.block_regs));
 	if (live->regs && live->stack_at && live->stack_words && live->matters && live->idle &&
-	    an.at_entry && an.effects && an.block_regs)
+	    live->writes_frame && an.at_entry && an.effects && an.block_regs)
 		err = analyse(&an);
 out:
 	tn_free(s->rt, an.at_entry);
@@ -868,5 +896,6 @@ void tn_liveness_free(struct tn_liveness *live)
 	tn_free(live->rt, live->matters);
 	tn_free(live->rt, live->stack_matters);
 	tn_free(live->rt, live->idle);
+	tn_free(live->rt, live->writes_frame);
 	tn_free(live->rt, live);
 }

@@ -29,7 +29,8 @@ struct tn_liveness {
 	uint8_t *stack_words; /* per instruction: words of 64 granules; granules beyond are dead */
 	uint16_t *matters;    /* as regs and stack: what matters */
 	uint64_t *stack_matters;
-	bool *idle; /* per instruction: something is live that does not matter */
+	bool *writes_frame; /* per instruction: may write the own frame, other than by r10 itself */
+	bool *idle;	    /* per instruction: something is live that does not matter */
 };
 
 /* Signature of the callee of the call at `insn`, or NULL when unknown (then r1 to r5 are live and
