@@ -105,6 +105,8 @@ static uint32_t dst_of(const struct tn_trace *t, uint32_t step)
 {
 	const struct tn_insn *i = &t->vf->prog->insns[t->steps[step].insn];
 
+	if (TN_CLASS(i->code) == TN_ST || TN_CLASS(i->code) == TN_STX)
+		return TN_NONE; /* into the stack */
 	return i->code == (TN_JMP | TN_CALL) ? TN_R0 : i->dst;
 }
 
