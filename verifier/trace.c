@@ -405,8 +405,9 @@ struct tn_trace *tn_trace_new(struct tn_vf *vf)
 	p.calls = tn_alloc_array(vf->rt, TN_MAX_FRAMES, sizeof(p.calls[0]));
 	p.decisions = tn_alloc_array(vf->rt, (size_t)p.nr_decisions + 1, sizeof(p.decisions[0]));
 	ok = t && p.v && p.calls && p.decisions;
-	if (ok) {
+	if (t)
 		t->vf = vf;
+	if (ok) {
 		t->invalidated = TN_NONE;
 		collect_decisions(vf->s.trail, p.decisions, p.nr_decisions);
 		follow(vf, &p);
@@ -431,15 +432,13 @@ void tn_trace_free(struct tn_trace *t)
 
 	if (!t)
 		return;
-	rt = t->vf ? t->vf->rt : NULL;
-	if (rt) {
-		tn_free(rt, t->steps);
-		tn_free(rt, t->vals);
-		tn_free(rt, t->tests);
-		tn_free(rt, t->regs);
-		tn_free(rt, t->slots);
-		tn_free(rt, t);
-	}
+	rt = t->vf->rt;
+	tn_free(rt, t->steps);
+	tn_free(rt, t->vals);
+	tn_free(rt, t->tests);
+	tn_free(rt, t->regs);
+	tn_free(rt, t->slots);
+	tn_free(rt, t);
 }
 
 /* ---- Questions ---- */
