@@ -287,6 +287,11 @@ TENON_HELPER(94, void, bpf_spin_unlock, struct bpf_spin_lock *lock);
 TENON_HELPER(209, long, bpf_user_ringbuf_drain, void *map, void *callback, void *callback_ctx,
 	     __u64 flags);
 
+struct bpf_spin_lock;
+struct bpf_timer;
+struct bpf_dynptr;
+struct bpf_iter_num;
+
 /* Maps. A lookup gives a pointer into the map, to be tested for NULL. */
 TENON_HELPER(1, void *, bpf_map_lookup_elem, void *map, const void *key);
 TENON_HELPER(2, long, bpf_map_update_elem, void *map, const void *key, const void *value,
