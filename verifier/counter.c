@@ -2,18 +2,18 @@
 /*
  * Trip counts. Before the walk, each loop's body is followed once with symbols: what stands in a
  * register, or in a place of the stack, is the value that another had at the loop's head plus
- * something between two constants, modulo 2^64 (or 2^32, zero-extended, for the 32-bit form). What
- * at every back edge is its own value at the head plus [lo, hi], both of one sign and not zero, is
- * a counter: its values at successive arrivals at the head, since the loop was entered, are
+ * something between two constants, modulo 2^64, or modulo 2^32 where 32-bit forms are involved.
+ *What at every back edge is its own value at the head plus [lo, hi], both of one sign and not zero,
+ *is a counter: its values at successive arrivals at the head, since the loop was entered, are
  *
  *	v, v + c1, v + c1 + c2, ...	with lo <= ck <= hi, modulo the width
  *
  * The walk's states contain every concrete arrival, so the union of its ranges over all states that
  * arrived from outside contains v, and the union over those that came by back edges contains the
- * others: [min, max], as unsigned or as signed numbers of that width; each reading is an argument
- * of its own. Upwards: if max + hi and (v's largest) + hi do not leave the width, no step wraps, so
- * v + k * lo <= max after k rounds, and the head is reached at most (max - v_min) / lo + 1 times
- *per entry. Downwards the same.
+ * others: [min, max], as unsigned or as signed numbers of that width, or of the lower half alone;
+ * each reading is an argument of its own. Upwards: if max + hi and (v's largest) + hi do not leave
+ *the width, no step wraps, so v + k * lo <= max after k rounds, and the head is reached at most
+ *(max - v_min) / lo + 1 times per entry. Downwards the same.
  *
  * Stack: cells at a constant distance of r10. A store that may touch one in another way, and a call
  * that may write the frame, make it unknown; so do inner loops that move it.
@@ -38,12 +38,12 @@ struct cell {
 struct counter {
 	uint8_t place; /* register, or TN_R10 + cell */
 	struct cell cell;
-	bool half, usable;
+	bool low, usable;
 	int64_t lo, hi;
 	bool entered, came_back;
 	struct bounds {
-		uint64_t umin, umax;
-		int64_t smin, smax;
+		uint64_t umin, umax, hmin, hmax;
+		int64_t smin, smax, hsmin, hsmax;
 	} entry, back;
 };
 
@@ -55,12 +55,13 @@ struct tn_counters {
 
 /* ---- Following a body ---- */
 
-enum sym_kind { SYM_UNSEEN = 0, SYM_KNOWN, SYM_OTHER };
+/* SHIFTED: the lower half of what is said, times 2^32. */
+enum sym_kind { SYM_UNSEEN = 0, SYM_KNOWN, SYM_SHIFTED, SYM_OTHER };
 
-/* The value of `of` at the head + [lo, hi]. */
+/* The value of `of` at the head + [lo, hi], modulo 2^64 or, `low`, modulo 2^32. */
 struct sym {
 	uint8_t kind, of;
-	bool half;
+	bool low;
 	int64_t lo, hi;
 };
 
@@ -96,20 +97,32 @@ static int find_cell(const struct finder *f, int16_t off, uint32_t size)
 	return -1;
 }
 
-static struct sym to_half(struct sym s)
+static struct sym to_low(struct sym s)
 {
-	s.half = true;
+	if (s.kind != SYM_KNOWN)
+		return other;
+	s.low = true;
 	return s;
 }
 
-static struct sym moved(struct sym s, bool half, int64_t by)
+static struct sym moved(struct sym s, bool low, int64_t by)
 {
-	if (s.kind != SYM_KNOWN || (s.half && !half))
+	if (s.kind != SYM_KNOWN)
 		return other;
-	s.half = half;
+	s.low |= low;
 	s.lo += by;
 	s.hi += by;
 	return s.lo < -MOVE_MAX || s.hi > MOVE_MAX ? other : s;
+}
+
+/* Version 2 of the instruction set cuts to 32 bits by two shifts. */
+static struct sym shifted(struct sym s, bool left)
+{
+	if (s.kind != (left ? SYM_KNOWN : SYM_SHIFTED))
+		return other;
+	s.kind = left ? SYM_SHIFTED : SYM_KNOWN;
+	s.low = true;
+	return s;
 }
 
 static void follow_alu(const struct tn_insn *insn, struct syms *v)
@@ -122,14 +135,20 @@ static void follow_alu(const struct tn_insn *insn, struct syms *v)
 	switch (TN_OP(insn->code)) {
 	case TN_MOV:
 		*d = !reg || insn->off || insn->src >= TN_R10 ? other : v->v[insn->src];
-		if (half && d->kind == SYM_KNOWN)
-			*d = to_half(*d);
+		if (half)
+			*d = to_low(*d);
 		break;
 	case TN_ADD:
 		*d = reg ? other : moved(*d, half, insn->imm);
 		break;
 	case TN_SUB:
 		*d = reg ? other : moved(*d, half, -(int64_t)insn->imm);
+		break;
+	case TN_LSH:
+	case TN_RSH:
+	case TN_ARSH:
+		*d = reg || half || insn->imm != 32 ? other
+						    : shifted(*d, TN_OP(insn->code) == TN_LSH);
 		break;
 	default:
 		*d = other;
@@ -153,8 +172,8 @@ static void follow_store(const struct finder *f, uint32_t i, struct syms *v)
 	if (cell < 0 || !plain || TN_CLASS(insn->code) != TN_STX || insn->src >= TN_R10)
 		return;
 	v->v[TN_R10 + cell] = v->v[insn->src];
-	if (size == 4 && v->v[insn->src].kind == SYM_KNOWN)
-		v->v[TN_R10 + cell] = to_half(v->v[insn->src]);
+	if (size == 4)
+		v->v[TN_R10 + cell] = to_low(v->v[insn->src]);
 }
 
 static void lose_regs(struct syms *v, uint32_t from, uint32_t to)
@@ -218,14 +237,15 @@ static bool join_sym(struct sym *into, const struct sym *s, bool grow)
 		*into = *s;
 		return true;
 	}
-	if (s->kind == SYM_OTHER || s->of != was.of || s->half != was.half) {
+	if (s->kind != was.kind || s->of != was.of) {
 		*into = other;
 		return true;
 	}
+	into->low |= s->low;
 	into->lo = TN_MIN(was.lo, s->lo);
 	into->hi = TN_MAX(was.hi, s->hi);
 	if (into->lo == was.lo && into->hi == was.hi)
-		return false;
+		return into->low != was.low;
 	if (!grow)
 		*into = other;
 	return true;
@@ -302,7 +322,7 @@ static void begin_body(struct finder *f)
 		head->v[i] = (struct sym){ .kind = SYM_KNOWN, .of = (uint8_t)i };
 	for (uint32_t i = 0; i < CELLS; i++) {
 		if (f->cells[i].size == 4)
-			head->v[TN_R10 + i].half = true;
+			head->v[TN_R10 + i].low = true;
 		if (!f->cells[i].size)
 			head->v[TN_R10 + i] = other;
 	}
@@ -316,7 +336,7 @@ static void add_counters(const struct finder *f, struct tn_counters *c)
 		if (s->kind != SYM_KNOWN || s->of != i || (s->lo <= 0 && s->hi >= 0))
 			continue;
 		c->v[c->nr++] = (struct counter){
-			.place = (uint8_t)i, .half = s->half, .lo = s->lo, .hi = s->hi
+			.place = (uint8_t)i, .low = s->low, .lo = s->lo, .hi = s->hi
 		};
 		if (i >= TN_R10)
 			c->v[c->nr - 1].cell = f->cells[i - TN_R10];
@@ -418,14 +438,22 @@ static bool read_cell(const struct tn_frame *f, const struct cell *c, struct tn_
 	return spilled == c->size && s->reg.kind == TN_REG_SCALAR;
 }
 
-static void add_bounds(struct bounds *b, bool seen, const struct tn_scalar *v, bool half)
+static void add_bounds(struct bounds *b, bool seen, const struct tn_scalar *v)
 {
-	int64_t smin = half ? v->hsmin : v->smin, smax = half ? v->hsmax : v->smax;
+	struct bounds now = { v->umin, v->umax, v->hmin,  v->hmax,
+			      v->smin, v->smax, v->hsmin, v->hsmax };
 
-	b->umin = seen ? TN_MIN(b->umin, v->umin) : v->umin;
-	b->umax = seen ? TN_MAX(b->umax, v->umax) : v->umax;
-	b->smin = seen ? TN_MIN(b->smin, smin) : smin;
-	b->smax = seen ? TN_MAX(b->smax, smax) : smax;
+	if (seen) {
+		now.umin = TN_MIN(b->umin, now.umin);
+		now.umax = TN_MAX(b->umax, now.umax);
+		now.hmin = TN_MIN(b->hmin, now.hmin);
+		now.hmax = TN_MAX(b->hmax, now.hmax);
+		now.smin = TN_MIN(b->smin, now.smin);
+		now.smax = TN_MAX(b->smax, now.smax);
+		now.hsmin = TN_MIN(b->hsmin, now.hsmin);
+		now.hsmax = TN_MAX(b->hsmax, now.hsmax);
+	}
+	*b = now;
 }
 
 void tn_counters_arrive(struct tn_counters *c, uint32_t loop, bool back, const struct tn_frame *f)
@@ -443,7 +471,7 @@ void tn_counters_arrive(struct tn_counters *c, uint32_t loop, bool back, const s
 		}
 		if (!n->usable)
 			continue;
-		add_bounds(back ? &n->back : &n->entry, *seen, &v, n->half);
+		add_bounds(back ? &n->back : &n->entry, *seen, &v);
 		*seen = true;
 	}
 }
@@ -458,51 +486,54 @@ static uint64_t rounds(uint64_t span, uint64_t step)
 	return span / step + !TN_MUT(TRIPS_OFF_BY_ONE);
 }
 
-/* The numbers read as unsigned. */
-static uint64_t trips_unsigned(const struct counter *n)
+/* Of one reading: unsigned numbers, signed ones moved up by half of the width, so that order stays
+ * order. `width` is the largest. */
+struct reading {
+	uint64_t entry_min, entry_max, back_min, back_max, width;
+};
+
+static uint64_t trips_in(const struct counter *n, const struct reading *r)
 {
-	const struct bounds *e = &n->entry, *b = &n->back;
-	uint64_t width = n->half ? UINT32_MAX : UINT64_MAX;
 	uint64_t most = TN_MAX(magnitude(n->lo), magnitude(n->hi));
 	uint64_t least = TN_MIN(magnitude(n->lo), magnitude(n->hi));
 
-	if (n->lo > 0) {
-		if (most > width || TN_MAX(b->umax, e->umax) > width - most)
-			return TN_TRIPS_UNKNOWN;
-		return rounds(b->umax > e->umin ? b->umax - e->umin : 0, least);
-	}
-	if (TN_MIN(b->umin, e->umin) < most)
+	if (most > r->width)
 		return TN_TRIPS_UNKNOWN;
-	return rounds(e->umax > b->umin ? e->umax - b->umin : 0, least);
+	if (n->lo > 0) {
+		if (TN_MAX(r->back_max, r->entry_max) > r->width - most)
+			return TN_TRIPS_UNKNOWN;
+		return rounds(r->back_max > r->entry_min ? r->back_max - r->entry_min : 0, least);
+	}
+	if (TN_MIN(r->back_min, r->entry_min) < most)
+		return TN_TRIPS_UNKNOWN;
+	return rounds(r->entry_max > r->back_min ? r->entry_max - r->back_min : 0, least);
 }
 
-/* The numbers read as signed ones. */
-static uint64_t trips_signed(const struct counter *n)
+static uint64_t up(int64_t v, uint64_t width)
 {
-	const struct bounds *e = &n->entry, *b = &n->back;
-	int64_t min = n->half ? INT32_MIN : INT64_MIN, max = n->half ? INT32_MAX : INT64_MAX;
-
-	if (n->lo > 0) {
-		if (n->hi > max || TN_MAX(b->smax, e->smax) > max - n->hi)
-			return TN_TRIPS_UNKNOWN;
-		return rounds(b->smax > e->smin ? (uint64_t)b->smax - (uint64_t)e->smin : 0,
-			      (uint64_t)n->lo);
-	}
-	if (n->lo < min + 1 || TN_MIN(b->smin, e->smin) < min - n->lo)
-		return TN_TRIPS_UNKNOWN;
-	return rounds(e->smax > b->smin ? (uint64_t)e->smax - (uint64_t)b->smin : 0,
-		      magnitude(n->hi));
+	return (uint64_t)v + (width / 2 + 1);
 }
 
 static uint64_t trips_of(const struct counter *n)
 {
+	const struct bounds *e = &n->entry, *b = &n->back;
+	const uint64_t w = UINT64_MAX, h = UINT32_MAX;
+	const struct reading readings[] = {
+		/* Of the lower half, which moves like the whole does. */
+		{ e->hmin, e->hmax, b->hmin, b->hmax, h },
+		{ up(e->hsmin, h), up(e->hsmax, h), up(b->hsmin, h), up(b->hsmax, h), h },
+		{ e->umin, e->umax, b->umin, b->umax, w },
+		{ up(e->smin, w), up(e->smax, w), up(b->smin, w), up(b->smax, w), w },
+	};
+	uint64_t best = TN_TRIPS_UNKNOWN;
+
 	if (!n->usable || !n->entered)
 		return TN_TRIPS_UNKNOWN;
 	if (!n->came_back)
 		return 1;
-	if (n->half && (n->entry.umax > UINT32_MAX || n->back.umax > UINT32_MAX))
-		return TN_TRIPS_UNKNOWN;
-	return TN_MIN(trips_unsigned(n), trips_signed(n));
+	for (uint32_t i = 0; i < (n->low ? 2u : 4u); i++)
+		best = TN_MIN(best, trips_in(n, &readings[i]));
+	return best;
 }
 
 uint64_t tn_counters_trips(const struct tn_counters *c, uint32_t loop)

@@ -48,8 +48,8 @@ static int over_memory(struct tn_vf *vf)
 	tn_usage_words(vf, where, sizeof(where), &vf->s.insn);
 	return tn_reject(vf, E_LIMIT, -1,
 			 "the verifier's memory limit of %llu bytes is met after %llu steps: %s",
-			 (unsigned long long)vf->senv.pool.max_bytes,
-			 (unsigned long long)vf->steps, where);
+			 (unsigned long long)vf->senv.pool.max_bytes, (unsigned long long)vf->steps,
+			 where);
 }
 
 int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
@@ -209,6 +209,9 @@ static void add_threshold(int64_t *v, uint32_t *nr, int64_t t)
 {
 	uint32_t i = *nr;
 
+	for (uint32_t j = 0; j < *nr; j++)
+		if (v[j] == t)
+			return;
 	for (; i && v[i - 1] > t; i--)
 		v[i] = v[i - 1];
 	v[i] = t;
@@ -222,11 +225,14 @@ static void add_threshold(int64_t *v, uint32_t *nr, int64_t t)
 static uint32_t find_thresholds(const struct tn_vf *vf, uint32_t loop,
 				int64_t v[TN_MAX_THRESHOLDS + MORE_THRESHOLDS])
 {
-	const struct tn_loop *l = loop == TN_NONE ? NULL : &vf->structure->loops[loop];
-	uint32_t nr = l ? TN_MIN(l->nr_thresholds, TN_MAX_THRESHOLDS) : 0;
+	const struct tn_loop *loops = vf->structure->loops;
+	uint32_t nr = 0;
 
-	if (nr)
-		memcpy(v, vf->structure->thresholds + l->first_threshold, nr * sizeof(v[0]));
+	/* An inner loop must not carry the counter of an outer one past that one's end. */
+	for (; loop != TN_NONE; loop = loops[loop].parent)
+		for (uint32_t i = 0; i < loops[loop].nr_thresholds && nr < TN_MAX_THRESHOLDS; i++)
+			add_threshold(v, &nr,
+				      vf->structure->thresholds[loops[loop].first_threshold + i]);
 	add_threshold(v, &nr, 0);
 	add_threshold(v, &nr, UINT16_MAX);
 	add_threshold(v, &nr, INT32_MAX);

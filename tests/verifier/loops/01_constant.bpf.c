@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// A constant bound.
+// verdict: free 2000
+// result: 179
+#include "loops.h"
+
+LOOP(s)
+{
+	__u32 sum = 1;
+
+	for (int i = 0; i < 100; i++) {
+		sum = sum * 31 + i;
+		OPAQUE(sum);
+	}
+	return sum & 0xff;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// An open-coded iterator with constant bounds.
+// verdict: free 20000
+// result: 46570
+#define LICENSE "GPL"
+#include "loops.h"
+
+LOOP(s)
+{
+	__u32 sum = 0;
+	int i;
+
+	bpf_for(i, 0, 500)
+		sum += i * 3;
+	return sum & 0xffff;
+}
