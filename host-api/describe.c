@@ -16,10 +16,10 @@
  *                                                   RESULT: fallback, last-good
  *   helper NAME NUMBER FLAGS SIGNATURE              FLAGS: names joined by ',', or -
  *
- * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes and a '?' where
- * the pointer may be NULL. Contexts come before
- * the hooks that use them; xdp_md and __sk_buff are built in. The file is not trusted: what it says
- * goes through the same registration as what a host says.
+ * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes and a '?'
+ * where the pointer may be NULL. Contexts come before the hooks that use them; xdp_md and __sk_buff
+ * are built in. The file is not trusted: what it says goes through the same registration as what a
+ * host says.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -46,10 +46,8 @@ static const struct {
 	const char *word;
 	uint64_t flag;
 } helper_flags[] = {
-	{ "may-abort", TENON_MAY_ABORT },
-	{ "invalidates-ctx", TENON_INVALIDATES_CTX },
-	{ "may-fire", TENON_MAY_FIRE },
-	{ "pure", TENON_PURE },
+	{ "may-abort", TENON_MAY_ABORT }, { "invalidates-ctx", TENON_INVALIDATES_CTX },
+	{ "may-fire", TENON_MAY_FIRE },	  { "pure", TENON_PURE },
 	{ "cleanup", TENON_CLEANUP },
 };
 
@@ -668,11 +666,8 @@ static int read_line(struct reader *r, char *line)
 		const char *word;
 		int (*fn)(struct reader *r);
 	} statements[] = {
-		{ "ctx", on_ctx },
-		{ "struct", on_ctx },
-		{ "field", on_field },
-		{ "hook", on_hook },
-		{ "helper", on_helper },
+		{ "ctx", on_ctx },   { "struct", on_ctx },    { "field", on_field },
+		{ "hook", on_hook }, { "helper", on_helper },
 	};
 	size_t i;
 	int rc;

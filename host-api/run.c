@@ -114,7 +114,7 @@ static int copy_out(const struct frame *f, struct tenon_test_run_opts *opts)
 	const struct tenon_xdp_md *md = f->ctx;
 	/* As from the kernel, with the metadata that stands in front. */
 	const char *from = f->is_xdp && md->data_meta && md->data_meta < md->data ? md->data_meta
-										   : md->data;
+										  : md->data;
 	size_t size = (size_t)((const char *)md->data_end - from);
 	size_t room = opts->data_out_size;
 

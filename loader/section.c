@@ -13,7 +13,7 @@ static const struct row {
 	const char *ctx;
 	int64_t ret_min, ret_max;
 } rows[] = {
-#define ANY			       INT64_MIN, INT64_MAX
+#define ANY				   INT64_MIN, INT64_MAX
 #define TN_SECTION(prefix, form, ctx, ...) { prefix, form, ctx, __VA_ARGS__ },
 #include "loader/sections.def"
 #undef TN_SECTION

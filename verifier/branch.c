@@ -475,9 +475,8 @@ static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 	int64_t slack;
 	uint64_t c;
 
-	if (!offset_is_plain(x) ||
-	    (vf->ctx->is_packet && x->v.umax > MAX_PACKET_OFF &&
-	     !tn_region_slack_tied(vf->regions, &vf->s, g, x, 1, &slack)))
+	if (!offset_is_plain(x) || (vf->ctx->is_packet && x->v.umax > MAX_PACKET_OFF &&
+				    !tn_region_slack_tied(vf->regions, &vf->s, g, x, 1, &slack)))
 		return true;
 	k += TN_MUT(PACKET_OFF_BY_ONE);
 	if (tn_scalar_is_const(&x->v, &c)) {
