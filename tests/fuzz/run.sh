@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # tests/fuzz/run.sh BUILD_DIR SECONDS [TARGET]: every fuzz target, or one, for SECONDS, on a corpus made
 # from what the build compiled. Fails on the first finding. An input may take 2 seconds; fuzz_object
-# judges each twice, and under a sanitizer (TIMEOUT_SCALE) everything is slower.
+# judges each twice, and under a sanitizer (TIMEOUT_SCALE) everything is slower. SEEDS: a directory
+# with more objects.
 set -euo pipefail
 build=$(cd "$1" && pwd) seconds=$2 only=${3:-}
 scale=${TIMEOUT_SCALE:-5}
@@ -13,7 +14,7 @@ objcopy=$(command -v llvm-objcopy-19 llvm-objcopy-14 llvm-objcopy | head -n 1 ||
 # What a target eats: objects, or the sections of them that hold types or instructions.
 seed() {
 	local name=$1 dir=$2 object section
-	find "$build" -name '*.bpf.o' -size -64k 2>/dev/null | while read -r object; do
+	find "$build" ${SEEDS:+"$SEEDS"} -name '*.o' -size -64k 2>/dev/null | grep -E "bpf|${SEEDS:-bpf}" | while read -r object; do
 		case $name in
 		fuzz_elf | fuzz_object) cp "$object" "$dir/" ;;
 		fuzz_btf | fuzz_insns)

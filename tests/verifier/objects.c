@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiled objects under the oracle: `verifier_objects [-v] [-i INPUTS] FILE...`. Each program that
- * is accepted runs on random contexts of its type, watched and compiled, as in random.c. -v:
- * programs may see addresses. Objects that this host can not resolve are counted and passed over.
+ * Compiled objects under the oracle: `verifier_objects [-v] [-i INPUTS] [-H HOST] FILE...`. Each
+ * program that is accepted runs on random contexts of its type, watched and compiled, as in
+ * random.c. -v: programs may see addresses; -H: a host's description. Objects that cannot be
+ * resolved are counted and passed over.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,10 @@ static void run_programs(struct world *w, struct tenon_object *obj, const char *
 		if (!prog->facts || !e)
 			continue;
 		t->accepted++;
+		/* Functions that are only described do what they may. */
+		for (uint32_t i = 0; i < prog->nr_externs; i++)
+			if (prog->externs[i].helper && !prog->externs[i].helper->fn)
+				world_play_helper((struct tn_host_helper *)prog->externs[i].helper);
 		for (uint32_t i = 0; i < prog->nr_maps; i++)
 			world_guard_map(w, prog->maps[i]);
 		world_guard_edge(w, t->accepted & 1);
@@ -111,12 +116,18 @@ int main(int argc, char **argv)
 	uint32_t inputs = 8;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "vi:")) != -1) {
+	if (!rt)
+		return 1;
+	while ((opt = getopt(argc, argv, "vi:H:")) != -1) {
 		visible |= opt == 'v';
 		if (opt == 'i')
 			inputs = (uint32_t)atoi(optarg);
+		if (opt == 'H' && tenon_runtime_add_description(rt, optarg)) {
+			printf("%s\n", tenon_last_error()->msg);
+			return 1;
+		}
 	}
-	if (!rt || !world_init(&w, &rt->rt))
+	if (!world_init(&w, &rt->rt))
 		return 1;
 	w.visible = visible;
 	rt->observe = observe;

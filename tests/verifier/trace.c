@@ -308,6 +308,9 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 	case TN_ARG_SPIN_LOCK:
 		check_memory_arg(e, arg, at, 4, false);
 		return;
+	case TN_ARG_TIMER:
+		check_memory_arg(e, arg, at, 16, false);
+		return;
 	case TN_ARG_DYNPTR_NEW:
 		check_write(e, at, 16);
 		return;
