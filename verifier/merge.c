@@ -70,7 +70,7 @@ bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *
 		}
 		if (r->kind == TN_REG_UNINIT)
 			return false;
-		if (tn_scalar_is_const(&pr->reg.v, &a) != tn_scalar_is_const(&r->v, &b) || a != b)
+		if (tn_scalar_is_const(&pr->reg->v, &a) != tn_scalar_is_const(&r->v, &b) || a != b)
 			return false;
 	}
 	return true;
@@ -255,12 +255,12 @@ static bool spill_covers(const struct tn_state_env *env, struct pairs *m, const 
 	}
 	if (zeroes) {
 		tn_reg_set_const(&zero, 0);
-		return reg_covers(env, m, p, s, &pr->reg, &zero);
+		return reg_covers(env, m, p, s, pr->reg, &zero);
 	}
 	for (uint32_t j = 0; j < 8; j++)
 		if ((pr->b[j] == TN_BYTE_SPILL) != (slot->b[j] == TN_BYTE_SPILL))
 			return false;
-	return reg_covers(env, m, p, s, &pr->reg, &slot->reg);
+	return reg_covers(env, m, p, s, pr->reg, &slot->reg);
 }
 
 static bool slot_has_address(const struct tn_slot *slot)
@@ -303,7 +303,7 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 		const struct tn_packed_reg *pr = &p->regs[*hint];
 
 		if (pr->place < TN_PLACE_SLOT &&
-		    !reg_may_cover(&pr->reg, &s->frames[pr->frame].r[pr->place]))
+		    !reg_may_cover(pr->reg, &s->frames[pr->frame].r[pr->place]))
 			return false;
 	}
 	for (uint32_t i = 0; i < p->nr_regs; i++) {
@@ -314,7 +314,7 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 		*hint = i;
 		if (pr->place < TN_PLACE_SLOT) {
 			if (!(TN_MUT(COVERS_IGNORES_REGISTER) && pr->place == TN_R7) &&
-			    !reg_covers(env, m, p, s, &pr->reg, &f->r[pr->place]))
+			    !reg_covers(env, m, p, s, pr->reg, &f->r[pr->place]))
 				return false;
 			continue;
 		}
@@ -381,8 +381,8 @@ static bool facts_cover(const struct tn_state_env *env, const struct pairs *m,
 static bool lock_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
 			const struct tn_state *s)
 {
-	return !p->locked || (!p->lock.inst == !s->lock.inst &&
-			      pair_insts(env, m, p->lock.inst, s->lock.inst));
+	return !p->locked ||
+	       (!p->lock.inst == !s->lock.inst && pair_insts(env, m, p->lock.inst, s->lock.inst));
 }
 
 /* Who has run more rounds has fewer before it. */

@@ -9,7 +9,8 @@ struct tn_packed_reg {
 	uint16_t frame;
 	uint16_t place; /* register, or TN_PLACE_SLOT + slot */
 	uint8_t b[8];	/* slots */
-	struct tn_reg reg;
+	/* In the block, or one of those that many states hold: any number, zero. */
+	const struct tn_reg *reg;
 };
 
 struct tn_packed_bytes { /* a slot without a spilled register */
@@ -35,6 +36,8 @@ struct tn_packed {
 	/* Point into the block. */
 	struct tn_packed_frame *frames;
 	struct tn_packed_reg *regs;
+	struct tn_reg *values; /* of regs */
+	uint32_t nr_values;
 	struct tn_packed_bytes *bytes;
 	struct tn_region_state *regions;
 	struct tn_len_fact *facts;

@@ -164,25 +164,63 @@ bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s
 	       !(TN_MUT(LIVE_STACK) && slot == 0);
 }
 
-static void count(const struct tn_state_env *env, const struct tn_state *s, uint32_t *regs,
-		  uint32_t *bytes)
+static const struct tn_reg any_number = {
+	.kind = TN_REG_SCALAR,
+	.scale = 1,
+	.v = { { 0, UINT64_MAX },
+	       0,
+	       UINT64_MAX,
+	       INT64_MIN,
+	       INT64_MAX,
+	       0,
+	       UINT32_MAX,
+	       INT32_MIN,
+	       INT32_MAX },
+};
+static const struct tn_reg zero_number = { .kind = TN_REG_SCALAR, .scale = 1 };
+
+/* The same in a place that all states share; NULL: none. */
+static const struct tn_reg *shared_reg(const struct tn_reg *r)
 {
-	*regs = *bytes = 0;
+	const struct tn_reg *same = r->v.umax ? &any_number : &zero_number;
+
+	return r->v.umin || memcmp(r, same, sizeof(*r)) != 0 ? NULL : same;
+}
+
+static void count(const struct tn_state_env *env, const struct tn_state *s, uint32_t *regs,
+		  uint32_t *values, uint32_t *bytes)
+{
+	*regs = *values = *bytes = 0;
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
 		const struct tn_frame *f = &s->frames[i];
 		uint32_t live = tn_state_live_regs(env, s, i), insn = live_insn(s, i);
 
 		for (uint32_t r = 0; r < TN_R10; r++)
-			*regs += f->r[r].kind && live >> r & 1;
+			if (f->r[r].kind && live >> r & 1) {
+				(*regs)++;
+				*values += !shared_reg(&f->r[r]);
+			}
 		for (uint32_t j = 0; j < f->nr_slots; j++) {
 			if (slot_is_uninit(&f->slots[j]) || !tn_live_slot(env->live, insn, j))
 				continue;
-			if (slot_has_spill(&f->slots[j]))
+			if (slot_has_spill(&f->slots[j])) {
 				(*regs)++;
-			else
+				*values += !shared_reg(&f->slots[j].reg);
+			} else {
 				(*bytes)++;
+			}
 		}
 	}
+}
+
+static const struct tn_reg *put_value(struct tn_packed *p, const struct tn_reg *r)
+{
+	const struct tn_reg *same = shared_reg(r);
+
+	if (same)
+		return same;
+	p->values[p->nr_values] = *r;
+	return &p->values[p->nr_values++];
 }
 
 static void fill_frame(const struct tn_state_env *env, const struct tn_state *s, uint32_t i,
@@ -200,7 +238,7 @@ static void fill_frame(const struct tn_state_env *env, const struct tn_state *s,
 		pr = &p->regs[p->nr_regs++];
 		pr->frame = (uint16_t)i;
 		pr->place = (uint16_t)r;
-		pr->reg = f->r[r];
+		pr->reg = put_value(p, &f->r[r]);
 	}
 	for (uint32_t j = 0; j < f->nr_slots; j++) {
 		const struct tn_slot *slot = &f->slots[j];
@@ -212,7 +250,7 @@ static void fill_frame(const struct tn_state_env *env, const struct tn_state *s,
 
 			r->frame = (uint16_t)i;
 			r->place = (uint16_t)(TN_PLACE_SLOT + j);
-			r->reg = slot->reg;
+			r->reg = put_value(p, &slot->reg);
 			memcpy(r->b, slot->b, sizeof(r->b));
 		} else {
 			struct tn_packed_bytes *b = &p->bytes[p->nr_bytes++];
@@ -225,14 +263,15 @@ static void fill_frame(const struct tn_state_env *env, const struct tn_state *s,
 
 struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state *s)
 {
-	uint32_t nr_regs, nr_bytes;
+	uint32_t nr_regs, nr_values, nr_bytes;
 	struct tn_packed *p;
 	size_t size;
 
-	count(env, s, &nr_regs, &nr_bytes);
-	size = sizeof(*p) + nr_regs * sizeof(p->regs[0]) + s->nr_regions * sizeof(p->regions[0]) +
-	       s->nr_facts * sizeof(p->facts[0]) + s->nr_refs * sizeof(p->refs[0]) +
-	       s->nr_frames * sizeof(p->frames[0]) + nr_bytes * sizeof(p->bytes[0]);
+	count(env, s, &nr_regs, &nr_values, &nr_bytes);
+	size = sizeof(*p) + nr_regs * sizeof(p->regs[0]) + nr_values * sizeof(p->values[0]) +
+	       s->nr_regions * sizeof(p->regions[0]) + s->nr_facts * sizeof(p->facts[0]) +
+	       s->nr_refs * sizeof(p->refs[0]) + s->nr_frames * sizeof(p->frames[0]) +
+	       nr_bytes * sizeof(p->bytes[0]);
 	p = tn_pool_get(env->rt, &env->pool, size);
 	if (!p)
 		return NULL;
@@ -244,7 +283,8 @@ struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state 
 	p->lock = s->lock;
 	/* Widest alignment first. */
 	p->regs = (struct tn_packed_reg *)(p + 1);
-	p->regions = (struct tn_region_state *)(p->regs + nr_regs);
+	p->values = (struct tn_reg *)(p->regs + nr_regs);
+	p->regions = (struct tn_region_state *)(p->values + nr_values);
 	p->facts = (struct tn_len_fact *)(p->regions + s->nr_regions);
 	p->refs = (struct tn_ref *)(p->facts + s->nr_facts);
 	p->frames = (struct tn_packed_frame *)(p->refs + s->nr_refs);
@@ -283,11 +323,11 @@ void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 		struct tn_slot *slot;
 
 		if (r->place < TN_PLACE_SLOT) {
-			s->frames[r->frame].r[r->place] = r->reg;
+			s->frames[r->frame].r[r->place] = *r->reg;
 			continue;
 		}
 		slot = tn_frame_slot(&s->frames[r->frame], r->place - TN_PLACE_SLOT);
-		slot->reg = r->reg;
+		slot->reg = *r->reg;
 		memcpy(slot->b, r->b, sizeof(slot->b));
 	}
 	for (uint32_t i = 0; i < p->nr_bytes; i++) {
