@@ -446,9 +446,9 @@ static uint32_t merge_id(struct merge *m, const struct tn_reg *a, const struct t
 	uint64_t da, db;
 
 	*scale = a->id ? a->scale : b->id ? b->scale : 1;
-	if (TN_MUT(JOIN_KEEPS_TIES) && b->id) {
-		*delta = b->delta;
-		return b->id;
+	if (TN_MUT(JOIN_KEEPS_TIES) && a->id) {
+		*delta = a->delta;
+		return a->id;
 	}
 	if (!as_expr(a, *scale, &ia, &da) || !as_expr(b, *scale, &ib, &db))
 		return 0;
@@ -664,18 +664,21 @@ static bool merge_frame(struct merge *m, uint32_t i)
 	uint32_t nr = TN_MAX(a->nr_slots, b->nr_slots);
 
 	for (uint32_t r = 0; r < TN_R10; r++)
-		if (!(TN_MUT(WIDEN_SKIPS_REGISTER) && r == TN_R7) &&
-		    !merge_reg(m, &a->r[r], &b->r[r]))
+		if (!merge_reg(m, &a->r[r], &b->r[r]))
 			return false;
+	if (TN_MUT(WIDEN_SKIPS_REGISTER))
+		b->r[TN_R7] = a->r[TN_R7];
 	b->rounds = TN_MIN(a->rounds, b->rounds);
 	if (nr)
 		tn_frame_slot(b, nr - 1);
-	for (uint32_t j = TN_MUT(JOIN_FORGETS_SLOT); j < nr; j++) {
+	for (uint32_t j = 0; j < nr; j++) {
 		static const struct tn_slot empty;
 
 		if (!merge_slot(m, j < a->nr_slots ? &a->slots[j] : &empty, &b->slots[j]))
 			return false;
 	}
+	if (TN_MUT(JOIN_FORGETS_SLOT) && a->nr_slots)
+		b->slots[0] = a->slots[0];
 	return true;
 }
 

@@ -366,7 +366,8 @@ static void numbers_again(struct gen *g)
 		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R0, 0, 0, gen_constant(g));
 	else
 		mov(g, TN_R0, TN_R9);
-	emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, gen_constant(g));
+	if (!risky(g, 4))
+		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, gen_constant(g));
 	mov(g, TN_R3, gen_chance(g, 50) ? TN_R7 : TN_R9);
 }
 
@@ -416,13 +417,66 @@ static void gen_spill_then_check(struct gen *g)
 	emit(g, TN_STX | TN_MEM | gen_size_code(wide), TN_R10, a, at, 0);
 	if (gen_chance(g, 25))
 		emit(g, (gen_chance(g, 50) ? TN_ALU : TN_ALU64) | TN_ADD | TN_X, a, a, 0, 0);
-	skip = guard(g, a, 56);
-	emit(g, TN_LDX | TN_MEM | gen_size_code(wide), b, TN_R10, at, 0);
-	mov(g, TN_R4, TN_R8);
-	emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, b, 0, 0);
-	touch(g, 0, 8);
+	if (gen_chance(g, 25)) {
+		/* Cut off: what is learnt about the whole says nothing about it. */
+		emit(g, TN_LDX | TN_MEM | gen_size_code(wide >> (1 + gen_below(g, 2))), b, TN_R10,
+		     at, 0);
+		skip = guard(g, gen_chance(g, 50) ? a : b, gen_constant(g) & 0xffff);
+	} else {
+		skip = guard(g, a, 56);
+		emit(g, TN_LDX | TN_MEM | gen_size_code(wide), b, TN_R10, at, 0);
+		mov(g, TN_R4, TN_R8);
+		emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, b, 0, 0);
+		touch(g, 0, 8);
+	}
 	if (skip != UINT32_MAX)
 		patch_here(g, skip);
+}
+
+/* A multiple of a number, and a check of one of the two. */
+static void gen_scaled(struct gen *g)
+{
+	uint32_t a = gen_chance(g, 50) ? TN_R7 : TN_R9, skip;
+	int32_t times = 2 + (int32_t)gen_below(g, 7);
+	bool check_a = gen_chance(g, 60);
+
+	mov(g, TN_R1, a);
+	if (gen_chance(g, 50))
+		emit(g, TN_ALU64 | TN_MUL | TN_K, TN_R1, 0, 0, times);
+	else
+		emit(g, TN_ALU64 | TN_LSH | TN_K, TN_R1, 0, 0, 1 + (int32_t)gen_below(g, 3));
+	if (gen_chance(g, 30))
+		add_imm(g, TN_R1, gen_constant(g));
+	skip = g->nr;
+	emit(g, TN_JMP | (gen_chance(g, 70) ? TN_JGT : TN_JGE) | TN_K, check_a ? a : TN_R1, 0, 0,
+	     check_a ? 7 : 56);
+	if (check_a)
+		mov(g, TN_R2, TN_R1);
+	else
+		mov(g, TN_R2, a);
+	patch_here(g, skip);
+}
+
+/* More paths than are kept apart, which differ in numbers, in the stack and in what is equal. */
+static void gen_many_paths(struct gen *g)
+{
+	for (uint32_t i = 0; i < 5; i++) {
+		uint32_t over = g->nr, pick = gen_below(g, 4);
+
+		emit(g, TN_JMP | TN_JSET | TN_K, TN_R9, 0, 0, 1 << i);
+		if (pick == 0)
+			emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R7, 0, 0, gen_constant(g));
+		else if (pick == 1)
+			emit(g, TN_ST | TN_MEM | TN_DW, TN_R10, 0, -8, gen_constant(g));
+		else if (pick == 2)
+			emit(g, TN_STX | TN_MEM | TN_DW, TN_R10, gen_chance(g, 50) ? TN_R7 : TN_R3,
+			     -8, 0);
+		else
+			mov(g, TN_R2, gen_chance(g, 50) ? TN_R3 : TN_R7);
+		patch_here(g, over);
+	}
+	if (gen_chance(g, 50))
+		emit(g, TN_LDX | TN_MEM | TN_DW, TN_R0, TN_R10, -8, 0);
 }
 
 /* Somewhere in the 64 lowest bytes of the stack, and then what stood there. */
@@ -692,7 +746,13 @@ static void gen_host(struct gen *g)
 	} else if (pick < 7) {
 		mov(g, TN_R1, TN_R10);
 		add_imm(g, TN_R1, jitter(g, -8 * (1 + (int32_t)gen_below(g, 7))));
-		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, size);
+		if (gen_chance(g, 50)) {
+			mov(g, TN_R2, TN_R7);
+			emit(g, TN_ALU64 | TN_AND | TN_K, TN_R2, 0, 0, risky(g, 50) ? 63 : 7);
+			add_imm(g, TN_R2, 1);
+		} else {
+			emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, size);
+		}
 		emit(g, TN_JMP | TN_CALL, 0, TN_CALL_EXTERN, 0, WORLD_FILL);
 	} else {
 		mov(g, TN_R1, TN_R6);
@@ -728,6 +788,32 @@ static void gen_stale(struct gen *g)
 	emit(g, TN_LDX | TN_MEM | TN_W, TN_R2, TN_R9, 4 * (int32_t)gen_below(g, 2), 0);
 	patch_here(g, at);
 	mov(g, TN_R9, TN_R7);
+	numbers_again(g);
+}
+
+/* An index checked against the length, before the host changes both buffer and length. */
+static void gen_stale_index(struct gen *g)
+{
+	uint32_t at, at2 = UINT32_MAX;
+
+	if (g->packet)
+		return;
+	emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
+	at = g->nr;
+	emit(g, TN_JMP | TN_JGE | TN_X, TN_R7, TN_R5, 0, 0);
+	mov(g, TN_R1, TN_R6);
+	emit(g, TN_JMP | TN_CALL, 0, TN_CALL_EXTERN, 0, WORLD_MOVE);
+	if (!risky(g, 60)) {
+		emit(g, TN_LDX | TN_MEM | TN_W, TN_R5, TN_R6, 16, 0);
+		at2 = g->nr;
+		emit(g, TN_JMP | TN_JGE | TN_X, TN_R7, TN_R5, 0, 0);
+	}
+	emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R6, 8, 0);
+	emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, TN_R7, 0, 0);
+	emit(g, TN_LDX | TN_MEM | TN_B, TN_R9, TN_R4, 0, 0);
+	patch_here(g, at);
+	if (at2 != UINT32_MAX)
+		patch_here(g, at2);
 	numbers_again(g);
 }
 
@@ -783,7 +869,7 @@ static void gen_helper(struct gen *g)
 	else if (pick < 8 && !g->plain)
 		gen_host(g);
 	else if (pick < 9 && !g->plain)
-		gen_stale(g);
+		gen_chance(g, 50) ? gen_stale(g) : gen_stale_index(g);
 	else
 		gen_call(g);
 }
@@ -805,8 +891,10 @@ static void gen_any(struct gen *g, int depth)
 			gen_region(g);
 		else if (pick < 74)
 			gen_spill(g);
-		else if (pick < 77)
+		else if (pick < 76)
 			gen_spill_then_check(g);
+		else if (pick < 77)
+			gen_many_paths(g);
 		else if (pick < 80)
 			gen_stack_at(g);
 		else if (pick < 83)
@@ -814,7 +902,7 @@ static void gen_any(struct gen *g, int depth)
 		else if (pick < 89)
 			gen_loop(g, depth - 1);
 		else if (pick < 90)
-			gen_ctx_write(g);
+			gen_chance(g, 50) ? gen_ctx_write(g) : gen_scaled(g);
 		else
 			gen_helper(g);
 	}
