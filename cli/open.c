@@ -123,7 +123,8 @@ static void free_list(const char **list)
 
 struct tenon_object *cli_open(struct cli *cli)
 {
-	struct tenon_object_open_opts opts = { .sz = sizeof(opts), .log_level = cli->log ? 2 : 0,
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
+					       .log_level = cli->log ? 2 : 0,
 					       .explain = cli->explain || cli->visual };
 	struct tenon_object *obj;
 	struct tenon_program *prog = NULL;

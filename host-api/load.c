@@ -312,7 +312,8 @@ static int fill_map_arrays(struct tenon_object *obj)
 			rc = inner ? tn_map_host_update(obj->maps[i].map, &k, &inner->id, 0)
 				   : -EINVAL;
 			if (rc)
-				tn_err(rc, "map '%s': '%s' does not have the shape of its inner maps",
+				tn_err(rc,
+				       "map '%s': '%s' does not have the shape of its inner maps",
 				       decl->name, obj->maps[decl->init_maps[k]].name);
 		}
 	}

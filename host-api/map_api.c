@@ -218,7 +218,8 @@ void *tenon_map_data(struct tenon_map *handle, size_t *size)
 	if (!map)
 		return NULL;
 	if (!map->values || map->slot_stride)
-		return tn_err_null(-ENOTSUP, "map '%s': only arrays and arenas lie open to the host",
+		return tn_err_null(-ENOTSUP,
+				   "map '%s': only arrays and arenas lie open to the host",
 				   map->name);
 	if (size)
 		*size = map->type == TN_MAP_ARENA ? map->values_size

@@ -44,8 +44,8 @@ static const struct map_type map_types[] = {
 };
 #undef TN_MAP_TYPE
 
-/* Every per-slot map of the process, and every map. The lock is taken inside a writer section, so that fork(2)
- * never finds it held by another thread. Nests inside everything, holds nothing. */
+/* Every per-slot map of the process, and every map. The lock is taken inside a writer section, so
+ * that fork(2) never finds it held by another thread. Nests inside everything, holds nothing. */
 static struct {
 	pthread_mutex_t lock;
 	struct tn_map *first;
@@ -299,8 +299,7 @@ static struct tn_map *alloc_map(struct tn_rt *rt, const struct tn_map_attr *attr
 	map->extra = attr->extra;
 	map->nr_specials = TN_MIN(attr->nr_specials, (uint32_t)TN_MAP_MAX_SPECIALS);
 	if (map->nr_specials)
-		memcpy(map->specials, attr->specials,
-		       map->nr_specials * sizeof(map->specials[0]));
+		memcpy(map->specials, attr->specials, map->nr_specials * sizeof(map->specials[0]));
 	return map;
 }
 

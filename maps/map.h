@@ -32,14 +32,14 @@ enum tn_map_type {
 #define TN_MAP_EXIST   2u
 #define TN_MAP_F_LOCK  4u
 
-#define TN_MAP_F_NO_PREALLOC (1u << 0)
-#define TN_MAP_F_NUMA_NODE   (1u << 2)
-#define TN_MAP_F_RDONLY	     (1u << 3) /* host may not write */
-#define TN_MAP_F_WRONLY	     (1u << 4)
-#define TN_MAP_F_ZERO_SEED   (1u << 6)
-#define TN_MAP_F_RDONLY_PROG (1u << 7) /* programs may not write */
-#define TN_MAP_F_WRONLY_PROG (1u << 8)
-#define TN_MAP_F_MMAPABLE    (1u << 10)
+#define TN_MAP_F_NO_PREALLOC   (1u << 0)
+#define TN_MAP_F_NUMA_NODE     (1u << 2)
+#define TN_MAP_F_RDONLY	       (1u << 3) /* host may not write */
+#define TN_MAP_F_WRONLY	       (1u << 4)
+#define TN_MAP_F_ZERO_SEED     (1u << 6)
+#define TN_MAP_F_RDONLY_PROG   (1u << 7) /* programs may not write */
+#define TN_MAP_F_WRONLY_PROG   (1u << 8)
+#define TN_MAP_F_MMAPABLE      (1u << 10)
 #define TN_MAP_F_SEGV_ON_FAULT (1u << 17) /* arenas: no meaning here */
 #define TN_MAP_F_NO_USER_CONV  (1u << 18)
 

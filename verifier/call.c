@@ -24,8 +24,8 @@ static void forget_region(void *user, struct tn_reg *r)
 {
 	struct tn_vf *vf = user;
 
-	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END || (r->kind == TN_REG_MEM && r->of_ctx) ||
-	    (r->kind == TN_REG_HANDLE && !r->ref))
+	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END ||
+	    (r->kind == TN_REG_MEM && r->of_ctx) || (r->kind == TN_REG_HANDLE && !r->ref))
 		tn_reg_uninit(r);
 	else if (r->id && r->id < vf->senv.fixed_ids)
 		r->id = 0;
@@ -75,7 +75,8 @@ static int check_allowed(struct tn_vf *vf, const struct tn_callee *c)
 		return tn_reject(vf, E_LICENSE, -1,
 				 "%s is for GPL-compatible programs; the license here is \"%s\"",
 				 c->name, image->license ? image->license : "");
-	if (vf->env->helper_allowed && vf->env->helper_allowed(vf->env->user, c->id ? c->name + 4 : c->name))
+	if (vf->env->helper_allowed &&
+	    vf->env->helper_allowed(vf->env->user, c->id ? c->name + 4 : c->name))
 		return tn_reject(vf, E_POLICY, -1, "%s is not allowed: %s", c->name,
 				 tn_err_last()->msg);
 	return 0;
@@ -217,8 +218,9 @@ static int call_extern(struct tn_vf *vf, uint32_t index)
 	e = &vf->prog->externs[index];
 	if (!e->helper) {
 		tn_reject(vf, E_CALL, -1, "'%s' is not provided by this host", e->name);
-		return tn_advise(vf, "ask for it first, `if (%s) ...`, and do without where it is "
-				     "missing",
+		return tn_advise(vf,
+				 "ask for it first, `if (%s) ...`, and do without where it is "
+				 "missing",
 				 e->name);
 	}
 	return call_host(vf, e->helper);
@@ -346,8 +348,7 @@ int tn_do_exit(struct tn_vf *vf)
 {
 	struct tn_frame *f = tn_state_top(&vf->s);
 
-	if (vf->s.nr_frames == 1)
-		{
+	if (vf->s.nr_frames == 1) {
 		if (vf->in_timer)
 			return tn_timer_exit(vf);
 		return f->subprog ? tn_global_exit(vf) : exit_main(vf);

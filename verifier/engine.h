@@ -101,9 +101,9 @@ struct tn_vf {
 	uint32_t prev; /* instruction executed before s.insn on this path; TN_NONE */
 	bool accepted;
 	bool exact, forgot; /* this attempt forgets nothing; something was forgotten in it */
-	bool ended;	   /* the path ends with this instruction */
-	bool back_arrival; /* a callback came back to its call */
-	uint32_t *loop_of; /* per instruction: the loop it heads, or TN_NONE */
+	bool ended;	    /* the path ends with this instruction */
+	bool back_arrival;  /* a callback came back to its call */
+	uint32_t *loop_of;  /* per instruction: the loop it heads, or TN_NONE */
 	struct tn_insn_seen *seen;
 	struct tn_saved_list *saved; /* per instruction */
 	TN_VEC(struct tn_pending) pending;
@@ -115,13 +115,14 @@ struct tn_vf {
 	TN_VEC(struct tn_iter_site) iters;
 	struct tn_global *globals; /* per subprogram */
 	TN_VEC(struct tn_timer_root) timers;
-	bool in_timer; /* the walk is in the function of one */
+	bool in_timer;	    /* the walk is in the function of one */
 	bool iters_foreign; /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
 	uint32_t most_refs;	    /* held at once in one walk */
-	uint32_t most_refs_at_ends; /* at a call that may end the program: of a global function too */
+	uint32_t most_refs_at_ends; /* at a call that may end the program: of a global function too
+				     */
 	TN_VEC(const char *) handle_names; /* one pointer per name */
-	uint32_t *frame_bytes; /* per subprogram */
+	uint32_t *frame_bytes;		   /* per subprogram */
 	uint64_t steps, nr_states, pruned;
 	uint64_t kept_at; /* step at which this path kept a state, or began */
 	int64_t ret_min, ret_max;
@@ -129,9 +130,9 @@ struct tn_vf {
 	struct tn_diag diag;
 	struct tn_log_buf log;
 	/* For reports alone. */
-	uint32_t *visits; /* per instruction: steps of this attempt */
-	uint64_t *trips;  /* per loop, after the walk: proved bounds; NULL before */
-	bool *pays;	  /* per loop */
+	uint32_t *visits;	    /* per instruction: steps of this attempt */
+	uint64_t *trips;	    /* per loop, after the walk: proved bounds; NULL before */
+	bool *pays;		    /* per loop */
 	struct tn_summary *summary; /* NULL: not asked for */
 	const struct tn_verify_env *given; /* env without what a summary adds to it */
 };

@@ -326,7 +326,7 @@ static void add_reject_json(struct tn_vf *vf, struct tn_log_buf *b)
 	struct tn_rt *rt = vf->rt;
 
 	tn_text_add(rt, b, ",\"code\":%d,\"name\":\"%s\",\"insn\":%u,\"message\":", d->code,
-	    tn_verr_name(d->code), d->insn);
+		    tn_verr_name(d->code), d->insn);
 	tn_text_add_json(rt, b, d->text);
 	if (line) {
 		tn_text_add(rt, b, ",\"file\":");
@@ -372,7 +372,8 @@ static void add_summary(struct tn_vf *vf, const struct tn_log_buf *msg, bool acc
 			vf,
 			"processed %llu steps, %llu states kept, %llu covered, peak %llu bytes\n",
 			(unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
-			(unsigned long long)vf->pruned, (unsigned long long)vf->senv.pool.peak_bytes);
+			(unsigned long long)vf->pruned,
+			(unsigned long long)vf->senv.pool.peak_bytes);
 }
 
 /* Listing and graph, where they were asked for and the code has a shape. */
@@ -417,15 +418,16 @@ int tn_explain(struct tn_vf *vf, struct tn_verdict *verdict)
 	}
 	tn_usage_json(vf, &json);
 	add_facts_json(vf, &json);
-	tn_text_add(vf->rt, &json, ",\"steps\":%llu,\"states\":%llu,\"peak_bytes\":%llu,\"fuelled\":%s}",
-	    (unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
-	    (unsigned long long)vf->senv.pool.peak_bytes,
-	    accepted && vf->facts->has_fuel ? "true" : "false");
+	tn_text_add(vf->rt, &json,
+		    ",\"steps\":%llu,\"states\":%llu,\"peak_bytes\":%llu,\"fuelled\":%s}",
+		    (unsigned long long)vf->steps, (unsigned long long)vf->nr_states,
+		    (unsigned long long)vf->senv.pool.peak_bytes,
+		    accepted && vf->facts->has_fuel ? "true" : "false");
 	add_summary(vf, &msg, accepted);
 	verdict->msg = msg.text;
 	verdict->json = json.text;
 	verdict->log = vf->log.text;
 	vf->log.text = NULL;
 	return msg.text && json.text && verdict->log && !add_summary_texts(vf, verdict) ? 0
-											 : -ENOMEM;
+											: -ENOMEM;
 }

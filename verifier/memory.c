@@ -714,7 +714,7 @@ int tn_check_mem_arg(struct tn_vf *vf, const struct tn_mem_arg *arg)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, arg->reg);
 	uint64_t min = arg->size_reg ? arg->size_reg->v.umin : arg->size;
-	uint64_t max = !arg->size_reg		? arg->size
+	uint64_t max = !arg->size_reg		  ? arg->size
 		       : TN_MUT(MEM_ARG_SMALLEST) ? arg->size_reg->v.umin
 						  : arg->size_reg->v.umax;
 	int err;

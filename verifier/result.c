@@ -87,7 +87,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 		tn_reg_set_scalar(out, result_range(c->sig->ret_ctype));
 		return 0;
 	case TN_RET_ITER_ELEM: /* iter.c */
-	case TN_RET_SLICE: /* dynptr.c */
+	case TN_RET_SLICE:     /* dynptr.c */
 	case TN_RET_NOTHING_RETURNS:
 		tn_reg_set_unknown(out);
 		return 0;

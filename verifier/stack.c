@@ -41,7 +41,8 @@ static struct tn_frame *find_range(struct tn_vf *vf, const struct tn_reg *base, 
 	struct tn_frame *f = &vf->s.frames[base->frame];
 
 	if (smin < -2 * max || smax > 2 * max || off < -2 * max || off > 2 * max ||
-	    smin + off < -max || smax + off + (int64_t)size > 8 * TN_MUT(STACK_BOUND) || size > (uint64_t)max) {
+	    smin + off < -max || smax + off + (int64_t)size > 8 * TN_MUT(STACK_BOUND) ||
+	    size > (uint64_t)max) {
 		tn_reject(vf, E_STACK, (int)regno,
 			  "%s at %s of the stack, which has the offsets -%lld to -1",
 			  tn_bytes_words(vf, size), tn_offset_words(vf, base, off), (long long)max);

@@ -65,9 +65,9 @@ struct tn_reg {
 			const void *obj; /* borrowed: struct tn_map or handle name */
 			uint32_t size;
 			uint8_t share; /* enum tn_share */
-			uint8_t part; /* ITER, DYNPTR: which of its slots */
-			bool drained; /* ITER */
-			bool of_ctx;  /* MEM: gone when what the context points to may move */
+			uint8_t part;  /* ITER, DYNPTR: which of its slots */
+			bool drained;  /* ITER */
+			bool of_ctx;   /* MEM: gone when what the context points to may move */
 		};
 		uint64_t what[3];
 	};

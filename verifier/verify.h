@@ -22,7 +22,8 @@ struct tn_verify_env {
 	bool termination_proved; /* reject programs that need fuel */
 	/* Addresses may become numbers: be returned, stored and computed with. */
 	bool addresses_visible;
-	bool strict_alignment; /* accesses stand at multiples of their size, outside the stack too */
+	bool strict_alignment; /* accesses stand at multiples of their size, outside the stack too
+				*/
 	enum tn_license_policy license;
 	const char *const *gpl_only; /* HOST_LIST: names, NULL at the end */
 	int log_level;

@@ -25,8 +25,8 @@ typedef uint64_t (*tn_native_fn)(void *ctx, struct tn_exec *ex);
 /* Why a program ended early: tn_exec.abort. 0: it did not. */
 enum {
 	TN_ABORT_NONE = 0,
-	TN_ABORT_FUEL = 1, /* out of fuel */
-	TN_ABORT_HOST = 2, /* tenon_abort(); the reason stands in abort_reason */
+	TN_ABORT_FUEL = 1,  /* out of fuel */
+	TN_ABORT_HOST = 2,  /* tenon_abort(); the reason stands in abort_reason */
 	TN_ABORT_THROW = 3, /* bpf_throw(); never seen outside of tn_held_entry() */
 };
 

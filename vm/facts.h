@@ -32,7 +32,8 @@ enum tn_insn_fact_flags {
 	/* This call may release such a one: tn_held_drop_args() comes before it. */
 	TN_FACT_UNTRACK = 1 << 10,
 	TN_FACT_ARENA = 1 << 12, /* load, store or sum through an arena pointer; a cast */
-	TN_FACT_MAP_FIELD = 1 << 11, /* load from a map itself: `value` is the place in struct tn_map */
+	TN_FACT_MAP_FIELD =
+		1 << 11, /* load from a map itself: `value` is the place in struct tn_map */
 };
 
 struct tn_insn_fact {

@@ -341,13 +341,13 @@ BODY(timer_unsupported)
 
 /* ---- The table ---- */
 
-#define TYPE(name) (1u << TN_MAP_##name)
-#define VALUE_MAPS (TYPE(HASH) | TYPE(ARRAY) | TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
-#define LOOKUP_MAPS (VALUE_MAPS | TYPE(ARRAY_OF_MAPS))
-#define PROG_MAPS  TYPE(PROG_ARRAY)
+#define TYPE(name)     (1u << TN_MAP_##name)
+#define VALUE_MAPS     (TYPE(HASH) | TYPE(ARRAY) | TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
+#define LOOKUP_MAPS    (VALUE_MAPS | TYPE(ARRAY_OF_MAPS))
+#define PROG_MAPS      TYPE(PROG_ARRAY)
 #define USER_RING_MAPS TYPE(USER_RINGBUF)
-#define RING_MAPS  TYPE(RINGBUF)
-#define TIMER_MAPS (TYPE(HASH) | TYPE(ARRAY))
+#define RING_MAPS      TYPE(RINGBUF)
+#define TIMER_MAPS     (TYPE(HASH) | TYPE(ARRAY))
 
 #define RET_NONE      .ret = TN_RET_VOID
 #define RET_I32	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32

@@ -88,9 +88,9 @@ struct tn_prog {
 	struct tn_map *arena; /* borrowed from maps; NULL: the program refers to none */
 
 	/* How it runs. */
-	tn_native_fn entry;    /* compiled code, tn_interp_entry, or tn_held_entry around them */
+	tn_native_fn entry;	  /* compiled code, tn_interp_entry, or tn_held_entry around them */
 	tn_native_fn inner_entry; /* what tn_held_entry() enters */
-	struct tn_func *funcs; /* nr_subprogs; what TN_LDDW_FUNC gives */
+	struct tn_func *funcs;	  /* nr_subprogs; what TN_LDDW_FUNC gives */
 	const struct tn_native_map
 		*native;      /* instruction -> code offset, of the JIT; may be NULL */
 	struct tn_code *code; /* shared by the programs of an object; NULL: interpreted */
@@ -113,14 +113,14 @@ struct tn_map_decl {
 	/* Data sections: initial bytes (value_size), owned; zeroes when NULL (.bss). */
 	unsigned char *data;
 	uint32_t arena_bytes; /* arenas: of the globals in it, which `data` holds */
-	bool is_data; /* .data*, .rodata*, .bss*, .kconfig */
+	bool is_data;	      /* .data*, .rodata*, .bss*, .kconfig */
 	bool is_rodata;
 	char *section; /* ".maps", ".rodata.str1.1" */
 	/* prog array initialisers: values[i] is an index into image->progs, -1: empty. */
 	int32_t *init_progs;
 	uint32_t nr_init_progs;
-	/* Maps of maps: the shape of the inner ones, owned (its name is "" and it holds nothing of its
-	 * own); values[i] is an index into image->maps, -1: empty. */
+	/* Maps of maps: the shape of the inner ones, owned (its name is "" and it holds nothing of
+	 * its own); values[i] is an index into image->maps, -1: empty. */
 	struct tn_map_decl *inner;
 	int32_t *init_maps;
 	uint32_t nr_init_maps;

@@ -403,12 +403,18 @@ PLUGIN_ACCESS static uint64_t run(const struct tn_prog *prog, uint32_t subprog,
 #define TN_OPCODE(name, code, ...) [code] = &&op_##name,
 #define TN_FORM(...)
 #include "vm/opcodes.def"
-		[TN_LDX | TN_MEM_ARENA | TN_B] = &&op_arena, [TN_LDX | TN_MEM_ARENA | TN_H] = &&op_arena,
-		[TN_LDX | TN_MEM_ARENA | TN_W] = &&op_arena, [TN_LDX | TN_MEM_ARENA | TN_DW] = &&op_arena,
-		[TN_ST | TN_MEM_ARENA | TN_B] = &&op_arena,  [TN_ST | TN_MEM_ARENA | TN_H] = &&op_arena,
-		[TN_ST | TN_MEM_ARENA | TN_W] = &&op_arena,  [TN_ST | TN_MEM_ARENA | TN_DW] = &&op_arena,
-		[TN_STX | TN_MEM_ARENA | TN_B] = &&op_arena, [TN_STX | TN_MEM_ARENA | TN_H] = &&op_arena,
-		[TN_STX | TN_MEM_ARENA | TN_W] = &&op_arena, [TN_STX | TN_MEM_ARENA | TN_DW] = &&op_arena,
+		[TN_LDX | TN_MEM_ARENA | TN_B] = &&op_arena,
+		[TN_LDX | TN_MEM_ARENA | TN_H] = &&op_arena,
+		[TN_LDX | TN_MEM_ARENA | TN_W] = &&op_arena,
+		[TN_LDX | TN_MEM_ARENA | TN_DW] = &&op_arena,
+		[TN_ST | TN_MEM_ARENA | TN_B] = &&op_arena,
+		[TN_ST | TN_MEM_ARENA | TN_H] = &&op_arena,
+		[TN_ST | TN_MEM_ARENA | TN_W] = &&op_arena,
+		[TN_ST | TN_MEM_ARENA | TN_DW] = &&op_arena,
+		[TN_STX | TN_MEM_ARENA | TN_B] = &&op_arena,
+		[TN_STX | TN_MEM_ARENA | TN_H] = &&op_arena,
+		[TN_STX | TN_MEM_ARENA | TN_W] = &&op_arena,
+		[TN_STX | TN_MEM_ARENA | TN_DW] = &&op_arena,
 	};
 	const struct tn_insn *insns, *insn;
 	const struct tn_insn_fact *facts;

@@ -35,14 +35,14 @@ enum tn_arg_kind {
 	TN_ARG_STACK_OR_NULL, /* bpf_loop's callback context: any pointer to program memory or 0 */
 	TN_ARG_HANDLE,	      /* host pointer of type `handle` */
 	TN_ARG_STRUCT,	      /* pointer to `struct_size` readable bytes, passed to C by value */
-	TN_ARG_ITER_NEW,      /* `struct_size` bytes of the stack for a new iterator, type `handle` */
-	TN_ARG_ITER,	      /* an iterator of type `handle`; `release`: it is destroyed */
-	TN_ARG_DYNPTR_NEW,    /* 16 bytes of the stack for a new dynptr */
-	TN_ARG_DYNPTR,	      /* a dynptr; `release`: its record is given back */
-	TN_ARG_TIMER,	      /* the struct bpf_timer of a map's value */
-	TN_ARG_WMEM_FIXED,    /* written by the callee in full: `struct_size` bytes, aligned to it */
+	TN_ARG_ITER_NEW,   /* `struct_size` bytes of the stack for a new iterator, type `handle` */
+	TN_ARG_ITER,	   /* an iterator of type `handle`; `release`: it is destroyed */
+	TN_ARG_DYNPTR_NEW, /* 16 bytes of the stack for a new dynptr */
+	TN_ARG_DYNPTR,	   /* a dynptr; `release`: its record is given back */
+	TN_ARG_TIMER,	   /* the struct bpf_timer of a map's value */
+	TN_ARG_WMEM_FIXED, /* written by the callee in full: `struct_size` bytes, aligned to it */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
-	TN_ARG_SPIN_LOCK, /* the struct bpf_spin_lock of a map's value */
+	TN_ARG_SPIN_LOCK,      /* the struct bpf_spin_lock of a map's value */
 };
 
 enum tn_ret_kind {
@@ -137,7 +137,7 @@ struct tn_host_helper {
 	 * and by compiled code where tn_sig_is_direct() says no. */
 	uint64_t (*invoke)(const struct tn_host_helper *self, const uint64_t args[5],
 			   struct tn_exec *ex);
-	void *cif; /* owned by host-api/ffi.c */
+	void *cif;		     /* owned by host-api/ffi.c */
 	struct tn_releaser releaser; /* fn NULL: it is none, see tn_held_init_helper() */
 };
 

@@ -147,8 +147,7 @@ static bool add_map(struct tn_case *c, char *spec)
 			lock.off = (uint32_t)atoi(value);
 			attr.specials = &lock;
 			attr.nr_specials = 1;
-		}
-		else
+		} else
 			return bad(c, "map", word);
 	}
 	if (attr.type == TN_MAP_RINGBUF || attr.type == TN_MAP_ARENA)

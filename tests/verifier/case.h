@@ -3,9 +3,9 @@
  * Verifier cases as data. A file is a header of comment lines and assembler text (vm/asm.h):
  *
  *	; ctx: xdp_md | __sk_buff | raw N | test | none	    what r1 points to (default: raw 64)
- *	; map: array key 4 value 16 entries 4 [rdonly] [wronly] [const HEXBYTES] [lock OFF]	map[0],
- *map[1], ...
- *	; helper: NAME SIGNATURE [flags: may_abort invalidates]	`call extern 0`, `call extern 1`,
+ *	; map: array key 4 value 16 entries 4 [rdonly] [wronly] [const HEXBYTES] [lock OFF]
+ *map[0], map[1], ... ; helper: NAME SIGNATURE [flags: may_abort invalidates]	`call extern 0`,
+ *`call extern 1`,
  *... ; ret: 0..2			the hook checks results ; license: MIT ; fuel: N ; proved
  *refuse what needs fuel ; expect: accept | reject E_NAME "part of the message" ; run: r0=5
  *also run it; may be left out

@@ -274,6 +274,13 @@ enum {
 
 /* ---- Helpers: the kernel's numbers ----------------------------------------------------- */
 
+struct __sk_buff;
+struct bpf_dynptr;
+struct bpf_iter_num;
+struct bpf_spin_lock;
+struct bpf_timer;
+struct xdp_md;
+
 #ifndef __BPF_HELPERS__
 
 #define TENON_HELPER(id, ret, name, ...) \
@@ -286,11 +293,6 @@ TENON_HELPER(94, void, bpf_spin_unlock, struct bpf_spin_lock *lock);
  * The number of samples, or -EBUSY. */
 TENON_HELPER(209, long, bpf_user_ringbuf_drain, void *map, void *callback, void *callback_ctx,
 	     __u64 flags);
-
-struct bpf_spin_lock;
-struct bpf_timer;
-struct bpf_dynptr;
-struct bpf_iter_num;
 
 /* Maps. A lookup gives a pointer into the map, to be tested for NULL. */
 TENON_HELPER(1, void *, bpf_map_lookup_elem, void *map, const void *key);
@@ -494,9 +496,6 @@ extern void bpf_iter_bits_destroy(struct bpf_iter_bits *it) __weak __ksym;
 extern void bpf_throw(__u64 result) __weak __ksym;
 
 /* The packet as a dynptr; pieces of it, or NULL where they are not inside. `buffer` may be NULL. */
-struct __sk_buff;
-struct xdp_md;
-struct bpf_dynptr;
 extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
 			       struct bpf_dynptr *out) __weak __ksym;
 extern int bpf_dynptr_from_xdp(struct xdp_md *xdp, __u64 flags,

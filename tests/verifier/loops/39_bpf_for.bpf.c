@@ -10,7 +10,6 @@ LOOP(s)
 	__u32 sum = 0;
 	int i;
 
-	bpf_for(i, 0, 500)
-		sum += i * 3;
+	bpf_for(i, 0, 500) sum += i * 3;
 	return sum & 0xffff;
 }

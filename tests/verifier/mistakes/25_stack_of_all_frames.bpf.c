@@ -3,11 +3,11 @@
 // expect: E_CALL "frames" "8"
 #include "mistakes.h"
 
-#define LEVEL(n, next)                                \
+#define LEVEL(n, next)                                  \
 	static __noinline int level##n(volatile int *x) \
-	{                                             \
-		*x += n;                              \
-		return next(x) + *x;                  \
+	{                                               \
+		*x += n;                                \
+		return next(x) + *x;                    \
 	}
 
 static __noinline int level9(volatile int *x)

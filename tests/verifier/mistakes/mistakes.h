@@ -16,7 +16,7 @@ struct request {
 	__u32 body_len;
 	__u32 flags;
 	struct connection *conn;
-	const char *user; /* 16 bytes, or NULL */
+	const char *user;  /* 16 bytes, or NULL */
 	const __u8 *query; /* or NULL */
 	__u64 query_len;
 };
