@@ -191,6 +191,22 @@ static void check_read(struct embed *e, uint64_t at, uint64_t size)
 			a ? ", which is write-only" : ", which is out of bounds");
 }
 
+/* Of the context only members that are declared so may be written. */
+static void check_member(struct embed *e, uint64_t off, uint64_t size)
+{
+	const struct tn_ctx_type *type = e->prog->ctx_type;
+
+	for (uint32_t i = 0; i < type->nr_fields; i++) {
+		const struct tn_field *f = &type->fields[i];
+
+		if (off >= f->host_offset &&
+		    off + size <= (uint64_t)f->host_offset + f->host_size &&
+		    f->kind == TN_FIELD_SCALAR && f->access & TN_ACC_W)
+			return;
+	}
+	unsound(e, "a write to the context at %" PRIu64 ", which is read-only", off);
+}
+
 static void check_write(struct embed *e, uint64_t at, uint64_t size)
 {
 	struct embed_frame *f = stack_at(e, at, size);
@@ -205,6 +221,8 @@ static void check_write(struct embed *e, uint64_t at, uint64_t size)
 	if (!a || !a->writable)
 		unsound(e, "a write of %" PRIu64 " bytes at %" PRIx64 "%s", size, at,
 			a ? ", which is read-only" : ", which is out of bounds");
+	if (e->ctx && a->base == (uintptr_t)e->ctx)
+		check_member(e, at - a->base, size);
 }
 
 static void check_store(struct embed *e, const struct embed_frame *f, const struct tn_insn *insn)
