@@ -39,7 +39,7 @@ fuzz=$build-soundness-fuzz
 cmake -S "$here/../.." -B "$fuzz" -G Ninja -DTENON_FUZZ=ON -DTENON_BENCH=OFF \
 	-DCMAKE_C_COMPILER=clang-14 >/dev/null
 cmake --build "$fuzz" --target fuzz_object >/dev/null
-# Instrumented for coverage the verifier takes four times as long.
-TIMEOUT_SCALE=4 run "$here/../fuzz/run.sh" "$fuzz" "${FUZZ_SECONDS:-600}" fuzz_object
+# Instrumented for coverage the verifier takes that much longer.
+FUZZ_SLOWER=6 run "$here/../fuzz/run.sh" "$fuzz" "${FUZZ_SECONDS:-600}" fuzz_object
 
 part "everything held"
