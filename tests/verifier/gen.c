@@ -460,6 +460,7 @@ static void gen_scaled(struct gen *g)
 /* More paths than are kept apart, which differ in numbers, in the stack and in what is equal. */
 static void gen_many_paths(struct gen *g)
 {
+	emit(g, TN_ST | TN_MEM | TN_DW, TN_R10, 0, -8, gen_constant(g));
 	for (uint32_t i = 0; i < 5; i++) {
 		uint32_t over = g->nr, pick = gen_below(g, 4);
 
@@ -825,7 +826,7 @@ static void gen_ctx_write(struct gen *g)
 		return;
 	emit(g, TN_STX | TN_MEM | (wide ? TN_DW : TN_W), TN_R6, number(g),
 	     wide	    ? 88
-	     : risky(g, 20) ? 0
+	     : risky(g, 60) ? 0
 			    : 4,
 	     0);
 }
@@ -899,10 +900,10 @@ static void gen_any(struct gen *g, int depth)
 			gen_stack_at(g);
 		else if (pick < 83)
 			gen_atomic(g);
-		else if (pick < 89)
+		else if (pick < 88)
 			gen_loop(g, depth - 1);
 		else if (pick < 90)
-			gen_chance(g, 50) ? gen_ctx_write(g) : gen_scaled(g);
+			gen_chance(g, 60) ? gen_ctx_write(g) : gen_scaled(g);
 		else
 			gen_helper(g);
 	}
