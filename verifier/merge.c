@@ -356,6 +356,25 @@ static bool fact_holds(const struct tn_state_env *env, const struct tn_len_fact 
 	return tn_region_slack(env->regions, s, f->region, e->rb, mult, &k) && k >= need;
 }
 
+/* p's fact on the length of another region: s must know it by itself, since the length can be
+ * loaded again where no register holds it now. */
+static bool length_fact_holds(const struct tn_state_env *env, const struct tn_len_fact *f,
+			      const struct tn_state *s)
+{
+	struct tn_reg len;
+	int64_t k;
+
+	for (uint32_t g = 0; g < s->nr_regions; g++) {
+		if (env->regions[g].len_id != f->id)
+			continue;
+		tn_reg_set_scalar(&len, s->regions[g].len);
+		len.id = f->id;
+		return tn_region_slack(env->regions, s, f->region, &len, f->scale, &k) &&
+		       k >= f->delta;
+	}
+	return false;
+}
+
 static bool facts_cover(const struct tn_state_env *env, const struct pairs *m,
 			const struct tn_packed *p, const struct tn_state *s)
 {
@@ -363,6 +382,11 @@ static bool facts_cover(const struct tn_state_env *env, const struct pairs *m,
 		const struct tn_len_fact *f = &p->facts[i];
 		bool met = false, holds = false;
 
+		if (f->id < env->fixed_ids) {
+			if (!length_fact_holds(env, f, s))
+				return false;
+			continue;
+		}
 		for (uint32_t j = 0; j < m->nr && !holds; j++) {
 			const struct pair *e = &m->v[j];
 
