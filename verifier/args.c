@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vm/kfuncs.h"
+
 #define HELPER_SNPRINTF 165
 #define MAX_MEM_ARG	((uint64_t)1 << 29)
 
@@ -243,6 +245,41 @@ static int check_callback_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	return 0;
 }
 
+/* Where any address will do, the callee asks nobody who owns the memory. So unless the host shows
+ * addresses anyway, that is held to what the program may read by itself. An iterator looks again
+ * later, unless one word is all: only a map's value stays, and has no address put into it. */
+static int check_host_read(struct tn_vf *vf, const struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i), *size = tn_vf_reg(vf, TN_R2);
+	struct tn_mem_arg mem = { .reg = TN_R1 + i, .size_reg = size, .what = "read by a call" };
+
+	if (!(c->sig->flags & TN_SIG_READS_HOST) || vf->env->addresses_visible)
+		return 0;
+	if (c->id == TN_KFUNC_iter_bits_new) {
+		size = tn_vf_reg(vf, TN_R3);
+		mem.size_reg = NULL;
+		mem.size = TN_MIN(size->v.umax, TN_ITER_BITS_MAX_WORDS) * 8;
+	}
+	switch ((enum tn_reg_kind)r->kind) {
+	case TN_REG_VALUE:
+		return tn_check_mem_arg(vf, &mem);
+	case TN_REG_STACK:
+	case TN_REG_REGION:
+	case TN_REG_RECORD:
+	case TN_REG_MEM:
+		if (mem.size_reg || mem.size <= 8)
+			return tn_check_mem_arg(vf, &mem);
+		break;
+	default:
+		break;
+	}
+	tn_reject(vf, E_POLICY, (int)(TN_R1 + i),
+		  "%s would read memory of the host at any address: r%u is %s", c->name, TN_R1 + i,
+		  tn_reg_words(vf, r));
+	return tn_advise(vf, "give it memory that the program may read; or the host sets "
+			     "addresses_visible, which shows the program all of its memory");
+}
+
 static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_arg *arg = &c->sig->args[i];
@@ -253,8 +290,9 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return err;
 	switch ((enum tn_arg_kind)arg->kind) {
 	case TN_ARG_NONE:
-	case TN_ARG_ANY:
 		return 0;
+	case TN_ARG_ANY:
+		return check_host_read(vf, c, i);
 	case TN_ARG_SCALAR:
 		return tn_as_number(vf, tn_vf_reg(vf, TN_R1 + i))
 			       ? 0
@@ -326,12 +364,22 @@ static int check_variadic(struct tn_vf *vf, const struct tn_callee *c)
 	return 0;
 }
 
+static bool is_filled(const struct tn_arg *arg)
+{
+	return arg->kind == TN_ARG_WMEM || arg->kind == TN_ARG_WMEM_FIXED;
+}
+
 int tn_check_args(struct tn_vf *vf, struct tn_callee *c)
 {
 	int err = 0;
 
+	/* What is read is what was there before the call: bytes that it fills are not yet so. */
 	for (uint32_t i = 0; i < c->sig->nr_args && !err; i++)
-		err = check_arg(vf, c, i);
+		if (!is_filled(&c->sig->args[i]))
+			err = check_arg(vf, c, i);
+	for (uint32_t i = 0; i < c->sig->nr_args && !err; i++)
+		if (is_filled(&c->sig->args[i]))
+			err = check_arg(vf, c, i);
 	if (!err && c->sig->flags & TN_SIG_VARIADIC)
 		err = check_variadic(vf, c);
 	return err;

@@ -9,6 +9,9 @@
 
 #include "verifier/engine.h"
 
+/* Of a callee that enters the kernel, in instructions. */
+#define TN_KERNEL_ENTRY_COST 64
+
 struct tn_callee {
 	const char *name;
 	const struct tn_sig *sig;
@@ -36,6 +39,8 @@ int tn_lock_release(struct tn_vf *vf);
 /* result.c */
 void tn_note_key(struct tn_vf *vf, const struct tn_callee *c);
 void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c);
+/* The call here may take `cost` instructions. */
+void tn_note_more_cost(struct tn_vf *vf, uint64_t cost);
 int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out);
 
 /* callback.c */

@@ -92,8 +92,17 @@ static int put(struct tn_vf *vf, uint32_t regno, struct tn_reg *d)
 static int check_memory(struct tn_vf *vf, const struct tn_callee *c)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1);
+	const struct tn_map *map;
 
-	return r->kind == TN_REG_VALUE ? 0 : tn_refuse_arg(vf, c, 0, "a map's value");
+	if (r->kind != TN_REG_VALUE)
+		return tn_refuse_arg(vf, c, 0, "a map's value");
+	map = r->obj;
+	if (map->flags & TN_MAP_F_WRONLY_PROG)
+		return tn_reject(vf, E_READONLY, TN_R1,
+				 "a dynptr of map '%s' could be read, which is write-only for "
+				 "programs",
+				 map->name);
+	return 0;
 }
 
 static int check_packet(struct tn_vf *vf, const struct tn_callee *c)

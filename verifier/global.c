@@ -273,7 +273,8 @@ static int check_mem(struct tn_vf *vf, uint32_t callee, uint32_t i, const struct
 		return refuse(vf, callee, i, "a pointer to memory");
 	if (r->nullable && !arg->nullable)
 		return refuse_null(vf, callee, i);
-	if (r->kind == TN_REG_REGION && may_move(vf, callee))
+	if ((r->kind == TN_REG_REGION || (r->kind == TN_REG_MEM && r->of_ctx)) &&
+	    may_move(vf, callee))
 		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
 				 "argument %u of global function '%s' is memory of the context, "
 				 "which that function may move",

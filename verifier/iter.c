@@ -24,7 +24,7 @@
 #include "vm/kfuncs.h"
 
 #define MAX_NUM_STEPS ((int64_t)1 << 23)
-#define MAX_BITS      ((uint64_t)511 * 64)
+#define MAX_BITS      ((uint64_t)TN_ITER_BITS_MAX_WORDS * 64)
 
 /* ---- Trips ---- */
 
@@ -167,6 +167,9 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 		return err;
 	if (it->drained)
 		return tn_call_resume(vf, TN_RESUME_NULL);
+	if (c->id == TN_KFUNC_iter_bits_next && it->v.umax > 64)
+		tn_note_more_cost(vf, TN_ITER_BITS_ENTRIES * TN_KERNEL_ENTRY_COST +
+					      TN_ITER_BITS_MAX_WORDS);
 	err = tn_walk_push(vf, TN_RESUME_NULL);
 	if (err)
 		return err;
@@ -174,6 +177,7 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 	elem.kind = TN_REG_MEM;
 	elem.obj = "the iterator's element";
 	elem.size = sizeof(int32_t);
+	elem.part = 2;
 	elem.rdonly = true;
 	elem.frame = (uint8_t)(place.frame - vf->s.frames);
 	elem.ref = it->ref;

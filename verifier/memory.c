@@ -138,6 +138,10 @@ static void base_alignment(const struct tn_vf *vf, const struct tn_reg *r, uint3
 {
 	*unit = 8;
 	*rest = 0;
+	/* A slice begins where the program asked for it, an argument of a global function where
+	 * the caller's memory does. */
+	if (r->kind == TN_REG_MEM)
+		*unit = 1u << r->part;
 	if (r->kind != TN_REG_REGION)
 		return;
 	if (vf->regions[r->region].access & TN_ACC_ALIGNED)
@@ -665,7 +669,8 @@ int tn_do_ld_packet(struct tn_vf *vf)
 	if (!vf->ctx->is_packet)
 		return tn_reject(vf, E_CTX, -1, "packet loads need a packet context, not '%s'",
 				 vf->ctx->name);
-	if (vf->s.nr_frames > 1)
+	/* A function that is walked on its own has a frame of its own at run time, too. */
+	if (vf->s.nr_frames > 1 || vf->s.frames[0].subprog || vf->in_timer)
 		return tn_reject(vf, E_UNSUPPORTED, -1,
 				 "packet loads in a subprogram: they end the whole program");
 	if (r6->kind != TN_REG_CTX || !tn_scalar_is_const(&r6->v, &at) || at)

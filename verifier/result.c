@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Costs, in instructions: of a callee that enters the kernel, and how many bytes it moves in the
- * time of one. A region of the host may be of any size; it counts as a packet's at most. */
-#define KERNEL_ENTRY_COST 64
+#include "vm/kfuncs.h"
+
+/* The bytes that a callee moves in the time of one instruction. A region of the host may be of any
+ * size; it counts as a packet's at most. */
 #define BYTES_PER_COST	  8
 #define REGION_COST_BYTES ((uint64_t)1 << 16)
 
@@ -142,6 +143,7 @@ static bool enters_kernel(uint32_t id)
 	case TN_HELPER_ringbuf_output:
 	case TN_HELPER_ringbuf_submit:
 	case TN_HELPER_ringbuf_discard:
+	case TN_KFUNC_iter_bits_new:
 		return true;
 	default:
 		return false;
@@ -172,6 +174,8 @@ static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_
 						: r[1].v.umax;
 	case TN_ARG_STRUCT:
 		return arg->struct_size;
+	case TN_ARG_ANY: /* of the others the target tells */
+		return c->id == TN_KFUNC_iter_bits_new ? TN_ITER_BITS_MAX_WORDS * 8 : 0;
 	case TN_ARG_STR: /* checked: its NUL is there. Each character is looked at. */
 		return BYTES_PER_COST *
 		       strlen((const char *)((const struct tn_map *)r->obj)->values + r->v.umin);
@@ -180,17 +184,24 @@ static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_
 	}
 }
 
+void tn_note_more_cost(struct tn_vf *vf, uint64_t cost)
+{
+	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
+
+	seen->cost = TN_MAX(seen->cost, cost);
+}
+
 /* Time is bounded in instructions: a call is as many as its work takes. */
 void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c)
 {
-	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
 	uint64_t bytes = moves_ends(c->id) ? REGION_COST_BYTES : 0;
 
 	for (uint32_t i = 0; i < c->sig->nr_args; i++)
 		bytes += moved_bytes(vf, c, i);
 	/* Pages are sought one by one, and given back by the kernel. */
 	if (c->map && c->map->type == TN_MAP_ARENA)
-		bytes += BYTES_PER_COST * (KERNEL_ENTRY_COST + (uint64_t)c->map->max_entries / 2);
-	seen->cost = TN_MAX(seen->cost, bytes / BYTES_PER_COST +
-						(enters_kernel(c->id) ? KERNEL_ENTRY_COST : 0));
+		bytes += BYTES_PER_COST *
+			 (TN_KERNEL_ENTRY_COST + (uint64_t)c->map->max_entries / 2);
+	tn_note_more_cost(vf, bytes / BYTES_PER_COST +
+				      (enters_kernel(c->id) ? TN_KERNEL_ENTRY_COST : 0));
 }

@@ -65,7 +65,8 @@ struct tn_reg {
 			const void *obj; /* borrowed: struct tn_map or handle name */
 			uint32_t size;
 			uint8_t share; /* enum tn_share */
-			uint8_t part;  /* ITER, DYNPTR: which of its slots */
+			uint8_t part;  /* ITER, DYNPTR: which of its slots;
+					* MEM: 1 << part divides its address */
 			bool drained;  /* ITER */
 			bool of_ctx;   /* MEM: gone when what the context points to may move */
 		};

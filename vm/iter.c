@@ -9,15 +9,16 @@
 
 #include "base/compiler.h"
 #include "vm/helper_body.h"
+#include "vm/kfuncs.h"
 #include "vm/probe.h"
 
 #define BODY(name) TN_HELPER_BODY(, name)
 
 /* The kernel's bounds. */
 #define MAX_NUM_STEPS (1u << 23)
-#define MAX_BIT_WORDS 511u
 
-#define WORDS_AT_ONCE 8u
+/* Looked at before all others. */
+#define FIRST_WORDS 8u
 
 /* ---- Numbers: [cur + 1, end) is left ---- */
 
@@ -79,14 +80,14 @@ _Static_assert(sizeof(struct iter_bits) == 16, "the plugin's struct bpf_iter_bit
 BODY(tn_iter_bits_new)
 {
 	struct iter_bits *it = (struct iter_bits *)(uintptr_t)r1;
-	uint64_t all[MAX_BIT_WORDS];
+	uint64_t all[TN_ITER_BITS_MAX_WORDS];
 	uint32_t nr = (uint32_t)r3;
 	int err;
 
 	*it = (struct iter_bits){ .bit = -1 };
 	if (!r2 || !nr)
 		return (uint64_t)-EINVAL;
-	if (nr > MAX_BIT_WORDS)
+	if (nr > TN_ITER_BITS_MAX_WORDS)
 		return (uint64_t)-E2BIG;
 	err = tn_probe_read(all, r2, nr * sizeof(all[0]));
 	if (err)
@@ -99,11 +100,12 @@ BODY(tn_iter_bits_new)
 /* The first bit from `bit` on that is set, or -1. What became unreadable counts as zero. */
 static int32_t find_bit(const struct iter_bits *it, uint32_t bit)
 {
-	uint64_t buf[WORDS_AT_ONCE];
-	uint32_t at = bit / 64;
+	uint64_t buf[TN_ITER_BITS_MAX_WORDS];
+	uint32_t at = bit / 64, first = at;
 
 	while (at < it->nr_words) {
-		uint32_t n = TN_MIN(it->nr_words - at, WORDS_AT_ONCE);
+		uint32_t left = it->nr_words - at,
+			 n = at == first ? TN_MIN(left, FIRST_WORDS) : left;
 
 		if (it->nr_words == 1)
 			buf[0] = it->word;

@@ -8,6 +8,11 @@
 /* Above all numbers of helpers. */
 #define TN_KFUNC_BASE 0x10000u
 
+/* What bpf_iter_bits_new() takes. */
+#define TN_ITER_BITS_MAX_WORDS 511u
+/* Times that the search for the next bit enters the kernel, at most. */
+#define TN_ITER_BITS_ENTRIES 2u
+
 enum {
 	TN_KFUNC_BEFORE_FIRST = TN_KFUNC_BASE - 1,
 #define TN_KFUNC(name, ...) TN_KFUNC_##name,
