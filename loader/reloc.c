@@ -439,11 +439,52 @@ static int keep_defect(struct build *b, int err)
 	for (uint32_t i = 1; i < prog->nr_subprogs; i++)
 		tn_free(b->ld->rt, prog->subprogs[i].name);
 	prog->nr_subprogs = 1;
+	prog->exception_callback = 0;
 	prog->subprogs[0].end = 1;
 	prog->insns[0] = (struct tn_insn){ .code = TN_JMP | TN_EXIT };
 	prog->nr_insns = 1;
 	prog->nr_lines = 0;
 	prog->nr_maps = 0;
+	return 0;
+}
+
+static struct tn_load_func *find_global(struct tn_load *ld, const char *name)
+{
+	for (uint32_t i = 0; i < ld->funcs.nr; i++)
+		if (ld->funcs.v[i].is_global && !strcmp(ld->funcs.v[i].name, name))
+			return &ld->funcs.v[i];
+	return NULL;
+}
+
+/* A tag of the entry names the function that runs when the program throws. Nothing else in the code
+ * refers to it. */
+static int place_exception_callback(struct build *b, const struct tn_load_func *entry)
+{
+	static const char prefix[] = "exception_callback:";
+	const struct tn_btf *btf = b->ld->image->btf;
+	struct site at = { .fn = entry };
+
+	for (uint32_t id = 1; btf && entry->btf_id && id < btf->nr_types; id++) {
+		const struct tn_btf_type *t = tn_btf_type(btf, id);
+		const char *text = t ? tn_btf_str(btf, t->name_off) : "";
+		struct tn_load_func *fn;
+		int err;
+
+		if (!t || tn_btf_kind(t) != TN_BTF_DECL_TAG || t->size_or_type != entry->btf_id ||
+		    strncmp(text, prefix, sizeof(prefix) - 1))
+			continue;
+		if (b->prog->exception_callback)
+			return bad_site(b, &at, -EINVAL, "it names two exception callbacks");
+		fn = find_global(b->ld, text + sizeof(prefix) - 1);
+		if (!fn || fn == entry)
+			return bad_site(b, &at, -EINVAL,
+					"its exception callback is no other global function");
+		err = place(b, fn);
+		if (err)
+			return err;
+		fn->is_callback = true;
+		b->prog->exception_callback = b->prog->nr_subprogs - 1;
+	}
 	return 0;
 }
 
@@ -454,6 +495,8 @@ static int build_prog(struct build *b, struct tn_load_func *entry)
 
 	if (!err)
 		err = place(b, entry);
+	if (!err)
+		err = place_exception_callback(b, entry);
 	/* Grows while it is walked: what a function refers to is appended. */
 	for (uint32_t i = 0; i < b->funcs.nr && !err; i++)
 		err = relocate_func(b, b->funcs.v[i]);

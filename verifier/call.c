@@ -4,6 +4,7 @@
 #include "verifier/dynptr.h"
 #include "verifier/global.h"
 #include "verifier/iter.h"
+#include "verifier/throw.h"
 #include "verifier/timer.h"
 #include "vm/kfuncs.h"
 #include "verifier/mutant.h"
@@ -233,6 +234,8 @@ static int call_local(struct tn_vf *vf)
 
 	if (callee == TN_NONE)
 		return tn_reject(vf, E_CALL, -1, "the call leads to no function");
+	if (tn_is_exception_callback(vf, callee))
+		return tn_throw_refuse_call(vf, callee);
 	if (tn_global_is(vf, callee))
 		return tn_global_call(vf, callee);
 	if (vf->s.nr_frames == vf->senv.max_frames)
@@ -351,7 +354,9 @@ int tn_do_exit(struct tn_vf *vf)
 	if (vf->s.nr_frames == 1) {
 		if (vf->in_timer)
 			return tn_timer_exit(vf);
-		return f->subprog ? tn_global_exit(vf) : exit_main(vf);
+		if (!f->subprog || tn_is_exception_callback(vf, f->subprog))
+			return exit_main(vf);
+		return tn_global_exit(vf);
 	}
 	if (f->callback)
 		return exit_callback(vf);

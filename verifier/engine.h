@@ -114,8 +114,11 @@ struct tn_vf {
 	TN_VEC(struct tn_callback_site) callbacks;
 	TN_VEC(struct tn_iter_site) iters;
 	struct tn_global *globals; /* per subprogram */
+	bool moves_known;	   /* what is in them of moved contexts */
 	TN_VEC(struct tn_timer_root) timers;
 	bool in_timer;	    /* the walk is in the function of one */
+	bool exception_walked; /* the exception callback */
+	bool *throws;	       /* per subprogram: it may throw, see throw.c */
 	bool iters_foreign; /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
 	uint32_t most_refs;	    /* held at once in one walk */

@@ -38,7 +38,7 @@ struct tn_global_arg {
 struct tn_global {
 	bool parsed, usable, returns_void;
 	bool called, walked;
-	bool moves_known, moves; /* it may move what the context points to */
+	bool moves; /* it may move what the context points to */
 	uint32_t nr_args;
 	struct tn_global_arg args[TN_SIG_MAX_ARGS];
 };
@@ -166,6 +166,16 @@ bool tn_global_is(struct tn_vf *vf, uint32_t callee)
 	return g->usable;
 }
 
+bool tn_global_takes_a_number(struct tn_vf *vf, uint32_t callee)
+{
+	const struct tn_global *g = global_at(vf, callee);
+
+	if (!vf->prog->image || !vf->prog->image->btf)
+		return true;
+	return tn_global_is(vf, callee) && g->nr_args == 1 && g->args[0].kind == ARG_NUMBER &&
+	       !g->returns_void;
+}
+
 int tn_global_alloc(struct tn_vf *vf)
 {
 	vf->globals = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->globals[0]));
@@ -225,19 +235,27 @@ static bool moves_itself(const struct tn_vf *vf, uint32_t subprog)
 	return false;
 }
 
-/* There is no recursion: the structure pass refuses it. */
+/* Callees first: there is no recursion. */
+static void find_moves(struct tn_vf *vf)
+{
+	for (uint32_t i = vf->prog->nr_subprogs; i > 0; i--) {
+		uint32_t p = vf->structure->topo[i - 1];
+		const struct tn_callgraph_node *node = &vf->structure->calls[p];
+		struct tn_global *g = global_at(vf, p);
+
+		g->moves = moves_itself(vf, p);
+		for (uint32_t c = 0; c < node->nr_callees && !g->moves; c++)
+			g->moves =
+				vf->globals[vf->structure->callees[node->first_callee + c]].moves;
+	}
+	vf->moves_known = true;
+}
+
 static bool may_move(struct tn_vf *vf, uint32_t subprog)
 {
-	const struct tn_callgraph_node *node = &vf->structure->calls[subprog];
-	struct tn_global *g = global_at(vf, subprog);
-
-	if (g->moves_known)
-		return g->moves;
-	g->moves = moves_itself(vf, subprog);
-	for (uint32_t i = 0; i < node->nr_callees && !g->moves; i++)
-		g->moves = may_move(vf, vf->structure->callees[node->first_callee + i]);
-	g->moves_known = true;
-	return g->moves;
+	if (!vf->moves_known)
+		find_moves(vf);
+	return vf->globals[subprog].moves;
 }
 
 /* ---- Callers ---- */

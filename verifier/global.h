@@ -7,6 +7,8 @@
 
 /* Is `callee` such a function? Others are walked with the state of their caller. */
 bool tn_global_is(struct tn_vf *vf, uint32_t callee);
+/* As far as its BTF says, does it take one number and return one? */
+bool tn_global_takes_a_number(struct tn_vf *vf, uint32_t callee);
 /* The call here: the arguments are checked, nothing is known of the result, and the function will
  * be walked on its own. */
 int tn_global_call(struct tn_vf *vf, uint32_t callee);

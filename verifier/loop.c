@@ -3,6 +3,7 @@
 #include "verifier/engine.h"
 #include "verifier/iter.h"
 #include "verifier/mutant.h"
+#include "verifier/throw.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,6 +70,20 @@ static bool exit_is_possible(const struct tn_vf *vf, const struct tn_loop_exit *
 	       (seen & TN_SEEN_FALL && e->insn + 1 == e->target);
 }
 
+static bool throws_out(const struct tn_vf *vf, const struct tn_loop *l)
+{
+	const struct tn_structure *s = vf->structure;
+
+	for (uint32_t i = 0; i < l->nr_members; i++) {
+		const struct tn_block *b = &s->blocks[s->members[l->first_member + i]];
+
+		for (uint32_t at = b->start; at < b->end; at++)
+			if (reached(vf, at) && tn_throws_at(vf, at))
+				return true;
+	}
+	return false;
+}
+
 static int check_exits(struct tn_vf *vf)
 {
 	const struct tn_structure *s = vf->structure;
@@ -81,7 +96,7 @@ static int check_exits(struct tn_vf *vf)
 			continue;
 		for (uint32_t j = 0; j < l->nr_exits && !possible; j++)
 			possible = exit_is_possible(vf, &s->exits[l->first_exit + j]);
-		if (possible)
+		if (possible || throws_out(vf, l))
 			continue;
 		vf->s.insn = l->head_insn;
 		return tn_reject(vf, E_LOOP, -1,

@@ -167,7 +167,8 @@ struct tn_charges {
 	bool *loop_charged; /* per loop */
 	bool *callback_charged; /* per callback site of the input */
 	uint64_t *subprog_cost; /* worst case of one call outside charged loops, callees included */
-	uint64_t proved_cost;	/* of the program: subprog_cost[0]; saturates at UINT64_MAX */
+	uint64_t proved_cost;	/* of the program: its main function's, and the exception
+				 * callback's; saturates at UINT64_MAX */
 	bool has_fuel;		/* something is charged */
 	bool fits;		/* proved_cost <= budget: false only where straight-line code and
 				 * calls alone exceed it, or a charge is above UINT32_MAX */

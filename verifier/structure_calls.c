@@ -211,7 +211,7 @@ int tn_structure_find_calls(struct tn_structure *s)
 		}
 		node->may_tail_call = node->has_tail_call;
 	}
-	s->calls[0].reachable = true;
+	s->calls[0].reachable = s->calls[s->prog->exception_callback].reachable = true;
 	for (uint32_t i = 0; i < nr; i++) {
 		const struct tn_callgraph_node *node = &s->calls[s->topo[i]];
 
@@ -323,6 +323,8 @@ int tn_structure_stack(const struct tn_structure *s, const uint32_t *frame_bytes
 		return err == -ENOMEM ? tn_err_nomem("call graph") : err;
 	}
 	below[0] = (struct below){ .bytes_via = TN_NONE, .frames_via = TN_NONE, .reached = true };
+	/* It runs when all other frames are gone. */
+	below[s->prog->exception_callback] = below[0];
 	for (uint32_t i = 0; i < s->prog->nr_subprogs && !err; i++) {
 		uint32_t p = g.topo[i], bytes = TN_ROUND_UP(frame_bytes[p], 8u);
 

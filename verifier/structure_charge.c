@@ -280,6 +280,9 @@ static void compute(struct charger *c)
 			pay_loop(c, l);
 	}
 	c->out->proved_cost = c->out->subprog_cost[0];
+	if (s->prog->exception_callback)
+		c->out->proved_cost = add_sat(c->out->proved_cost,
+					      c->out->subprog_cost[s->prog->exception_callback]);
 	c->out->fits = c->out->proved_cost <= c->in->budget && c->largest <= UINT32_MAX;
 }
 

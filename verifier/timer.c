@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "verifier/callee.h"
+#include "verifier/throw.h"
 
 struct tn_timer_root {
 	uint32_t subprog;
@@ -58,6 +59,8 @@ static int set_callback(struct tn_vf *vf, const struct tn_callee *c)
 
 	if (!c->func || c->func >= vf->prog->nr_subprogs)
 		return tn_reject(vf, E_CALL, -1, "the main function can not be called back");
+	if (tn_is_exception_callback(vf, c->func))
+		return tn_throw_refuse_call(vf, c->func);
 	if (map->key_size > TN_MAX_EACH_KEY)
 		return tn_reject(vf, E_MAP, TN_R1,
 				 "%s on map '%s', whose keys have more than %d bytes", c->name,

@@ -17,6 +17,7 @@
 #include "verifier/engine.h"
 #include "verifier/summary.h"
 #include "verifier/global.h"
+#include "verifier/throw.h"
 #include "verifier/timer.h"
 #include "verifier/mutant.h"
 
@@ -83,6 +84,8 @@ static int prepare_code(struct tn_vf *vf)
 	err = tn_insns_check_form(prog->insns, prog->nr_insns);
 	if (!err && !prog->nr_subprogs)
 		err = tn_prog_find_subprogs(prog);
+	if (!err && prog->exception_callback >= prog->nr_subprogs)
+		err = tn_err(-EINVAL, "there is no function for the exception callback");
 	if (err)
 		return adopt(vf, err, E_ENCODING);
 	errno = 0;
@@ -104,12 +107,14 @@ static int prepare_tables(struct tn_vf *vf)
 	vf->saved = tn_alloc_array(vf->rt, nr, sizeof(vf->saved[0]));
 	vf->frame_bytes = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->frame_bytes[0]));
 	vf->visits = tn_alloc_array(vf->rt, nr, sizeof(vf->visits[0]));
+	vf->throws = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->throws[0]));
 	if (vf->env->explain)
 		vf->summary = tn_summary_new(vf);
 	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->frame_bytes || tn_global_alloc(vf))
 		return -ENOMEM;
-	if (!vf->visits || (vf->env->explain && !vf->summary))
+	if (!vf->visits || !vf->throws || (vf->env->explain && !vf->summary))
 		return -ENOMEM;
+	tn_throw_prepare(vf);
 	for (uint32_t i = 0; i < nr; i++)
 		vf->loop_of[i] = TN_NONE;
 	for (uint32_t i = 0; i < s->nr_loops; i++)
@@ -162,6 +167,7 @@ static void fini(struct tn_vf *vf)
 	tn_free(vf->rt, vf->saved);
 	tn_free(vf->rt, vf->frame_bytes);
 	tn_free(vf->rt, vf->visits);
+	tn_free(vf->rt, vf->throws);
 	tn_free(vf->rt, vf->trips);
 	tn_free(vf->rt, vf->pays);
 	tn_summary_free(vf->rt, vf->summary);
@@ -208,7 +214,7 @@ static int begin(struct tn_vf *vf)
 					    .no_join = s->no_join };
 	}
 	vf->callbacks.nr = vf->iters.nr = vf->timers.nr = 0;
-	vf->in_timer = false;
+	vf->in_timer = vf->exception_walked = false;
 	vf->iters_foreign = false;
 	memset(vf->visits, 0, vf->prog->nr_insns * sizeof(vf->visits[0]));
 	vf->forgot = false;

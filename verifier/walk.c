@@ -12,6 +12,7 @@
  */
 #include "verifier/engine.h"
 #include "verifier/global.h"
+#include "verifier/throw.h"
 #include "verifier/timer.h"
 
 #include <errno.h>
@@ -515,14 +516,36 @@ static int walk_pending(struct tn_vf *vf)
 	return err;
 }
 
+/* What else is to be walked, on its own. Global functions are told apart from everything else by
+ * their first frame, and share what was found in those that they call. Timers' functions and the
+ * exception callback return by other rules than they: nothing that was kept stands for a state of
+ * theirs. */
+static int next_root(struct tn_vf *vf, bool *more)
+{
+	int err = 0;
+
+	*more = tn_global_next(vf);
+	if (*more)
+		return 0;
+	*more = tn_timer_next(vf);
+	if (!*more)
+		err = tn_throw_next(vf, more);
+	if (*more)
+		tn_walk_free(vf);
+	return err;
+}
+
 int tn_walk(struct tn_vf *vf)
 {
+	bool more = false;
 	int err;
 
 	if (vf->env->observe)
 		vf->env->observe(vf->env->observe_user, &vf->senv, &vf->s, true);
-	do
+	do {
 		err = walk_pending(vf);
-	while (!err && (tn_global_next(vf) || tn_timer_next(vf)));
+		if (!err)
+			err = next_root(vf, &more);
+	} while (!err && more);
 	return err;
 }

@@ -91,6 +91,8 @@ void tn_held_drop_args(const uint64_t args[5], struct tn_exec *ex, const struct 
 
 static TN_COLD void release_all(struct tn_held_list *list, struct tn_exec *ex)
 {
+	/* Who releases takes nothing else off that has the same address. */
+	ex->held = NULL;
 	while (list->nr) {
 		const struct tn_held *h = &list->v[--list->nr];
 
@@ -98,23 +100,40 @@ static TN_COLD void release_all(struct tn_held_list *list, struct tn_exec *ex)
 	}
 }
 
+/* A throw is not an early end: the program, or its function for that, chooses the result. All
+ * frames are gone by now, and what they held was given back. That function does not throw. */
+static TN_COLD uint64_t catch_thrown(const struct tn_prog *prog, bool native, struct tn_exec *ex)
+{
+	const uint64_t args[5] = { ex->thrown };
+
+	ex->abort = TN_ABORT_NONE;
+	ex->prog = prog;
+	if (!prog->exception_callback)
+		return ex->thrown;
+	if (!native)
+		return tn_interp_call(prog, prog->exception_callback, args, ex);
+	return tn_func_call(&prog->funcs[prog->exception_callback], ex, args[0], 0, 0, 0, 0);
+}
+
 /* A tail call enters its target while the caller's list stands: each has its own. */
 static TN_ALWAYS_INLINE uint64_t enter(tn_native_fn fn, void *ctx, struct tn_exec *ex)
 {
+	const struct tn_prog *prog = ex->prog;
 	struct tn_held_list list, *outer = ex->held;
 	uint64_t ret;
 
 	list.nr = 0;
 	ex->held = &list;
 	ret = fn(ctx, ex);
-	ex->held = outer;
 	if (tn_unlikely(list.nr != 0))
 		release_all(&list, ex);
-	/* Not an early end: the program chose its result. */
 	if (tn_unlikely(ex->abort == TN_ABORT_THROW)) {
-		ex->abort = TN_ABORT_NONE;
-		ret = ex->thrown;
+		ex->held = &list;
+		ret = catch_thrown(prog, fn != tn_interp_entry, ex);
+		if (list.nr)
+			release_all(&list, ex);
 	}
+	ex->held = outer;
 	return ret;
 }
 

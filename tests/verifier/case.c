@@ -257,6 +257,10 @@ static bool header(struct tn_case *c, const char *key, char *value)
 		c->env.fuel = strtoull(value, NULL, 0);
 		return true;
 	}
+	if (!strcmp(key, "exception")) {
+		c->prog->exception_callback = (uint32_t)atoi(value);
+		return true;
+	}
 	if (!strcmp(key, "proved")) {
 		c->env.termination_proved = true;
 		return true;

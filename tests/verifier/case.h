@@ -9,6 +9,7 @@
  *... ; ret: 0..2			the hook checks results ; license: MIT ; fuel: N ; proved
  *refuse what needs fuel ; expect: accept | reject E_NAME "part of the message" ; run: r0=5
  *also run it; may be left out
+ *	; exception: N			subprogram N gets what is thrown
  *	; facts: fuel | nofuel | zero N | cost<=N | cost>=N	after an accept, several lines
  *allowed
  *

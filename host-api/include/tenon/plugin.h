@@ -86,12 +86,16 @@ typedef __s64 s64;
 #define __hidden __attribute__((visibility("hidden")))
 
 /* Arguments of global functions, which the verifier proves once, for all callers: the context; a
- * pointer that is never NULL; a handle of the host; one that may be NULL. Others are numbers, or
- * pointers to memory of their type that may be NULL. */
+ * pointer that is never NULL; a handle of the host; one that may be NULL; a pointer into the arena.
+ * Others are numbers, or pointers to memory of their type that may be NULL. */
 #define __arg_ctx      __attribute__((btf_decl_tag("arg:ctx")))
 #define __arg_nonnull  __attribute__((btf_decl_tag("arg:nonnull")))
 #define __arg_trusted  __attribute__((btf_decl_tag("arg:trusted")))
 #define __arg_nullable __attribute__((btf_decl_tag("arg:nullable")))
+#define __arg_arena    __attribute__((btf_decl_tag("arg:arena")))
+/* Before a program: what is thrown in it is given to this global function, which takes one __u64
+ * and whose result is the program's. */
+#define __exception_cb(name) __attribute__((btf_decl_tag("exception_callback:" #name)))
 
 /* extern int host_function(int) __ksym;  a function or variable of the host
  * extern int CONFIG_LIMIT __kconfig;     a value from the host's load options */
@@ -334,9 +338,9 @@ TENON_HELPER(170, long, bpf_timer_set_callback, struct bpf_timer *timer, void *c
 TENON_HELPER(171, long, bpf_timer_start, struct bpf_timer *timer, __u64 ns, __u64 flags);
 TENON_HELPER(172, long, bpf_timer_cancel, struct bpf_timer *timer);
 
-/* Copies from an address that may be bad: then the result is negative and `to` is cleared. They
- * read all of the host's memory, so that hosts may want to refuse them to plugins that they do not
- * trust with it. All but the last are for plugins under a GPL-compatible license. */
+/* Copies from an address that may be bad: then the result is negative and `to` is cleared. Memory
+ * that the plugin may not read by itself they copy only where the host trusts it like its own code
+ * (addresses_visible). All but the last are for plugins under a GPL-compatible license. */
 TENON_HELPER(4, long, bpf_probe_read, void *to, __u32 size, const void *from);
 TENON_HELPER(112, long, bpf_probe_read_user, void *to, __u32 size, const void *from);
 TENON_HELPER(113, long, bpf_probe_read_kernel, void *to, __u32 size, const void *from);
@@ -492,7 +496,8 @@ extern int bpf_iter_bits_new(struct bpf_iter_bits *it, const __u64 *words,
 extern int *bpf_iter_bits_next(struct bpf_iter_bits *it) __weak __ksym;
 extern void bpf_iter_bits_destroy(struct bpf_iter_bits *it) __weak __ksym;
 
-/* The program ends with this result, from whatever function; what it holds is given back. */
+/* The program ends with this result, from whatever function; what it holds is given back. See
+ * __exception_cb(). */
 extern void bpf_throw(__u64 result) __weak __ksym;
 
 /* The packet as a dynptr; pieces of it, or NULL where they are not inside. `buffer` may be NULL. */
