@@ -51,9 +51,6 @@ bool tn_map_is_inner(const struct tn_vf *vf, const struct tn_map *map);
 void tn_set_elem_args(struct tn_vf *vf, const struct tn_map *map, uint32_t frame, struct tn_reg *r);
 int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c);
 
-/* throw.c */
-int tn_do_throw(struct tn_vf *vf);
-
 /* call.c */
 /* r is a result of the whole program: is it one that the hook takes? */
 int tn_note_return(struct tn_vf *vf, uint32_t regno);
