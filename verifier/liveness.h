@@ -16,6 +16,7 @@
 #ifndef TN_VERIFIER_LIVENESS_H
 #define TN_VERIFIER_LIVENESS_H
 
+#include "verifier/mutant.h"
 #include "verifier/structure.h"
 
 #define TN_LIVE_GRANULE 4
@@ -64,6 +65,8 @@ static inline uint32_t tn_live_bytes(const struct tn_liveness *live, const uint6
  * address order; 0x00, 0x0f, 0xf0 or 0xff. Before `insn`. */
 static inline uint32_t tn_live_slot(const struct tn_liveness *live, uint32_t insn, uint32_t slot)
 {
+	if (TN_MUT(LIVE_STACK) && slot == 0)
+		return 0;
 	return tn_live_bytes(live, live->stack, insn, slot);
 }
 

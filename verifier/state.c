@@ -160,8 +160,7 @@ uint32_t tn_state_live_regs(const struct tn_state_env *env, const struct tn_stat
 bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s, uint32_t frame,
 			uint32_t slot)
 {
-	return tn_live_slot(env->live, live_insn(s, frame), slot) != 0 &&
-	       !(TN_MUT(LIVE_STACK) && slot == 0);
+	return tn_live_slot(env->live, live_insn(s, frame), slot) != 0;
 }
 
 static const struct tn_reg any_number = {

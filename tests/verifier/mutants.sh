@@ -46,7 +46,7 @@ total=0 killed=0
 while IFS='(,)' read -r macro number name words; do
 	[[ $macro == TN_MUTANT ]] && [ "$number" -ge "$first" ] && [ "$number" -le "$last" ] || continue
 	name=${name// /}
-	grep -q "TN_MUT($name)" "$here"/../../verifier/*.c || { echo "$number $name: has no hook"; continue; }
+	grep -q "TN_MUT($name)" "$here"/../../verifier/*.[ch] || { echo "$number $name: has no hook"; continue; }
 	total=$((total + 1)) by=nobody
 	export TN_MUTANT=$number
 	for check in "${checks[@]}"; do
