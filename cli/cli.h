@@ -26,6 +26,7 @@ struct cli {
 	unsigned int repeat;
 	enum tenon_engine engine;
 	bool json, source, jited, log, explain, visual;
+	bool addresses_visible, strict_alignment;
 	bool only_selected; /* leave the other programs out; runs need them for tail calls */
 	int status;	    /* of a step that failed */
 };

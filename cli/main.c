@@ -17,15 +17,16 @@ static const struct command {
 	int (*run)(struct cli *cli);
 } commands[] = {
 	{ "prog", "verify", O_VERIFY, true,
-	  "OBJ [--program NAME] [--host FILE] [--ctx-size N] [--explain | --visual] [--log] "
-	  "[--json]",
+	  "OBJ [--program NAME] [--host FILE] [--ctx-size N] [--addresses-visible] "
+	  "[--strict-alignment] [--explain | --visual] [--log] [--json]",
 	  "prove the programs safe: exit 0 accepted, 1 rejected, 2 cannot read", cmd_prog_verify },
 	{ "prog", "run", O_RUN, true,
 	  "OBJ [--program NAME] [--data-in F] [--ctx-in F] [--repeat N] [--engine interp|jit] "
-	  "[--host FILE] [--ctx-size N] [--json]",
+	  "[--host FILE] [--ctx-size N] [--addresses-visible] [--strict-alignment] [--json]",
 	  "run a program on a frame or context", cmd_prog_run },
 	{ "prog", "disasm", O_DISASM, true,
-	  "OBJ [--program NAME] [--source] [--jited] [--host FILE] [--ctx-size N]",
+	  "OBJ [--program NAME] [--source] [--jited] [--host FILE] [--ctx-size N] "
+	  "[--addresses-visible] [--strict-alignment]",
 	  "print instructions, with their source lines or native code", cmd_prog_disasm },
 	{ "obj", "show", O_SHOW, true, "OBJ [--json]",
 	  "sections, programs, maps, helpers, relocations", cmd_obj_show },
@@ -38,6 +39,8 @@ static const struct option long_options[] = {
 	{ "program", required_argument, NULL, 'p' },
 	{ "host", required_argument, NULL, 'H' },
 	{ "ctx-size", required_argument, NULL, 'c' },
+	{ "addresses-visible", no_argument, NULL, 'a' },
+	{ "strict-alignment", no_argument, NULL, 'A' },
 	{ "data-in", required_argument, NULL, 'd' },
 	{ "ctx-in", required_argument, NULL, 'x' },
 	{ "repeat", required_argument, NULL, 'r' },
@@ -59,6 +62,8 @@ static unsigned int commands_with(int option)
 	case 'p':
 	case 'H':
 	case 'c':
+	case 'a':
+	case 'A':
 		return O_VERIFY | O_RUN | O_DISASM;
 	case 'd':
 	case 'x':
@@ -83,7 +88,12 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		fprintf(out, "tenon %s %s %s\n    %s\n", commands[i].object, commands[i].verb,
 			commands[i].usage, commands[i].what);
-	fprintf(out, "tenon version\ntenon help\n");
+	fprintf(out,
+		"tenon version\ntenon help\n\n"
+		"--host FILE            the host's contexts and functions, from its description\n"
+		"--ctx-size N           sections without a context get N bytes to read and write\n"
+		"--addresses-visible    programs may return, store and compute with addresses\n"
+		"--strict-alignment     accesses to memory must be at multiples of their size\n");
 }
 
 static int parse_number(const char *text, unsigned int *out)
@@ -123,6 +133,12 @@ static int set_option(struct cli *cli, int option, const char *value)
 		return 0;
 	case 'c':
 		return parse_number(value, &cli->ctx_size);
+	case 'a':
+		cli->addresses_visible = true;
+		return 0;
+	case 'A':
+		cli->strict_alignment = true;
+		return 0;
 	case 'd':
 		cli->data_in = value;
 		return 0;

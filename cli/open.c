@@ -125,6 +125,8 @@ struct tenon_object *cli_open(struct cli *cli)
 {
 	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
 					       .log_level = cli->log ? 2 : 0,
+					       .addresses_visible = cli->addresses_visible,
+					       .strict_alignment = cli->strict_alignment,
 					       .explain = cli->explain || cli->visual };
 	struct tenon_object *obj;
 	struct tenon_program *prog = NULL;

@@ -45,6 +45,17 @@ expect "verify explains a rejection at its line" 1 '>>> E_BOUNDS' \
 	"$tenon" prog verify "$http/off_by_one.bpf.o" --host "$http/httpd.tenon" --explain
 expect "verify draws the graph of each program" 0 '^digraph "xdp_port_filter" \{$' \
 	"$tenon" prog verify "$same" --visual
+options=$build/tests/e2e/options.bpf.o
+expect "verify rejects an address as the result" 1 'E_LEAK' \
+	"$tenon" prog verify "$options" --program returns_address
+expect "verify lets trusted programs return an address" 0 'returns_address: accepted' \
+	"$tenon" prog verify "$options" --program returns_address --addresses-visible
+expect "verify accepts unaligned reads" 0 'reads_unaligned: accepted' \
+	"$tenon" prog verify "$options" --program reads_unaligned
+expect "verify rejects unaligned reads if asked to" 1 'E_ALIGN' \
+	"$tenon" prog verify "$options" --program reads_unaligned --strict-alignment
+expect "run loads under the same options" 1 'misaligned access' \
+	"$tenon" prog run "$options" --program reads_unaligned --strict-alignment
 if command -v dot >/dev/null; then
 	expect "dot reads the graph" 0 '<svg' sh -c '"$@" | dot -Tsvg' - \
 		"$tenon" prog verify "$same" --program xdp_port_filter --visual
