@@ -163,6 +163,8 @@ static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thr
 	int64_t start = chain->fuel, left;
 	uint64_t ret;
 
+	if (chain->settles_meta)
+		tn_packet_settle_meta(ctx);
 	if (outer)
 		start = TN_MAX(TN_MIN(outer->fuel, start), 0);
 	left = start;
@@ -361,6 +363,8 @@ static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exe
 		return;
 	}
 	t->exec = ex;
+	if (tn_program_wants_meta(run->program))
+		tn_packet_settle_meta(run->ctx);
 	if (ex->fuel < 0)
 		ex->abort = TN_ABORT_FUEL;
 	else if (run->program->cells)

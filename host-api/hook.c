@@ -68,7 +68,7 @@ static uint8_t choose_path(const struct tn_chain *chain, int64_t share)
 	bool leaves = true;
 	uint32_t i;
 
-	if (chain->stats || chain->early_end == TENON_EARLY_END_LAST_GOOD)
+	if (chain->stats || chain->settles_meta || chain->early_end == TENON_EARLY_END_LAST_GOOD)
 		return TN_PATH_ANY;
 	for (i = 0; i < chain->nr; i++) {
 		leaves = leaves && chain->entries[i].leaf;
@@ -130,6 +130,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	chain->stats = hook->rt->stats;
 	chain->early_end = (uint8_t)hook->early_end;
 	chain->detach_after = hook->detach_after;
+	chain->settles_meta = false;
 	chain->nr = 0;
 	for (link = hook->links; link; link = link->next) {
 		struct tenon_program *program = link_program(link);
@@ -145,6 +146,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 			.cost = tn_fuel(cost),
 			.leaf = program->leaf,
 		};
+		chain->settles_meta |= tn_program_wants_meta(program);
 	}
 	share = chain->nr ? chain->fuel / chain->nr : 0;
 	for (i = chain->nr; i-- > 0;) {

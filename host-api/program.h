@@ -59,6 +59,16 @@ struct tenon_program {
 struct tenon_program *tn_program_new(struct tenon_runtime *rt, struct tn_unit *unit,
 				     struct tn_prog *prog);
 void tn_program_get(struct tenon_program *program);
+
+/* May it, or one that it calls by tail call, read data_meta? Then tn_packet_settle_meta() first. */
+static inline bool tn_program_wants_meta(const struct tenon_program *program)
+{
+	const struct tn_prog *prog = program->prog;
+
+	return prog->ctx_type && prog->ctx_type->is_packet && prog->facts &&
+	       (prog->facts->reads_meta || program->tail_calls);
+}
+
 void tn_program_put(struct tenon_program *program);
 
 /* For prog arrays (struct tn_prog_array_host). */

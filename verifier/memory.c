@@ -269,6 +269,8 @@ static int load_pointer_field(struct tn_vf *vf, uint32_t index, struct tn_reg *o
 	if (region < 0)
 		return tn_reject(vf, E_CTX, -1, "field '%s' of the context has no region", f->name);
 	out->region = (uint32_t)region;
+	if (out->kind == TN_REG_REGION && vf->regions[region].end >= 0)
+		vf->facts->reads_meta = 1;
 	if (out->kind == TN_REG_REGION && f->access & TN_ACC_NULLABLE) {
 		if (vf->s.regions[region].null == TN_NULL_YES) {
 			tn_reg_set_const(out, 0);

@@ -76,6 +76,16 @@ struct tn_xdp_host {
 	void *room, *room_end;
 };
 
+/* Metadata ends where the packet begins: a host that knows of none has nothing to say. To be called
+ * on the host's side of a packet context before a program that reads data_meta. */
+static inline void tn_packet_settle_meta(void *ctx)
+{
+	struct tn_xdp_host *p = ctx;
+
+	if ((uintptr_t)p->data_meta - 1 >= (uintptr_t)p->data)
+		p->data_meta = p->data;
+}
+
 /* Scalars in host order but protocol, vlan_proto, addresses and remote_port, which are as on the
  * wire, as in the kernel. */
 struct tn_skb_host {

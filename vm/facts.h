@@ -69,6 +69,7 @@ struct tn_facts {
 	uint32_t max_frames;
 	uint8_t has_fuel;		      /* some edge anywhere charges */
 	uint8_t may_abort;		      /* some helper may end the program */
+	uint8_t reads_meta;		      /* the packet's data_meta is read */
 	uint8_t holds;			      /* references are noted: see tn_held_entry() */
 	const struct tn_releaser **releasers; /* NULL: none; they are the host's, or static */
 	int64_t ret_min, ret_max;	      /* of r0 at exit */

@@ -25,4 +25,14 @@ int length(struct __sk_buff *skb)
 	return skb->len;
 }
 
+SEC("xdp")
+int with_metadata(struct xdp_md *ctx)
+{
+	unsigned char *meta = (void *)(long)ctx->data_meta, *data = (void *)(long)ctx->data;
+
+	if (meta + 4 > data)
+		return 40 + (data - meta);
+	return meta[0];
+}
+
 char _license[] SEC("license") = "GPL";

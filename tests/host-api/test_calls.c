@@ -13,9 +13,13 @@ static const struct tenon_field fields[] = {
 };
 static const struct tenon_ctx_type type = TENON_CTX_TYPE(request, fields);
 
+static bool visible; /* addresses, to the next object */
+
 static struct tenon_object *open_one(const char *program, bool only, enum tenon_engine engine)
 {
-	struct tenon_object_open_opts opts = { .sz = sizeof(opts), .engine = engine };
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
+					       .engine = engine,
+					       .addresses_visible = visible };
 	struct tenon_hook_desc desc = {
 		.sz = sizeof(desc), .name = name, .ctx = &type, .chain = TENON_CHAIN_LAST
 	};
@@ -87,10 +91,19 @@ static void dynptrs_read_and_write(void **state)
 	check_result("dynptrs");
 }
 
-static void text_and_bad_addresses_are_read(void **state)
+static void text_and_own_memory_are_read(void **state)
 {
 	(void)state;
 	check_result("text");
+}
+
+static void any_address_is_read_where_the_host_trusts_the_program(void **state)
+{
+	(void)state;
+	check_refused("any_address", "any_address", "memory of the host at any address");
+	visible = true;
+	check_result("any_address");
+	visible = false;
 }
 
 static void throw_ends_with_its_result(void **state)
@@ -131,7 +144,8 @@ int main(void)
 		cmocka_unit_test(elements_are_visited),
 		cmocka_unit_test(global_functions_take_what_their_types_say),
 		cmocka_unit_test(dynptrs_read_and_write),
-		cmocka_unit_test(text_and_bad_addresses_are_read),
+		cmocka_unit_test(text_and_own_memory_are_read),
+		cmocka_unit_test(any_address_is_read_where_the_host_trusts_the_program),
 		cmocka_unit_test(throw_ends_with_its_result),
 		cmocka_unit_test(functions_of_timers_are_verified),
 		cmocka_unit_test(global_function_without_null_test_is_refused),

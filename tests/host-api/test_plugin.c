@@ -327,6 +327,35 @@ static void packet_program_runs_at_a_packet_hook(void **state)
 	assert_ok(tenon_hook_unregister(&rx));
 }
 
+static void packet_metadata_is_empty_where_the_host_has_none(void **state)
+{
+	struct tenon_hook_desc desc = {
+		.sz = sizeof(desc), .name = "rx", .ctx = tenon_ctx_xdp(), .chain = TENON_CHAIN_LAST
+	};
+	struct tenon_attach_opts attach = { .sz = sizeof(attach), .hook = "rx" };
+	struct tenon_object *obj = open_plugin("packet", NULL);
+	unsigned char frame[8] = { 6 };
+	struct tenon_xdp_md md = { .data = frame + 4, .data_end = frame + 8 };
+	struct tenon_hook rx = { 0 };
+	struct tenon_link *link;
+
+	(void)state;
+	assert_ok(tenon_hook_register(rt, &rx, &desc));
+	assert_ok(tenon_object_load(obj));
+	link = tenon_program_attach(tenon_object_find_program(obj, "with_metadata"), &attach);
+	assert_non_null(link);
+	assert_int_equal(tenon_hook_fire(&rx, &md), 40);
+	assert_ptr_equal(md.data_meta, md.data);
+	md.data_meta = frame + 5; /* the kernel's word for none */
+	assert_int_equal(tenon_hook_fire(&rx, &md), 40);
+	md.data_meta = frame + 1;
+	assert_int_equal(tenon_hook_fire(&rx, &md), 43);
+	md.data_meta = frame;
+	assert_int_equal(tenon_hook_fire(&rx, &md), 6);
+	assert_ok(tenon_link_destroy(link));
+	assert_ok(tenon_hook_unregister(&rx));
+}
+
 static void raw_context_is_run_with_its_size(void **state)
 {
 	struct tenon_object *obj = open_text(rt, NULL, 16, NULL, 0,
@@ -408,6 +437,7 @@ int main(void)
 		TEST(frame_goes_through_a_packet_program),
 		TEST(socket_buffer_is_filled_from_the_frame),
 		TEST(packet_program_runs_at_a_packet_hook),
+		TEST(packet_metadata_is_empty_where_the_host_has_none),
 		TEST(raw_context_is_run_with_its_size),
 		TEST(context_with_pointers_is_the_callers_to_give),
 		TEST(run_without_memory_of_the_host_works),
