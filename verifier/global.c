@@ -10,6 +10,9 @@
  *					arg:nonnull: never NULL
  *	struct bpf_dynptr *		a dynptr of the caller
  *	struct T *, arg:trusted		a handle of type T; arg:nullable: or NULL
+ *	T *, arg:arena			an address of the arena. Plain numbers are that as well, and
+ *					what they point to is checked at each access: so the
+ *					function gets a number, and casts it before it goes through
  *
  * Static functions, and global ones that cannot be described so, are walked from each call with
  * what is known there, which proves as much.
@@ -26,7 +29,7 @@
 #include "verifier/callee.h"
 #include "verifier/dynptr.h"
 
-enum global_kind { ARG_NUMBER, ARG_CTX, ARG_MEM, ARG_HANDLE, ARG_DYNPTR };
+enum global_kind { ARG_NUMBER, ARG_CTX, ARG_MEM, ARG_HANDLE, ARG_DYNPTR, ARG_ARENA };
 
 struct tn_global_arg {
 	uint8_t kind; /* enum global_kind */
@@ -46,7 +49,7 @@ struct tn_global {
 /* ---- What the BTF says ---- */
 
 struct tags {
-	bool ctx, nonnull, nullable, trusted, other;
+	bool ctx, nonnull, nullable, trusted, arena, other;
 };
 
 static struct tags find_tags(const struct tn_btf *btf, uint32_t func, uint32_t arg)
@@ -69,6 +72,8 @@ static struct tags find_tags(const struct tn_btf *btf, uint32_t func, uint32_t a
 			tags.nullable = true;
 		else if (!strcmp(text, "arg:trusted"))
 			tags.trusted = true;
+		else if (!strcmp(text, "arg:arena"))
+			tags.arena = true;
 		else if (!strncmp(text, "arg:", 4))
 			tags.other = true;
 	}
@@ -81,6 +86,10 @@ static bool describe_pointer(const struct tn_vf *vf, const struct tn_btf *btf, u
 	const struct tn_btf_type *t;
 	int64_t size;
 
+	if (tags->arena) {
+		out->kind = ARG_ARENA;
+		return true;
+	}
 	to = tn_btf_skip_mods(btf, to);
 	t = tn_btf_type(btf, to);
 	out->name = t ? tn_btf_str(btf, t->name_off) : "";
@@ -340,6 +349,10 @@ static int check_arg(struct tn_vf *vf, uint32_t callee, uint32_t i, const struct
 	switch ((enum global_kind)arg->kind) {
 	case ARG_NUMBER:
 		return r->kind == TN_REG_SCALAR ? 0 : refuse(vf, callee, i, "a number");
+	case ARG_ARENA:
+		return r->kind == TN_REG_SCALAR || r->kind == TN_REG_ARENA
+			       ? 0
+			       : refuse(vf, callee, i, "an address of the arena");
 	case ARG_CTX:
 		return r->kind == TN_REG_CTX && tn_reg_at_start(r)
 			       ? 0
@@ -384,7 +397,7 @@ bool tn_global_was_called(const struct tn_vf *vf, uint32_t callee)
 
 static void set_arg(struct tn_vf *vf, const struct tn_global_arg *arg, struct tn_reg *r)
 {
-	if (arg->kind == ARG_NUMBER) {
+	if (arg->kind == ARG_NUMBER || arg->kind == ARG_ARENA) {
 		tn_reg_set_unknown(r);
 		return;
 	}

@@ -172,6 +172,142 @@ out:
 	return done;
 }
 
+static const struct tenon_field box_fields[] = {
+	TENON_SCALAR(struct request, kind, TENON_R),
+};
+static const struct tenon_struct_type box_type = { .sz = sizeof(box_type),
+						   .name = "box",
+						   .size = sizeof(struct request),
+						   .fields = box_fields,
+						   .nr_fields = 1,
+						   .field_size = sizeof(box_fields[0]) };
+
+static struct request box = { .kind = 5 };
+
+static void *open_box(void)
+{
+	return &box;
+}
+
+/* Programs that share hooks under `names` with the host; `use` fires them. */
+static bool life_with_hooks(struct tenon_runtime *rt, const char *file, const char *const *names,
+			    uint32_t nr, bool (*use)(struct tenon_object *obj))
+{
+	static struct tenon_hook hooks[16];
+	struct tenon_object *obj = NULL;
+	uint32_t registered = 0;
+	bool done = false;
+
+	for (; registered < nr; registered++) {
+		struct tenon_hook_desc desc = { .sz = sizeof(desc),
+						.name = names[registered],
+						.ctx = &request_type,
+						.chain = TENON_CHAIN_LAST };
+
+		if (tenon_hook_register(rt, &hooks[registered], &desc))
+			goto out;
+	}
+	obj = tenon_object_plug(rt, file, NULL);
+	if (!obj)
+		goto out;
+	done = use(obj);
+	for (uint32_t i = 0; i < nr && done; i++) {
+		struct request req = { .kind = 0 };
+
+		tenon_hook_fire(&hooks[i], &req);
+	}
+out:
+	assert_true(done || tenon_last_error()->code < 0);
+	assert_ok(tenon_object_close(obj));
+	while (registered)
+		assert_ok(tenon_hook_unregister(&hooks[--registered]));
+	return done;
+}
+
+/* Another inner map than the object's own, and a sample for the program. */
+static bool use_shared(struct tenon_object *obj)
+{
+	struct tenon_map *outer = tenon_object_find_map(obj, "outer");
+	uint32_t id = tenon_map_id(tenon_object_find_map(obj, "second"));
+	struct tenon_user_ring_buffer *rb;
+	bool done = false;
+	void *sample;
+
+	if (tenon_map_update_elem(outer, &(uint32_t){ 1 }, 4, &id, 4, 0))
+		return false;
+	rb = tenon_user_ring_buffer_new(tenon_object_find_map(obj, "samples"));
+	sample = rb ? tenon_user_ring_buffer_reserve(rb, 8) : NULL;
+	if (sample) {
+		memset(sample, 0, 8);
+		tenon_user_ring_buffer_submit(rb, sample);
+		done = true;
+	}
+	tenon_user_ring_buffer_free(rb);
+	return done;
+}
+
+static bool use_nothing(struct tenon_object *obj)
+{
+	(void)obj;
+	return true;
+}
+
+/* Locks, a map of maps, samples. */
+static bool life_of_shared_maps(struct tenon_runtime *rt)
+{
+	static const char *const names[] = { "transfer", "transfer_global", "count_in", "drain" };
+
+	return life_with_hooks(rt, TN_TEST_PLUGINS "shared.bpf.o", names, 4, use_shared);
+}
+
+/* An arena, a function of its own. */
+static bool life_of_an_arena(struct tenon_runtime *rt)
+{
+	static const char *const names[] = { "in_arena" };
+
+	return life_with_hooks(rt, TN_TEST_PLUGINS "arena.bpf.o", names, 1, use_nothing);
+}
+
+/* Global functions, an exception callback, tail calls. */
+static bool life_of_a_thrower(struct tenon_runtime *rt)
+{
+	static const char *const names[] = { "plainly",	      "deeply",	   "releases",
+					     "at_most_depth", "only_exit", "in_target",
+					     "never_done",    "cut" };
+
+	return life_with_hooks(rt, TN_TEST_PLUGINS "throw.bpf.o", names, 8, use_nothing);
+}
+
+/* A handle with fields. */
+static bool life_of_a_struct(struct tenon_runtime *rt)
+{
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "h", .ctx = &test_type };
+	struct tenon_helper_opts helper = { .sz = sizeof(helper), .id = 9003 };
+	struct test_ctx ctx = { .in = 3 };
+	struct tenon_object *obj = NULL;
+	bool done = false;
+
+	desc.chain = TENON_CHAIN_LAST;
+	if (tenon_hook_register(rt, &hook, &desc))
+		goto out;
+	/* Structs stay for the runtime's life, as helpers do; the same one again is fine. */
+	if (tenon_runtime_add_struct(rt, &box_type))
+		goto out;
+	if (tenon_runtime_add_helper(rt, "open_box", "handle:box()", TENON_FN(open_box), &helper) &&
+	    tenon_last_error()->code != -EEXIST)
+		goto out;
+	obj = open_text(rt, "h", 0, NULL, 0, "call 9003\nr0 = *(u32 *)(r0 +0)\nexit", NULL);
+	if (!obj || tenon_object_load(obj) || tenon_object_attach(obj))
+		goto out;
+	assert_int_equal(tenon_hook_fire(&hook, &ctx), 5);
+	done = true;
+out:
+	assert_true(done || tenon_last_error()->code < 0);
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_hook_unregister(&hook));
+	return done;
+}
+
 static void check_each_allocation(bool (*life)(struct tenon_runtime *rt))
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
@@ -217,6 +353,30 @@ static void life_of_a_holder_survives_each_allocation_failing(void **state)
 {
 	(void)state;
 	check_each_allocation(life_of_a_holder);
+}
+
+static void life_of_shared_maps_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(life_of_shared_maps);
+}
+
+static void life_of_an_arena_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(life_of_an_arena);
+}
+
+static void life_of_a_thrower_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(life_of_a_thrower);
+}
+
+static void life_of_a_struct_survives_each_allocation_failing(void **state)
+{
+	(void)state;
+	check_each_allocation(life_of_a_struct);
 }
 
 /* ---- The host's own allocator ---- */
@@ -287,6 +447,10 @@ int main(void)
 		cmocka_unit_test(life_of_raw_bytecode_survives_each_allocation_failing),
 		cmocka_unit_test(life_of_a_file_survives_each_allocation_failing),
 		cmocka_unit_test(life_of_a_holder_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_shared_maps_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_an_arena_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_a_thrower_survives_each_allocation_failing),
+		cmocka_unit_test(life_of_a_struct_survives_each_allocation_failing),
 		cmocka_unit_test(runtime_gives_all_back_to_the_hosts_allocator),
 		cmocka_unit_test(runtime_new_survives_each_allocation_failing),
 	};
