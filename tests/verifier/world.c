@@ -490,6 +490,16 @@ static void reset_hash(struct world *w, struct tn_map *map)
 	}
 }
 
+/* Anything, but in locks and the like: those are free. */
+static void fill_values(struct world *w, struct tn_map *map)
+{
+	fill_random(w, map->values, (size_t)map->max_entries * map->value_stride);
+	for (uint32_t i = 0; i < map->nr_specials; i++)
+		for (uint32_t j = 0; j < map->max_entries; j++)
+			memset(map->values + (size_t)j * map->value_stride + map->specials[i].off,
+			       0, map->specials[i].size);
+}
+
 static void reset_maps(struct world *w, struct tn_prog *prog)
 {
 	for (uint32_t i = 0; i < prog->nr_maps; i++) {
@@ -498,7 +508,7 @@ static void reset_maps(struct world *w, struct tn_prog *prog)
 		if (map->const_for_programs || tn_load_relaxed(&map->frozen))
 			continue;
 		if (map->type == TN_MAP_ARRAY && map->values)
-			fill_random(w, map->values, (size_t)map->max_entries * map->value_stride);
+			fill_values(w, map);
 		else if (map->type == TN_MAP_HASH)
 			reset_hash(w, map);
 		else if (map->type == TN_MAP_RINGBUF)
