@@ -66,7 +66,7 @@ struct tn_prog {
 	struct tn_insn *insns;
 	uint32_t nr_insns;
 	struct tn_subprog *subprogs;
-	uint32_t nr_subprogs;  /* at least 1 */
+	uint32_t nr_subprogs; /* at least 1 */
 	/* The subprogram that gets what was thrown and gives the result instead; 0: none. */
 	uint32_t exception_callback;
 	struct tn_line *lines; /* sorted by insn */

@@ -34,16 +34,14 @@ __noinline int throws_deeply(int rounds)
 	return 1;
 }
 
-SEC("hook/plainly") __exception_cb(add_two)
-int plainly(struct request *req)
+SEC("hook/plainly") __exception_cb(add_two) int plainly(struct request *req)
 {
 	if (req->kind == 7)
 		bpf_throw(40);
 	return 1;
 }
 
-SEC("hook/deeply") __exception_cb(add_two)
-int deeply(struct request *req)
+SEC("hook/deeply") __exception_cb(add_two) int deeply(struct request *req)
 {
 	void *record = bpf_ringbuf_reserve(&ring, 8, 0);
 	int got;
@@ -67,8 +65,7 @@ __noinline int submits(unsigned long long cookie)
 	return sum;
 }
 
-SEC("hook/releases") __exception_cb(submits)
-int releases(struct request *req)
+SEC("hook/releases") __exception_cb(submits) int releases(struct request *req)
 {
 	void *record = bpf_ringbuf_reserve(&ring, 8, 0);
 
@@ -87,12 +84,12 @@ static int f7(int i)
 	return i;
 }
 
-#define CALLS(name, callee)             \
+#define CALLS(name, callee)               \
 	static __noinline int name(int i) \
-	{                               \
-		volatile int got = 0;   \
-		got += callee(i);       \
-		return got + 1;         \
+	{                                 \
+		volatile int got = 0;     \
+		got += callee(i);         \
+		return got + 1;           \
 	}
 CALLS(f6, f7)
 CALLS(f5, f6)
@@ -113,14 +110,12 @@ __noinline int add_three(unsigned long long cookie)
 	return nothing_more(cookie) + 2;
 }
 
-SEC("hook/at_most_depth") __exception_cb(add_three)
-int at_most_depth(struct request *req)
+SEC("hook/at_most_depth") __exception_cb(add_three) int at_most_depth(struct request *req)
 {
 	return f1(req->kind);
 }
 
-SEC("hook/only_exit") __exception_cb(add_two)
-int only_exit(struct request *req)
+SEC("hook/only_exit") __exception_cb(add_two) int only_exit(struct request *req)
 {
 	volatile unsigned int i = 0;
 
@@ -129,8 +124,7 @@ int only_exit(struct request *req)
 			bpf_throw(i);
 }
 
-SEC("hook/in_target") __exception_cb(add_two)
-int target(struct request *req)
+SEC("hook/in_target") __exception_cb(add_two) int target(struct request *req)
 {
 	bpf_throw(req->kind + 33);
 	return 0;
@@ -150,8 +144,7 @@ __noinline int times_two(unsigned long long cookie)
 	return cookie * 2;
 }
 
-SEC("hook/in_target") __exception_cb(times_two)
-int in_target(struct request *req)
+SEC("hook/in_target") __exception_cb(times_two) int in_target(struct request *req)
 {
 	bpf_tail_call(req, &targets, 0);
 	bpf_throw(3);
@@ -167,8 +160,7 @@ __noinline int without_end(unsigned long long cookie)
 	return 1;
 }
 
-SEC("hook/never_done") __exception_cb(without_end)
-int never_done(struct request *req)
+SEC("hook/never_done") __exception_cb(without_end) int never_done(struct request *req)
 {
 	bpf_throw(req->kind);
 	return 2;
@@ -179,8 +171,7 @@ __noinline int cut_to_31(unsigned long long cookie)
 	return cookie & 31;
 }
 
-SEC("hook/cut") __exception_cb(cut_to_31)
-int cut(struct request *req)
+SEC("hook/cut") __exception_cb(cut_to_31) int cut(struct request *req)
 {
 	bpf_throw(req->kind);
 	return 2;
@@ -195,15 +186,13 @@ __noinline int throws_again(unsigned long long cookie)
 	return 0;
 }
 
-SEC("?hook/again") __exception_cb(throws_again)
-int again(struct request *req)
+SEC("?hook/again") __exception_cb(throws_again) int again(struct request *req)
 {
 	bpf_throw(1);
 	return 0;
 }
 
-SEC("?hook/called") __exception_cb(times_two)
-int called(struct request *req)
+SEC("?hook/called") __exception_cb(times_two) int called(struct request *req)
 {
 	return times_two(req->kind);
 }
@@ -213,8 +202,7 @@ __noinline int of_two(unsigned long long cookie, int more)
 	return cookie + more;
 }
 
-SEC("?hook/two_arguments") __exception_cb(of_two)
-int two_arguments(struct request *req)
+SEC("?hook/two_arguments") __exception_cb(of_two) int two_arguments(struct request *req)
 {
 	bpf_throw(1);
 	return 0;
@@ -225,22 +213,20 @@ __noinline int leaks(unsigned long long cookie)
 	return !bpf_ringbuf_reserve(&ring, 8, 0);
 }
 
-SEC("?hook/keeps_record") __exception_cb(leaks)
-int keeps_record(struct request *req)
+SEC("?hook/keeps_record") __exception_cb(leaks) int keeps_record(struct request *req)
 {
 	bpf_throw(1);
 	return 0;
 }
 
-SEC("?hook/two_callbacks") __exception_cb(times_two) __exception_cb(add_two)
-int two_callbacks(struct request *req)
+SEC("?hook/two_callbacks")
+__exception_cb(times_two) __exception_cb(add_two) int two_callbacks(struct request *req)
 {
 	bpf_throw(1);
 	return 0;
 }
 
-SEC("?hook/missing") __exception_cb(nowhere)
-int missing(struct request *req)
+SEC("?hook/missing") __exception_cb(nowhere) int missing(struct request *req)
 {
 	bpf_throw(1);
 	return 0;
