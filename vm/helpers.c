@@ -21,6 +21,7 @@
 #include "maps/ringbuf.h"
 #include "vm/helper_body.h"
 #include "vm/kfuncs.h"
+#include "vm/trace.h"
 
 #define BODY(name) TN_HELPER_BODY(static, name)
 
@@ -95,7 +96,7 @@ static uint64_t clock_ns(clockid_t id)
 
 BODY(ktime_get_ns)
 {
-	return tn_clock_ns();
+	return TN_TRACE_NUMBER(tn_clock_ns());
 }
 
 BODY(ktime_get_boot_ns)
@@ -182,7 +183,7 @@ BODY(get_prandom_u32)
 	x = prandom.state += 0x9e3779b97f4a7c16u;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)(x >> 32);
+	return (uint32_t)TN_TRACE_NUMBER(x >> 32);
 }
 
 /* ---- Text ---- */

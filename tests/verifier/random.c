@@ -356,6 +356,10 @@ int main(int argc, char **argv)
 		rc = run_all_generated(&b);
 	if (!rc)
 		report(&b);
+	if (!rc && !b.world.compared && b.world.compiled > 50) {
+		printf("compiled programs ran, but nothing was compared\n");
+		rc = 1;
+	}
 	tn_rt_fini(&b.rt);
 	return rc ? rc : b.unsound != 0;
 }

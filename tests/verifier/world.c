@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define TN_INTERP_TRACE /* the declarations of trace.h */
 #include "verifier/world.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include "vm/helpers.h"
 #include "vm/interp.h"
 #include "vm/rewrite.h"
+#include "vm/trace.h"
 
 #define PAGE	      4096
 #define MAX_REGIONS   200
@@ -27,6 +29,7 @@
 
 /* Host functions get no argument of ours. */
 static struct world *now;
+static size_t region_sizes[MAX_REGIONS];
 
 static uint64_t next_random(struct world *w)
 {
@@ -85,8 +88,9 @@ static void fill_random(struct world *w, unsigned char *at, size_t size)
 
 static unsigned char *new_region(struct world *w, size_t size, bool writable)
 {
-	unsigned char *at = place(w, w->nr_regions++, size);
+	unsigned char *at = place(w, w->nr_regions, size);
 
+	region_sizes[w->nr_regions++] = size;
 	fill_random(w, at, size);
 	if (w->embed)
 		embed_area_add(w->embed, &(struct embed_area){ .base = (uintptr_t)at,
@@ -94,6 +98,11 @@ static unsigned char *new_region(struct world *w, size_t size, bool writable)
 							       .readable = true,
 							       .writable = writable });
 	return at;
+}
+
+uint64_t tn_trace_number(uint64_t real)
+{
+	return now ? number(now) : real;
 }
 
 /* ---- Contexts ---- */
@@ -516,6 +525,54 @@ static void reset_maps(struct world *w, struct tn_prog *prog)
 	}
 }
 
+/* ---- What a run leaves behind ---- */
+
+static uint64_t digest_bytes(uint64_t h, const void *at, size_t size)
+{
+	const unsigned char *bytes = at;
+
+	for (size_t i = 0; i < TN_MIN(size, (size_t)RANDOM_BYTES); i++)
+		h = (h ^ bytes[i]) * 0x100000001b3ull;
+	return h;
+}
+
+/* Independent of the order in which the table is walked. */
+static uint64_t digest_hash(struct tn_map *map)
+{
+	unsigned char key[512], last[512], value[4096];
+	uint64_t all = 0;
+
+	if (map->key_size > sizeof(key) || map->value_size > sizeof(value))
+		return 0;
+	for (uint32_t n = 0; n < 64 && !tn_map_next_key(map, n ? last : NULL, key); n++) {
+		if (!tn_map_host_lookup(map, key, value, 0))
+			all += digest_bytes(digest_bytes(1, key, map->key_size), value,
+					    map->value_size);
+		memcpy(last, key, map->key_size);
+	}
+	return all;
+}
+
+/* The context, what it points to, and the values of maps. */
+static uint64_t digest(const struct world *w, const struct tn_prog *prog)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (uint32_t i = 0; i < w->nr_regions; i++)
+		if (!i || i >= w->nr_shut)
+			h = digest_bytes(h, place(w, i, region_sizes[i]), region_sizes[i]);
+	for (uint32_t i = 0; i < prog->nr_maps; i++) {
+		struct tn_map *map = prog->maps[i];
+
+		if (map->type == TN_MAP_ARRAY && map->values)
+			h = digest_bytes(h, map->values,
+					 (size_t)map->max_entries * map->value_stride);
+		else if (map->type == TN_MAP_HASH)
+			h = digest_bytes(h, &(uint64_t){ digest_hash(map) }, sizeof(uint64_t));
+	}
+	return h;
+}
+
 static void watch_maps(struct embed *e)
 {
 	for (uint32_t i = 0; i < e->prog->nr_maps; i++) {
@@ -633,7 +690,7 @@ static struct tn_exec make_exec(struct world *w, struct tn_prog *prog)
 }
 
 struct outcome {
-	uint64_t r0;
+	uint64_t r0, left; /* left: digest() */
 	uint32_t abort;
 	bool done;
 };
@@ -700,6 +757,8 @@ static bool is_repeatable(const struct tn_prog *prog)
 		case TN_HELPER_map_update_elem:
 		case TN_HELPER_map_delete_elem:
 		case TN_HELPER_loop:
+		case TN_HELPER_get_prandom_u32:
+		case TN_HELPER_ktime_get_ns:
 			break;
 		default:
 			return false;
@@ -724,6 +783,8 @@ static bool run_input(struct world *w, struct tn_prog *prog, struct embed *e, ui
 			 e ? "interpreted" : "compiled", w->nr_held);
 		ok = false;
 	}
+	if (ok && out->done)
+		out->left = digest(w, prog);
 	tn_epoch_leave(tn_thread_self());
 	return ok;
 }
@@ -750,12 +811,14 @@ static bool run_jit(struct world *w, struct tn_prog *prog, const struct outcome 
 		if (!ok || !repeatable)
 			continue;
 		w->compared++;
-		if (out.abort == outcomes[i].abort && (out.abort || out.r0 == outcomes[i].r0))
+		if (out.abort == outcomes[i].abort && out.left == outcomes[i].left &&
+		    (out.abort || out.r0 == outcomes[i].r0))
 			continue;
 		snprintf(w->why, sizeof(w->why),
 			 "compiled: r0 %" PRIx64 ", abort %u; interpreted: r0 %" PRIx64
-			 ", abort %u",
-			 out.r0, out.abort, outcomes[i].r0, outcomes[i].abort);
+			 ", abort %u%s",
+			 out.r0, out.abort, outcomes[i].r0, outcomes[i].abort,
+			 out.left == outcomes[i].left ? "" : "; memory is left different");
 		ok = false;
 	}
 	prog->entry = tn_interp_entry;
