@@ -58,7 +58,7 @@ static const char *last_words(char *log)
 }
 
 int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn *insns, uint32_t nr,
-		  const char **why)
+		  bool with_log, const char **why)
 {
 	struct tn_insn *copy = malloc(nr * sizeof(*copy));
 	union bpf_attr attr;
@@ -79,10 +79,12 @@ int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn 
 	attr.insns = (uintptr_t)copy;
 	attr.insn_cnt = nr;
 	attr.license = (uintptr_t) "GPL";
-	attr.log_buf = (uintptr_t)k->log;
-	attr.log_size = sizeof(k->log);
-	attr.log_level = 1;
 	k->log[0] = '\0';
+	if (with_log) {
+		attr.log_buf = (uintptr_t)k->log;
+		attr.log_size = sizeof(k->log);
+		attr.log_level = 1;
+	}
 	fd = sys_bpf(BPF_PROG_LOAD, &attr);
 	free(copy);
 	*why = fd < 0 ? last_words(k->log) : "";

@@ -20,9 +20,10 @@ struct kernel {
 bool kernel_open(struct kernel *k, struct tn_map *const *maps, uint32_t nr);
 void kernel_close(struct kernel *k);
 enum kernel_type { KERNEL_XDP, KERNEL_TC };
-/* 0: accepted (and closed again), else -errno; the log's last lines in *why. */
+/* 0: accepted (and closed again), else -errno; the log's last line in *why. Without the log it is
+ * quicker. */
 int kernel_verify(struct kernel *k, enum kernel_type type, const struct tn_insn *insns, uint32_t nr,
-		  const char **why);
+		  bool with_log, const char **why);
 
 /* Why the kernel alone rejects what it judged last, by its words; -1: no known class fits. *better:
  * Tenon claims to know more, which is to be checked by running the program. */

@@ -144,7 +144,9 @@ static void compare_with_kernel(struct bench *b, uint64_t seed)
 
 	embed_init(&b->embed, prog);
 	err = tn_verify(prog, &env, &v);
-	kerr = kernel_verify(&b->kernel, KERNEL_XDP, b->gen.v, b->gen.nr, &why);
+	kerr = kernel_verify(&b->kernel, KERNEL_XDP, b->gen.v, b->gen.nr, false, &why);
+	if (!err && kerr)
+		kerr = kernel_verify(&b->kernel, KERNEL_XDP, b->gen.v, b->gen.nr, true, &why);
 	b->accepted += !err;
 	b->rejected += err != 0;
 	b->table[!err][!kerr]++;
