@@ -65,6 +65,9 @@ static void cure_null(struct tn_trace *t)
 			     tn_reg_words(t->vf, tn_cure_reg(t)));
 	tn_cure_anew(t);
 	tn_cure_add(t, "add `if (!%s) return ...;` before %s", name ? name : "pointer", here);
+	if (!is_call(t) && tn_cure_reg(t)->kind == TN_REG_MEM && tn_state_top(&t->vf->s)->subprog &&
+	    t->vf->s.nr_frames == 1)
+		tn_cure_add(t, "or declare the argument __arg_nonnull: then callers test it");
 	if (!v || v->op != TN_VAL_CALL)
 		return;
 	if (!name)
@@ -293,13 +296,43 @@ static bool cure_stale(struct tn_trace *t, uint32_t reg, uint32_t v)
 	return true;
 }
 
+/* A slice of a dynptr that was submitted or discarded since. */
+static bool cure_slice(struct tn_trace *t, uint32_t reg, uint32_t v)
+{
+	const struct tn_val *x = tn_trace_val(t, tn_trace_root(t, v));
+	const struct tn_sig *sig;
+
+	if (!x || x->op != TN_VAL_CALL)
+		return false;
+	sig = tn_vf_sig(t->vf, t->steps[x->step].insn);
+	for (uint32_t i = t->nr_steps; sig && sig->ret == TN_RET_SLICE && i-- > x->step + 1;) {
+		uint32_t insn = t->steps[i].insn;
+		const char *by, *line;
+
+		if (t->vf->prog->insns[insn].code != (TN_JMP | TN_CALL))
+			continue;
+		by = tn_callee_name(t->vf, insn);
+		if (strcmp(by, "bpf_ringbuf_submit_dynptr") &&
+		    strcmp(by, "bpf_ringbuf_discard_dynptr"))
+			continue;
+		line = tn_trace_place(t, i);
+		tn_cure_text(t, E_REFERENCE,
+			     "r%u is used here, but what it points to was released at %s by %s",
+			     reg, line, by);
+		tn_cure_anew(t);
+		tn_cure_add(t, "do this before %s, or copy what is needed to a variable", line);
+		return true;
+	}
+	return false;
+}
+
 static void cure_uninit(struct tn_trace *t)
 {
 	uint32_t reg = (uint32_t)t->vf->diag.reg, v = tn_trace_reg(t, reg);
 	const struct tn_val *x = tn_trace_val(t, v);
 	bool exits = tn_vf_insn(t->vf)->code == (TN_JMP | TN_EXIT);
 
-	if (cure_released(t, reg, v) || cure_stale(t, reg, v))
+	if (cure_released(t, reg, v) || cure_slice(t, reg, v) || cure_stale(t, reg, v))
 		return;
 	if (exits && reg == TN_R0 && (!x || x->op == TN_VAL_CLEARED)) {
 		tn_cure_text(t, E_UNINIT,
@@ -413,13 +446,32 @@ static bool cure_known_null(struct tn_trace *t, const struct tn_reg *r)
 	return false;
 }
 
+/* NULL is walked on a path of its own where a call has two outcomes. */
+static bool cure_null_outcome(struct tn_trace *t, const struct tn_reg *r)
+{
+	uint32_t v = tn_trace_reg(t, (uint32_t)t->vf->diag.reg);
+	const struct tn_val *x = tn_trace_val(t, v);
+	const struct tn_sig *sig;
+	uint64_t c;
+
+	if (!x || x->op != TN_VAL_CALL || !tn_scalar_is_const(&r->v, &c) || c)
+		return false;
+	sig = tn_vf_sig(t->vf, t->steps[x->step].insn);
+	if (!sig || (sig->ret != TN_RET_SLICE && sig->ret != TN_RET_ITER_ELEM))
+		return false;
+	tn_cure_text(t, E_NULL, "r%d is %s, which may be NULL here", t->vf->diag.reg,
+		     tn_trace_words(t, v) ? tn_trace_words(t, v) : "a pointer");
+	cure_null(t);
+	return true;
+}
+
 static void cure_type(struct tn_trace *t)
 {
 	const struct tn_reg *r = t->vf->diag.reg >= 0 ? tn_cure_reg(t) : NULL;
 
 	if (!r)
 		return;
-	if (r->kind == TN_REG_SCALAR && cure_known_null(t, r))
+	if (r->kind == TN_REG_SCALAR && (cure_known_null(t, r) || cure_null_outcome(t, r)))
 		return;
 	if (TN_MODE(tn_vf_insn(t->vf)->code) == TN_ATOMIC &&
 	    TN_CLASS(tn_vf_insn(t->vf)->code) == TN_STX)

@@ -149,10 +149,14 @@ static int find(struct tn_vf *vf, const struct tn_callee *c, struct tn_stack_pla
 	*it = tn_object_at(place, TN_REG_ITER);
 	if (*it && !strcmp((*it)->obj, arg->handle))
 		return 0;
-	return tn_reject(vf, E_ARG, TN_R1,
-			 "argument 1 of %s must be an iterator made by bpf_iter_%s_new, there is "
-			 "none at offset %lld of the stack",
-			 c->name, arg->handle, (long long)place->off);
+	tn_reject(vf, E_ARG, TN_R1,
+		  "argument 1 of %s must be an iterator made by bpf_iter_%s_new, there is none at "
+		  "offset %lld of the stack",
+		  c->name, arg->handle, (long long)place->off);
+	return tn_advise(vf,
+			 "make it with bpf_iter_%s_new() on every path that leads here, and ask it "
+			 "for nothing after bpf_iter_%s_destroy()",
+			 arg->handle, arg->handle);
 }
 
 static int next(struct tn_vf *vf, const struct tn_callee *c)

@@ -46,6 +46,14 @@ int tn_lock_check_call(struct tn_vf *vf)
 	if (insn->src == TN_CALL_LOCAL &&
 	    (callee == TN_NONE || !vf->prog->subprogs[callee].is_global))
 		return 0;
+	if (insn->src == TN_CALL_HELPER && insn->imm == TN_HELPER_spin_lock) {
+		tn_reject(
+			vf, E_LOCK, -1,
+			"a second lock is taken while the one of %s is held: two programs that do "
+			"so could wait for each other",
+			line_words(vf, vf->s.lock.insn, at));
+		return tn_advise(vf, "release the first lock before the second is taken");
+	}
 	tn_reject(vf, E_LOCK, -1,
 		  "calls are not allowed while a lock is held, other than bpf_spin_unlock() and "
 		  "static functions; the lock was taken at %s",

@@ -183,6 +183,24 @@ static const char *line_words(const struct tn_vf *vf, uint32_t insn, char words[
 	return words;
 }
 
+static int advise_release(struct tn_vf *vf, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!strncmp(name, "bpf_iter_", 9) && len > 4 && !strcmp(name + len - 4, "_new"))
+		return tn_advise(vf,
+				 "destroy the iterator on this path too, before that: "
+				 "%.*s_destroy()",
+				 (int)len - 4, name);
+	if (strstr(name, "_dynptr"))
+		return tn_advise(vf, "give the dynptr back on this path too, also where there was "
+				     "no room for it: bpf_ringbuf_submit_dynptr() or "
+				     "bpf_ringbuf_discard_dynptr()");
+	return tn_advise(vf, "release it on this path too, before that: bpf_ringbuf_submit() or "
+			     "bpf_ringbuf_discard() for a record, the host's function for anything "
+			     "else");
+}
+
 static int still_held(struct tn_vf *vf, const struct tn_ref *ref, const char *where)
 {
 	const struct tn_line *line = tn_prog_line(vf->prog, ref->insn);
@@ -192,9 +210,7 @@ static int still_held(struct tn_vf *vf, const struct tn_ref *ref, const char *wh
 		 line ? line->line : ref->insn);
 	tn_reject(vf, E_REFERENCE, -1, "what %s gave at %s is still held %s",
 		  tn_callee_name(vf, ref->insn), at, where);
-	return tn_advise(vf, "release it on this path too, before that: bpf_ringbuf_submit() or "
-			     "bpf_ringbuf_discard() for a record, the host's function for anything "
-			     "else");
+	return advise_release(vf, tn_callee_name(vf, ref->insn));
 }
 
 int tn_ref_none_held(struct tn_vf *vf, const char *where)

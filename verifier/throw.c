@@ -64,8 +64,9 @@ bool tn_is_exception_callback(const struct tn_vf *vf, uint32_t subprog)
 
 int tn_throw_refuse_call(struct tn_vf *vf, uint32_t callee)
 {
-	return tn_reject(vf, E_CALL, -1, "'%s' is the exception callback: nothing else may call it",
-			 vf->prog->subprogs[callee].name);
+	tn_reject(vf, E_CALL, -1, "'%s' is the exception callback: nothing else may call it",
+		  vf->prog->subprogs[callee].name);
+	return tn_advise(vf, "put what both need into a function of its own, and call that");
 }
 
 static int check_callback(struct tn_vf *vf, uint32_t subprog)
