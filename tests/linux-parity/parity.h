@@ -59,6 +59,9 @@ void tenon_judge(struct subject *s, struct verdict *v, FILE *details);
 bool kernel_available(void);
 enum judged kernel_judge(const struct subject *s, FILE *details);
 
+/* kinds.c: both reject it, and not for the same kind of reason, as far as words tell. */
+bool rejected_otherwise(const struct subject *s);
+
 /* table.c */
 enum outcome {
 	AGREE = 0,

@@ -150,6 +150,7 @@ void results_print(FILE *f, const struct subject *list, size_t nr)
 			s->tenon.code);
 		if (s->tenon.message[0])
 			fprintf(f, " [%s]", s->tenon.message);
-		fprintf(f, " {kernel %s: %s}\n", judged_words[s->kernel], s->expect.message);
+		fprintf(f, " {kernel %s: %s}%s\n", judged_words[s->kernel], s->expect.message,
+			rejected_otherwise(s) ? " for another reason" : "");
 	}
 }
