@@ -278,6 +278,8 @@ static uint32_t count_addresses(const struct tn_state_env *env, const struct tn_
 	uint32_t nr = 0;
 
 	for (uint32_t i = 0; i < s->nr_frames; i++)
+		*env->places += s->frames[i].nr_slots;
+	for (uint32_t i = 0; i < s->nr_frames; i++)
 		for (uint32_t j = 0; j < s->frames[i].nr_slots; j++)
 			nr += slot_has_address(&s->frames[i].slots[j]) &&
 			      tn_state_live_slot(env, s, i, j);
@@ -292,6 +294,23 @@ static bool reg_may_cover(const struct tn_reg *pr, const struct tn_reg *sr)
 	return tn_scalar_subset(&sr->v, &pr->v);
 }
 
+/* The same at one place of p. */
+static bool place_may_cover(const struct tn_packed_reg *pr, const struct tn_state *s)
+{
+	const struct tn_frame *f = &s->frames[pr->frame];
+	const struct tn_slot *slot;
+
+	if (pr->place < TN_PLACE_SLOT)
+		return reg_may_cover(pr->reg, &f->r[pr->place]);
+	if ((uint32_t)pr->place - TN_PLACE_SLOT >= f->nr_slots)
+		return true;
+	slot = &f->slots[pr->place - TN_PLACE_SLOT];
+	for (uint32_t j = 0; j < 8; j++)
+		if (pr->b[j] == TN_BYTE_SPILL && slot->b[j] == TN_BYTE_SPILL)
+			return reg_may_cover(pr->reg, &slot->reg);
+	return true;
+}
+
 /* *hint: where the last comparison with p failed; the next one likely fails there too. */
 static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
 		       const struct tn_state *s, uint32_t *hint)
@@ -299,19 +318,15 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 	static const struct tn_slot empty;
 	uint32_t nr_addresses = 0;
 
-	if (*hint < p->nr_regs) {
-		const struct tn_packed_reg *pr = &p->regs[*hint];
-
-		if (pr->place < TN_PLACE_SLOT &&
-		    !reg_may_cover(pr->reg, &s->frames[pr->frame].r[pr->place]))
-			return false;
-	}
+	if (*hint < p->nr_regs && !place_may_cover(&p->regs[*hint], s))
+		return false;
 	for (uint32_t i = 0; i < p->nr_regs; i++) {
 		const struct tn_packed_reg *pr = &p->regs[i];
 		const struct tn_frame *f = &s->frames[pr->frame];
 		uint32_t slot = (uint32_t)pr->place - TN_PLACE_SLOT;
 
 		*hint = i;
+		++*env->places;
 		if (pr->place < TN_PLACE_SLOT) {
 			if (!(TN_MUT(COVERS_IGNORES_REGISTER) && pr->place == TN_R7) &&
 			    !reg_covers(env, m, p, s, pr->reg, &f->r[pr->place]))

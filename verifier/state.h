@@ -214,6 +214,7 @@ struct tn_state_env {
 	uint32_t next_id;
 	uint32_t fixed_ids; /* ids below are the same thing in every state */
 	const struct tn_region *regions;
+	uint64_t *places; /* registers and slots looked at in comparisons so far */
 	struct tn_pool pool;
 };
 

@@ -142,6 +142,7 @@ static int prepare_states(struct tn_vf *vf)
 	/* Behind them: the names of the maps' first values, see lddw_map(). */
 	vf->senv.fixed_ids = 1 + 2 * vf->nr_regions + vf->prog->nr_maps;
 	vf->senv.regions = vf->regions;
+	vf->senv.places = &vf->places;
 	vf->senv.pool.max_bytes = l->max_verifier_bytes;
 	err = tn_state_init(&vf->senv, &vf->s);
 	if (!err)

@@ -12,6 +12,7 @@
  */
 #include "verifier/engine.h"
 #include "verifier/global.h"
+#include "verifier/packed.h"
 #include "verifier/throw.h"
 #include "verifier/timer.h"
 
@@ -28,6 +29,8 @@
 /* Between meeting places: states kept at one, and steps of a path from one kept state to another.
  */
 #define PASS_STATES 4
+/* Places of states looked at that take the time of one step, at most. */
+#define STEP_PLACES 16
 #define PASS_STEPS  4
 
 /* ---- Trails: allocated in chunks, freed with the attempt ---- */
@@ -113,6 +116,7 @@ int tn_walk_push(struct tn_vf *vf, enum tn_resume how)
 
 	if (!p)
 		return over_memory(vf);
+	vf->places += p->nr_regs + p->nr_bytes;
 	e = tn_vec_push(vf->rt, &vf->pending);
 	if (!e) {
 		tn_packed_free(&vf->senv, p);
@@ -178,6 +182,7 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 		tn_pool_put(vf->rt, &vf->senv.pool, s, sizeof(*s));
 		return over_memory(vf);
 	}
+	vf->places += s->state->nr_regs + s->state->nr_bytes;
 	s->back = back;
 	s->hint = 0;
 	s->next = list->first;
@@ -191,7 +196,7 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	return 0;
 }
 
-static void copy_state(struct tn_state *to, const struct tn_state *from)
+static void copy_state(struct tn_vf *vf, struct tn_state *to, const struct tn_state *from)
 {
 	struct tn_frame *frames = to->frames;
 
@@ -203,6 +208,8 @@ static void copy_state(struct tn_state *to, const struct tn_state *from)
 		frames[i] = from->frames[i];
 		frames[i].slots = slots;
 		memcpy(slots, from->frames[i].slots, from->frames[i].nr_slots * sizeof(*slots));
+		/* For all else that a merge does with them, too. */
+		vf->places += 4 * (TN_NR_REGS + from->frames[i].nr_slots);
 	}
 }
 
@@ -268,12 +275,12 @@ static int merge_with_kept(struct tn_vf *vf, struct tn_saved_list *list, enum tn
 		if (!may_merge(vf, s, which))
 			continue;
 		tries++;
-		copy_state(&vf->merged, &vf->s);
+		copy_state(vf, &vf->merged, &vf->s);
 		tn_state_clean(&vf->senv, &vf->merged);
 		tn_state_unpack(s->state, &vf->scratch);
 		if (!tn_state_merge(&vf->senv, &vf->scratch, &vf->merged, how, thresholds, nr))
 			continue;
-		copy_state(&vf->s, &vf->merged);
+		copy_state(vf, &vf->s, &vf->merged);
 		/* The kept one is contained in what takes its place. */
 		*p = s->next;
 		list->nr--;
@@ -438,8 +445,12 @@ static int out_of_steps(struct tn_vf *vf)
 	char where[256];
 
 	tn_usage_words(vf, where, sizeof(where), &vf->s.insn);
-	return tn_reject(vf, E_LIMIT, -1, "the verifier's limit of %u steps is met: %s",
-			 vf->rt->limits.max_verifier_steps, where);
+	return tn_reject(vf, E_LIMIT, -1, "the verifier's limit of %u steps is met%s: %s",
+			 vf->rt->limits.max_verifier_steps,
+			 vf->steps > vf->rt->limits.max_verifier_steps
+				 ? ""
+				 : ", most of them for comparing states",
+			 where);
 }
 
 /* Along one path until it ends or repeats. */
@@ -459,7 +470,8 @@ static int follow(struct tn_vf *vf)
 				return err;
 		}
 		vf->back_arrival = false;
-		if (++vf->steps > vf->rt->limits.max_verifier_steps)
+		if (++vf->steps > vf->rt->limits.max_verifier_steps ||
+		    vf->places / STEP_PLACES > vf->rt->limits.max_verifier_steps)
 			return out_of_steps(vf);
 		vf->facts->insns[vf->s.insn].flags |= TN_FACT_REACHED;
 		vf->visits[vf->s.insn]++;
