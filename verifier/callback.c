@@ -57,7 +57,7 @@ void tn_set_elem_args(struct tn_vf *vf, const struct tn_map *map, uint32_t frame
 	tn_reg_set_const(&r[TN_R2], 0);
 	r[TN_R2].kind = TN_REG_MEM;
 	r[TN_R2].obj = "the element's key";
-	r[TN_R2].size = map->key_size;
+	r[TN_R2].size = map->key_size + (TN_MUT(EACH_SIZE) ? 4 : 0);
 	r[TN_R2].rdonly = true;
 	r[TN_R2].part = map->key_size % 4 ? 0 : 2;
 	r[TN_R2].frame = (uint8_t)frame;

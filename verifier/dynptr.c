@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "verifier/callee.h"
+#include "verifier/mutant.h"
 #include "verifier/stack_object.h"
 #include "vm/dynptr.h"
 #include "vm/kfuncs.h"
@@ -202,7 +203,7 @@ static int slice(struct tn_vf *vf, const struct tn_callee *c)
 	tn_reg_set_const(&out, 0);
 	out.kind = TN_REG_MEM;
 	out.obj = "a slice of a dynptr";
-	out.size = (uint32_t)size;
+	out.size = (uint32_t)size + (TN_MUT(SLICE_SIZE) ? 8 : 0);
 	out.rdonly = c->id == TN_KFUNC_dynptr_slice;
 	out.frame = d.frame;
 	out.of_ctx = d.region >= TN_DYNPTR_OF_CONTEXT;

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "verifier/callee.h"
+#include "verifier/mutant.h"
 #include "verifier/stack_object.h"
 #include "vm/kfuncs.h"
 
@@ -174,7 +175,7 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 	if (c->id == TN_KFUNC_iter_bits_next && it->v.umax > 64)
 		tn_note_more_cost(vf, TN_ITER_BITS_ENTRIES * TN_KERNEL_ENTRY_COST +
 					      TN_ITER_BITS_MAX_WORDS);
-	err = tn_walk_push(vf, TN_RESUME_NULL);
+	err = TN_MUT(ITER_DRAINED) ? 0 : tn_walk_push(vf, TN_RESUME_NULL);
 	if (err)
 		return err;
 	tn_reg_set_const(&elem, 0);

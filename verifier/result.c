@@ -97,7 +97,8 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 			return tn_reject(vf, E_MAP, -1, "%s without a map", c->name);
 		out->kind = TN_REG_VALUE;
 		out->obj = c->map;
-		out->nullable = !lookup_surely_hits(vf, c);
+		out->nullable = !lookup_surely_hits(vf, c) &&
+				!(TN_MUT(INNER_NULL) && c->map->inner);
 		vf->seen[vf->s.insn].may_miss |= out->nullable;
 		tn_name_value(vf, c->map, out);
 		break;

@@ -306,7 +306,10 @@ static void sdiv_corners(const struct tn_num *a, int64_t min, int64_t max, int64
 	if (min > max)
 		return;
 	for (unsigned i = 0; i < 4; i++) {
-		int64_t quotient = as[i & 1] / bs[i >> 1];
+		/* Only the seeded bug comes here with what overflows. */
+		int64_t quotient = as[i & 1] == INT64_MIN && bs[i >> 1] == -1
+					   ? INT64_MAX
+					   : as[i & 1] / bs[i >> 1];
 
 		*low = TN_MIN(*low, quotient);
 		*high = TN_MAX(*high, quotient);

@@ -658,6 +658,10 @@ enum embed_result embed_run(struct embed *e, void *ctx, struct tn_exec *ex, uint
 	if (!setjmp(e->leave))
 		*r0 = facts->holds ? tn_held_interp_entry(ctx, ex) : tn_interp_entry(ctx, ex);
 	run = NULL;
+	if (!e->unsound && !e->gave_up && e->locked) {
+		snprintf(e->why, sizeof(e->why), "a lock is held at the end");
+		e->unsound = true;
+	}
 	/* Time is bounded by what is proved and what was paid. */
 	if (!e->unsound && e->nr_steps > facts->proved_cost + (uint64_t)(fuel - ex->fuel)) {
 		snprintf(e->why, sizeof(e->why),
