@@ -61,6 +61,7 @@ struct tn_saved {
 	struct tn_packed *state;
 	uint32_t hint; /* of tn_packed_covers() */
 	bool back;     /* came by a back edge, or out of one that did */
+	struct tn_glance glance;
 };
 
 struct tn_saved_list {
@@ -116,10 +117,10 @@ struct tn_vf {
 	struct tn_global *globals; /* per subprogram */
 	bool moves_known;	   /* what is in them of moved contexts */
 	TN_VEC(struct tn_timer_root) timers;
-	bool in_timer;	    /* the walk is in the function of one */
+	bool in_timer;	       /* the walk is in the function of one */
 	bool exception_walked; /* the exception callback */
 	bool *throws;	       /* per subprogram: it may throw, see throw.c */
-	bool iters_foreign; /* one was made in another frame's stack */
+	bool iters_foreign;    /* one was made in another frame's stack */
 	TN_VEC(struct tn_acquire) acquires;
 	uint32_t most_refs;	    /* held at once in one walk */
 	uint32_t most_refs_at_ends; /* at a call that may end the program: of a global function too

@@ -62,7 +62,14 @@ static bool forget_reg(const struct kept *k, struct tn_reg *r)
 static bool forget_bytes(struct tn_slot *slot, uint32_t matters)
 {
 	bool spill_matters = false, any = false;
+	uint64_t all;
 
+	/* ZERO and SPILL alone have this bit, and nothing else is forgotten. */
+	_Static_assert(TN_BYTE_ZERO == 2 && TN_BYTE_SPILL == 3 && TN_BYTE_POISON == 4, "bytes");
+	_Static_assert(TN_BYTE_UNINIT == 0 && TN_BYTE_MISC == 1, "bytes");
+	memcpy(&all, slot->b, sizeof(all));
+	if (!(all & UINT64_C(0x0202020202020202)))
+		return false;
 	for (uint32_t j = 0; j < 8; j++)
 		spill_matters |= slot->b[j] == TN_BYTE_SPILL &&
 				 (matters >> j & 1 || slot->reg.kind != TN_REG_SCALAR);

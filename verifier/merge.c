@@ -225,8 +225,16 @@ static bool byte_covers(uint8_t p, uint8_t s, bool s_pointer)
 	}
 }
 
+static bool same_bytes(const uint8_t *a, const uint8_t *b)
+{
+	return memcmp(a, b, 8) == 0;
+}
+
+/* None of p's bytes is a spilled one, so each that is equal is covered. */
 static bool bytes_cover(const uint8_t *p, const struct tn_slot *s, uint32_t live)
 {
+	if (same_bytes(p, s->b))
+		return true;
 	for (uint32_t j = 0; j < 8; j++) {
 		bool pointer = s->b[j] == TN_BYTE_SPILL && tn_slot_is_address(s);
 
@@ -243,6 +251,9 @@ static bool spill_covers(const struct tn_state_env *env, struct pairs *m, const 
 	struct tn_reg zero;
 	bool zeroes = true;
 
+	/* One of them at least is spilled, so these are not all zeroes. */
+	if (same_bytes(pr->b, slot->b))
+		return reg_covers(env, m, p, s, pr->reg, &slot->reg);
 	for (uint32_t j = 0; j < 8; j++) {
 		bool pointer = slot->b[j] == TN_BYTE_SPILL && tn_slot_is_address(slot);
 
@@ -441,6 +452,25 @@ bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
 	m.nr = m.nulls.nr = m.insts.nr = 0;
 	return tn_packed_same_shape(p, s) && rounds_cover(p, s) && lock_covers(env, &m, p, s) &&
 	       regs_cover(env, &m, p, s, hint) && regions_cover(p, s) && facts_cover(env, &m, p, s);
+}
+
+/* What regs_cover() asks first of the register at `hint`. A pointer that may be NULL contains a
+ * zero, too, and a slot is judged by its bytes. */
+struct tn_glance tn_packed_glance(const struct tn_packed *p, uint32_t hint)
+{
+	const struct tn_packed_reg *pr;
+
+	if (hint >= p->nr_regs)
+		return (struct tn_glance){ .set = false };
+	pr = &p->regs[hint];
+	if (pr->place >= TN_PLACE_SLOT || pr->reg->nullable)
+		return (struct tn_glance){ .set = false };
+	return (struct tn_glance){ .what = pr->reg->what[0],
+				   .umin = pr->reg->v.umin,
+				   .umax = pr->reg->v.umax,
+				   .frame = pr->frame,
+				   .place = (uint8_t)pr->place,
+				   .set = true };
 }
 
 /* ---- Merging ---- */

@@ -151,9 +151,13 @@ static bool is_covered(struct tn_vf *vf, struct tn_saved_list *list)
 {
 	uint32_t n = 0;
 
-	for (struct tn_saved *s = list->first; s && n < COMPARE_STATES; s = s->next, n++)
+	for (struct tn_saved *s = list->first; s && n < COMPARE_STATES; s = s->next, n++) {
+		if (!tn_glance_passes(&s->glance, &vf->s))
+			continue;
 		if (tn_packed_covers(&vf->senv, s->state, &vf->s, &s->hint))
 			return true;
+		s->glance = tn_packed_glance(s->state, s->hint);
+	}
 	return false;
 }
 
@@ -185,6 +189,7 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	vf->places += s->state->nr_regs + s->state->nr_bytes;
 	s->back = back;
 	s->hint = 0;
+	s->glance.set = false;
 	s->next = list->first;
 	list->first = s;
 	list->nr++;
