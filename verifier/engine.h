@@ -128,7 +128,7 @@ struct tn_vf {
 	TN_VEC(const char *) handle_names; /* one pointer per name */
 	uint32_t *frame_bytes;		   /* per subprogram */
 	uint64_t steps, nr_states, pruned;
-	uint64_t places; /* of states compared, kept and merged: time that steps do not count */
+	uint64_t places;  /* of states compared, kept and merged: time that steps do not count */
 	uint64_t kept_at; /* step at which this path kept a state, or began */
 	int64_t ret_min, ret_max;
 	bool ret_seen;
