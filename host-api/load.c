@@ -436,6 +436,23 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 	return rc;
 }
 
+/* What the object's other programs took counts, too: many small ones take no longer than few. */
+static int check_steps(const struct tenon_object *obj, const struct tenon_program *program)
+{
+	uint64_t most = 2 * (uint64_t)obj->rt->rt.limits.max_verifier_steps, steps = 0;
+	uint32_t i;
+
+	for (i = 0; i < obj->nr_programs; i++)
+		steps += obj->programs[i]->verdict.steps;
+	if (steps < most)
+		return 0;
+	return tn_err(
+		-E2BIG,
+		"program '%s' is not verified: those before it took %llu steps, an object may "
+		"take %llu, twice limits.max_verifier_steps",
+		program->prog->name, (unsigned long long)steps, (unsigned long long)most);
+}
+
 static int prepare(struct tenon_object *obj, struct tenon_program *program, bool verify_only)
 {
 	struct tn_prog *prog = program->prog;
@@ -455,6 +472,8 @@ static int prepare(struct tenon_object *obj, struct tenon_program *program, bool
 		rc = connect_maps(obj, prog);
 	if (!rc)
 		rc = bind_prog_arrays(obj, program);
+	if (!rc)
+		rc = check_steps(obj, program);
 	if (!rc) {
 		stage = TN_STAGE_VERIFY;
 		rc = verify(obj, program);
