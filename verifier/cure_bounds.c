@@ -20,6 +20,7 @@ static bool text_has(const struct tn_trace *t, uint32_t step, const char *what)
 struct index {
 	struct tn_linear at;
 	const char *name;
+	int64_t min; /* smallest index that fits */
 	int64_t max; /* largest index that fits; -1: none does */
 	int64_t lo, hi;
 	bool bounded;
@@ -169,9 +170,12 @@ static void find_max(struct tn_trace *t, struct index *ix, int64_t end)
 	const struct tn_diag_access *acc = &t->vf->diag.access;
 	const struct tn_reg *r = tn_cure_reg(t);
 	int64_t first = ix->at.offset + acc->off;
+	int64_t start = r->kind == TN_REG_STACK ? -512 : 0;
 	struct tn_member m;
 
 	ix->max = -1;
+	/* Where the constant part alone lies before the memory. */
+	ix->min = first < start ? (start - first + ix->at.scale - 1) / ix->at.scale : 0;
 	if (end - (int64_t)acc->size >= first)
 		ix->max = (end - (int64_t)acc->size - first) / ix->at.scale;
 	if (r->kind != TN_REG_VALUE || first < 0 ||
@@ -202,34 +206,52 @@ static bool cure_mask(struct tn_trace *t, const struct index *ix)
 	return true;
 }
 
+/* Can it stand in a condition, or does it describe? */
+static bool is_code_words(const char *words)
+{
+	return strncmp(words, "the ", 4) != 0 && strncmp(words, "a number", 8) != 0;
+}
+
 static void cure_index(struct tn_trace *t, const struct tn_linear *at, int64_t end)
 {
 	struct index ix = { .at = *at };
 	const char *here = tn_trace_place(t, tn_cure_last(t));
+	bool is_code;
 
 	tn_cure_anew(t);
 	find_range(t, &ix);
 	find_max(t, &ix, end);
 	ix.name = tn_trace_words(t, at->root);
+	is_code = ix.name && is_code_words(ix.name);
 	if (!ix.name)
 		ix.name = "the index";
-	if (ix.max < 0) {
+	if (ix.max < ix.min) {
 		tn_cure_add(t, "nothing fits there: the access begins at offset %lld",
 			    (ll)(at->offset + t->vf->diag.access.off));
 		return;
 	}
 	if (ix.bounded && ix.lo == ix.hi)
-		tn_cure_add(t, "need %s in 0..%lld, have %lld", ix.name, (ll)ix.max, (ll)ix.lo);
+		tn_cure_add(t, "need %s in %lld..%lld, have %lld", ix.name, (ll)ix.min, (ll)ix.max,
+			    (ll)ix.lo);
 	else if (ix.bounded)
-		tn_cure_add(t, "need %s in 0..%lld, have %lld..%lld", ix.name, (ll)ix.max,
-			    (ll)ix.lo, (ll)ix.hi);
+		tn_cure_add(t, "need %s in %lld..%lld, have %lld..%lld", ix.name, (ll)ix.min,
+			    (ll)ix.max, (ll)ix.lo, (ll)ix.hi);
 	else
-		tn_cure_add(t, "need %s in 0..%lld, nothing bounds it", ix.name, (ll)ix.max);
+		tn_cure_add(t, "need %s in %lld..%lld, nothing bounds it", ix.name, (ll)ix.min,
+			    (ll)ix.max);
 	if (cure_mask(t, &ix))
 		return;
 	if (is_read_again(t, &ix))
 		return;
-	if (ix.bounded && ix.lo < 0)
+	if (!is_code && (ix.min > 0 || (ix.bounded && ix.lo < 0)))
+		tn_cure_add(t, "before %s, return where it is < %lld or > %lld", here, (ll)ix.min,
+			    (ll)ix.max);
+	else if (!is_code)
+		tn_cure_add(t, "before %s, return where it is > %lld", here, (ll)ix.max);
+	else if (ix.min > 0)
+		tn_cure_add(t, "add `if (%s < %lld || %s > %lld) return ...;` before %s", ix.name,
+			    (ll)ix.min, ix.name, (ll)ix.max, here);
+	else if (ix.bounded && ix.lo < 0)
 		tn_cure_add(t,
 			    "it may be negative: make it unsigned or add `if (%s < 0 || %s > %lld) "
 			    "return ...;` before %s",
@@ -307,10 +329,10 @@ static bool is_field_load(const struct tn_trace *t, uint32_t v, const struct tn_
 
 static const char *field_words(struct tn_trace *t, const struct tn_field *f)
 {
-	char *buf = t->text[t->next_text++ % TN_ARRAY_SIZE(t->text)];
+	char buf[TN_TRACE_TEXT];
 
-	snprintf(buf, sizeof(t->text[0]), "%.40s->%.40s", tn_context_name(t->vf), f->name);
-	return buf;
+	snprintf(buf, sizeof(buf), "%.40s->%.40s", tn_context_name(t->vf), f->name);
+	return tn_trace_keep(t, buf);
 }
 
 /* Which other field's length was tested instead? */
@@ -364,11 +386,30 @@ static bool judge_length_test(struct tn_trace *t, uint32_t root, const struct tn
 	return false;
 }
 
+/* The loop of the failing line. Compilers put the first round before the loop itself. */
+static uint32_t loop_of_line(const struct tn_trace *t)
+{
+	const struct tn_structure *s = t->vf->structure;
+	const struct tn_line *here = tn_trace_line(t, tn_cure_last(t)), *line;
+
+	if (s->sites[t->vf->s.insn].loop != TN_NONE || !here)
+		return s->sites[t->vf->s.insn].loop;
+	for (uint32_t i = 0; i < t->vf->prog->nr_insns; i++) {
+		if (s->sites[i].loop == TN_NONE)
+			continue;
+		line = tn_prog_line(t->vf->prog, i);
+		if (line && line->line == here->line && line->file && here->file &&
+		    !strcmp(line->file, here->file))
+			return s->sites[i].loop;
+	}
+	return TN_NONE;
+}
+
 /* The first round of a loop has tested nothing yet: what its lines say of the length. */
 static bool judge_loop_lines(struct tn_trace *t, const struct tn_field *len)
 {
 	const struct tn_structure *s = t->vf->structure;
-	uint32_t loop = s->sites[t->vf->s.insn].loop;
+	uint32_t loop = loop_of_line(t);
 
 	if (loop == TN_NONE)
 		return false;
@@ -394,8 +435,43 @@ static bool judge_loop_lines(struct tn_trace *t, const struct tn_field *len)
 			return true;
 		}
 	}
-	tn_cure_add(t, "in each round of the loop, compare the index with %s before %s",
+	tn_cure_add(t, "in each round of the loop, compare how far it is with %s before %s",
 		    field_words(t, len), tn_trace_place(t, tn_cure_last(t)));
+	return true;
+}
+
+/* Where a test can stand: in an inlined function that comes before the place where the pointer was
+ * read, the fields have no name. */
+static const char *place_of_test(struct tn_trace *t, const struct tn_linear *at)
+{
+	const struct tn_val *base = tn_trace_val(t, at->base);
+	const struct tn_line *here = tn_trace_line(t, tn_cure_last(t));
+	const struct tn_line *read = base ? tn_trace_line(t, base->step) : NULL;
+
+	if (here && read && here->file && read->file &&
+	    (strcmp(here->file, read->file) != 0 || here->line < read->line))
+		return tn_trace_place(t, base->step);
+	return tn_trace_place(t, tn_cure_last(t));
+}
+
+/* path[path_len - 32 + i]: the length itself is the index, and may be less than what is taken off
+ * it. */
+static bool judge_length_as_index(struct tn_trace *t, const struct tn_linear *at,
+				  const struct tn_field *len, const char *here)
+{
+	int64_t off = at->offset + t->vf->diag.access.off;
+
+	if (at->root == TN_NONE || at->scale != 1 || !is_field_load(t, at->root, len))
+		return false;
+	if (off + (int64_t)t->vf->diag.access.size <= 0)
+		tn_cure_add(t,
+			    "%s - %lld wraps below 0 where %s is small: add `if (%s < %lld) return "
+			    "...;` before %s",
+			    field_words(t, len), -(ll)off, field_words(t, len), field_words(t, len),
+			    -(ll)off, here);
+	else
+		tn_cure_add(t, "%s elements are there: the last index is %s - 1",
+			    field_words(t, len), field_words(t, len));
 	return true;
 }
 
@@ -404,11 +480,13 @@ static void cure_sized(struct tn_trace *t, const struct tn_field *f, const struc
 	const struct tn_diag_access *acc = &t->vf->diag.access;
 	const struct tn_field *len = &t->vf->ctx->fields[f->peer];
 	uint64_t unit = TN_MAX(f->mem_size, 1u);
-	const char *here = tn_trace_place(t, tn_cure_last(t)), *name;
+	const char *here = place_of_test(t, at), *name;
 	int64_t need = at->offset + acc->off + (int64_t)acc->size;
 
 	tn_cure_anew(t);
 	name = at->root == TN_NONE ? NULL : tn_trace_words(t, at->root);
+	if (judge_length_as_index(t, at, len, here))
+		return;
 	if (at->root != TN_NONE && judge_length_test(t, at->root, len))
 		return;
 	if (at->root == TN_NONE && judge_loop_lines(t, len))
@@ -483,11 +561,12 @@ static void cure_ended(struct tn_trace *t, const struct tn_field *f, const struc
 		tn_cure_add(t, "add `if (%s + %lld > %s) return ...;` before %s", f->name, (ll)need,
 			    end->name, here);
 	else
-		tn_cure_add(
-			t,
-			"add `if ((void *)%s + %lld > %s) return ...;` behind where it is moved, "
-			"before %s",
-			name ? name : "pointer", (ll)acc->off + (ll)acc->size, end->name, here);
+		/* One object from where it is: what the compiler added to the pointer and what to
+		 * the access is not the source's. */
+		tn_cure_add(t,
+			    "add `if ((void *)(%s + 1) > %s) return ...;` behind where it is "
+			    "moved, before %s",
+			    name ? name : "pointer", end->name, here);
 	judge_end_tests(t, f, end);
 }
 

@@ -10,11 +10,6 @@
 
 #define MAX_DEPTH 6
 
-static TN_NOINLINE char *next_text(struct tn_trace *t)
-{
-	return t->text[t->next_text++ % TN_ARRAY_SIZE(t->text)];
-}
-
 /* ---- BTF ---- */
 
 static const struct tn_btf *btf_of(const struct tn_vf *vf)
@@ -169,116 +164,130 @@ static uint32_t map_of(const struct tn_trace *t, const struct tn_val *v)
 	return map && map->op == TN_VAL_MAP ? (uint32_t)map->imm : TN_NONE;
 }
 
-static const char *words_of(struct tn_trace *t, uint32_t v, uint32_t depth);
+/* Words are built in the caller's buffer. Numbers alone say nothing: `named` tells whether there is
+ * something that the source calls by a name, `terms` how long the sum is. */
+struct words {
+	char text[TN_TRACE_TEXT];
+	uint32_t terms;
+	bool named;
+};
 
-static const char *load_words(struct tn_trace *t, const struct tn_val *x, uint32_t depth)
+#define MAX_TERMS 3
+
+static bool words_of(struct tn_trace *t, uint32_t v, uint32_t depth, struct words *w);
+
+static bool load_words(struct tn_trace *t, const struct tn_val *x, uint32_t depth, struct words *w)
 {
 	struct tn_linear at = tn_trace_linear(t, x->a);
 	const struct tn_val *base = tn_trace_val(t, at.base);
 	uint64_t off = (uint64_t)(at.offset + x->imm);
 	const struct tn_field *f;
+	struct words inner;
 	struct tn_member m;
-	const char *inner;
-	char *buf;
 
+	w->named = true;
+	w->terms = 1;
 	if (!base)
-		return NULL;
-	buf = next_text(t);
+		return false;
 	if (base->op == TN_VAL_CTX) {
 		f = at.root == TN_NONE && off <= UINT32_MAX
 			    ? tn_ctx_field_at(t->vf->ctx, (uint32_t)off, x->size)
 			    : NULL;
 		if (!f)
-			return NULL;
-		snprintf(buf, sizeof(t->text[0]), "%.40s->%.40s", tn_context_name(t->vf), f->name);
-		return buf;
+			return false;
+		snprintf(w->text, sizeof(w->text), "%.40s->%.40s", tn_context_name(t->vf), f->name);
+		return true;
 	}
 	if (map_of(t, base) != TN_NONE) {
 		if (base->op == TN_VAL_DATA)
 			off += (uint64_t)base->imm;
 		if (!tn_member_at(t->vf, map_of(t, base), off, &m))
-			return NULL;
-		snprintf(buf, sizeof(t->text[0]), m.nr_elems ? "%.60s[...]" : "%.60s", m.name);
-		return buf;
+			return false;
+		snprintf(w->text, sizeof(w->text), m.nr_elems ? "%.60s[...]" : "%.60s", m.name);
+		return true;
 	}
-	if (base->op != TN_VAL_LOAD)
-		return NULL;
-	inner = words_of(t, at.base, depth + 1);
-	if (!inner)
-		return NULL;
+	if (base->op != TN_VAL_LOAD || !words_of(t, at.base, depth + 1, &inner))
+		return false;
 	if (at.root == TN_NONE && x->size == 1)
-		snprintf(buf, sizeof(t->text[0]), "%.60s[%lld]", inner, (long long)off);
+		snprintf(w->text, sizeof(w->text), "%.60s[%lld]", inner.text, (long long)off);
 	else
-		snprintf(buf, sizeof(t->text[0]), "a number read from %.60s", inner);
-	return buf;
+		snprintf(w->text, sizeof(w->text), "a number read from %.60s", inner.text);
+	return true;
 }
 
-static const char *alu_words(struct tn_trace *t, const struct tn_val *x, uint32_t depth)
+static bool alu_words(struct tn_trace *t, const struct tn_val *x, uint32_t depth, struct words *w)
 {
 	static const struct {
 		uint8_t op;
 		const char *sign;
 	} signs[] = { { TN_ADD, "+" }, { TN_SUB, "-" }, { TN_MUL, "*" },  { TN_DIV, "/" },
 		      { TN_AND, "&" }, { TN_MOD, "%" }, { TN_LSH, "<<" }, { TN_RSH, ">>" } };
-	const char *a = words_of(t, x->a, depth + 1), *b = words_of(t, x->b, depth + 1);
-	char *buf;
+	struct words a, b = { .named = false };
+	const char *sign = NULL;
 
-	if (!a || (x->b != TN_NONE && !b))
-		return NULL;
-	for (size_t i = 0; i < TN_ARRAY_SIZE(signs); i++) {
-		if (signs[i].op != x->alu)
-			continue;
-		buf = next_text(t);
-		if (b)
-			snprintf(buf, sizeof(t->text[0]), "%.40s %s %.40s", a, signs[i].sign, b);
-		else if (x->alu == TN_ADD && x->imm < 0)
-			snprintf(buf, sizeof(t->text[0]), "%.60s - %lld", a, -(long long)x->imm);
-		else
-			snprintf(buf, sizeof(t->text[0]), "%.60s %s %lld", a, signs[i].sign,
-				 (long long)x->imm);
-		return buf;
-	}
-	return NULL;
+	for (size_t i = 0; i < TN_ARRAY_SIZE(signs); i++)
+		if (signs[i].op == x->alu)
+			sign = signs[i].sign;
+	if (!sign || !words_of(t, x->a, depth + 1, &a) ||
+	    (x->b != TN_NONE && !words_of(t, x->b, depth + 1, &b)))
+		return false;
+	w->named = a.named || b.named;
+	w->terms = a.terms + (x->b != TN_NONE ? b.terms : 1);
+	if (w->terms > MAX_TERMS)
+		return false;
+	if (x->b != TN_NONE)
+		snprintf(w->text, sizeof(w->text), "%.40s %s %.40s", a.text, sign, b.text);
+	else if (x->alu == TN_ADD && x->imm < 0)
+		snprintf(w->text, sizeof(w->text), "%.60s - %lld", a.text, -(long long)x->imm);
+	else
+		snprintf(w->text, sizeof(w->text), "%.60s %s %lld", a.text, sign,
+			 (long long)x->imm);
+	return true;
 }
 
-static const char *words_of(struct tn_trace *t, uint32_t v, uint32_t depth)
+static bool words_of(struct tn_trace *t, uint32_t v, uint32_t depth, struct words *w)
 {
 	const struct tn_val *x = tn_trace_val(t, v);
 	uint32_t root;
-	char *buf;
 
 	if (!x || depth > MAX_DEPTH)
-		return NULL;
+		return false;
+	w->named = x->op != TN_VAL_CONST;
+	w->terms = 1;
 	switch ((enum tn_val_op)x->op) {
 	case TN_VAL_CTX:
-		return tn_context_name(t->vf);
+		snprintf(w->text, sizeof(w->text), "%.60s", tn_context_name(t->vf));
+		return true;
 	case TN_VAL_CONST:
-		buf = next_text(t);
-		snprintf(buf, sizeof(t->text[0]), "%lld", (long long)x->imm);
-		return buf;
+		snprintf(w->text, sizeof(w->text), "%lld", (long long)x->imm);
+		return true;
 	case TN_VAL_LOAD:
-		return load_words(t, x, depth);
+		return load_words(t, x, depth, w);
 	case TN_VAL_CALL:
-		buf = next_text(t);
-		snprintf(buf, sizeof(t->text[0]), "the result of %.60s()",
+		snprintf(w->text, sizeof(w->text), "the result of %.60s()",
 			 tn_callee_name(t->vf, t->steps[x->step].insn));
-		return buf;
+		return true;
 	case TN_VAL_INDEX:
-		return "the callback's first argument";
+		snprintf(w->text, sizeof(w->text), "the callback's first argument");
+		return true;
 	case TN_VAL_ALU:
 		root = tn_trace_root(t, v);
 		/* Extensions have no sign in C. */
 		if (x->alu == TN_MOV || (root != v && x->alu == TN_RSH) || x->alu == TN_ARSH)
-			return root != v ? words_of(t, root, depth + 1) : NULL;
-		return alu_words(t, x, depth);
+			return root != v && words_of(t, root, depth + 1, w);
+		return alu_words(t, x, depth, w);
 	default:
-		return NULL;
+		return false;
 	}
 }
 
 const char *tn_trace_words(struct tn_trace *t, uint32_t v)
 {
-	return words_of(t, v, 0);
+	struct words w;
+
+	if (!words_of(t, v, 0, &w) || (w.terms > 1 && !w.named))
+		return NULL;
+	return tn_trace_keep(t, w.text);
 }
 
 static bool is_name(char c)
@@ -290,16 +299,15 @@ static bool is_name(char c)
 static const char *name_before(struct tn_trace *t, const char *text, const char *end)
 {
 	const char *begin = end;
-	char *buf;
+	char buf[64];
 
 	while (begin > text && is_name(begin[-1]))
 		begin--;
 	if (begin == end || isdigit((unsigned char)*begin) ||
 	    (begin > text && (begin[-1] == '.' || begin[-1] == '>')))
 		return NULL;
-	buf = next_text(t);
-	snprintf(buf, sizeof(t->text[0]), "%.*s", (int)TN_MIN(end - begin, 60), begin);
-	return buf;
+	snprintf(buf, sizeof(buf), "%.*s", (int)TN_MIN(end - begin, 60), begin);
+	return tn_trace_keep(t, buf);
 }
 
 const char *tn_trace_variable(struct tn_trace *t, uint32_t step)

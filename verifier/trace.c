@@ -587,20 +587,30 @@ const struct tn_line *tn_trace_line(const struct tn_trace *t, uint32_t step)
 	return step < t->nr_steps ? tn_prog_line(t->vf->prog, t->steps[step].insn) : NULL;
 }
 
+const char *tn_trace_keep(struct tn_trace *t, const char *text)
+{
+	for (uint32_t i = 0; i < t->nr_texts; i++)
+		if (!strcmp(t->texts[i], text))
+			return t->texts[i];
+	if (t->nr_texts == TN_TRACE_TEXTS)
+		return "...";
+	snprintf(t->texts[t->nr_texts], TN_TRACE_TEXT, "%s", text);
+	return t->texts[t->nr_texts++];
+}
+
 const char *tn_trace_place(struct tn_trace *t, uint32_t step)
 {
-	char *buf = t->text[t->next_text++ % TN_ARRAY_SIZE(t->text)];
+	char buf[TN_TRACE_TEXT];
 	const struct tn_line *line = tn_trace_line(t, step);
 	const struct tn_line *failed = tn_trace_line(t, t->nr_steps - 1);
 	const char *slash = line && line->file ? strrchr(line->file, '/') : NULL;
 
 	if (!line)
-		snprintf(buf, sizeof(t->text[0]), "instruction %u",
+		snprintf(buf, sizeof(buf), "instruction %u",
 			 step < t->nr_steps ? t->steps[step].insn : 0);
 	else if (failed && line->file && failed->file && strcmp(line->file, failed->file))
-		snprintf(buf, sizeof(t->text[0]), "%.60s:%u", slash ? slash + 1 : line->file,
-			 line->line);
+		snprintf(buf, sizeof(buf), "%.60s:%u", slash ? slash + 1 : line->file, line->line);
 	else
-		snprintf(buf, sizeof(t->text[0]), "line %u", line->line);
-	return buf;
+		snprintf(buf, sizeof(buf), "line %u", line->line);
+	return tn_trace_keep(t, buf);
 }

@@ -21,6 +21,10 @@ struct tn_trace_step {
 
 #define TN_NO_DECISION 0xff
 
+/* Names and places that the message needs, each kept once: none is overwritten by a later one. */
+#define TN_TRACE_TEXTS 64
+#define TN_TRACE_TEXT  96
+
 enum tn_val_op {
 	TN_VAL_OTHER,	/* from before the part of the path that is known; anything else */
 	TN_VAL_CTX,	/* the context */
@@ -65,8 +69,8 @@ struct tn_trace {
 	uint32_t *regs;	      /* [frame][TN_NR_REGS]: values now */
 	uint32_t *slots;      /* [frame][max_slots]: values that were stored whole */
 	uint32_t invalidated; /* last step that made pointers of the context stale, or TN_NONE */
-	uint32_t next_text;
-	char text[8][96];
+	uint32_t nr_texts;
+	char texts[TN_TRACE_TEXTS][TN_TRACE_TEXT];
 };
 
 /* NULL: out of memory, or there is no path. */
@@ -96,14 +100,16 @@ struct tn_linear tn_trace_linear(const struct tn_trace *t, uint32_t v);
 bool tn_trace_is_ctx_pointer(const struct tn_trace *t, const struct tn_val *v);
 
 const struct tn_line *tn_trace_line(const struct tn_trace *t, uint32_t step);
+/* A copy that lives as long as the trace. */
+const char *tn_trace_keep(struct tn_trace *t, const char *text);
 /* "line 12", "host.h:12" where that is another file than the failing line's, "instruction 7" where
- * there are no lines. Valid until seven more of them. */
+ * there are no lines. */
 const char *tn_trace_place(struct tn_trace *t, uint32_t step);
 
 /* ---- names.c ---- */
 
-/* In C: "req->flags", "req->path[3]", "the result of bpf_ktime_get_ns()"; NULL: no words for it.
- * Valid until seven more of them. */
+/* In C: "req->flags", "req->path[3]", "the result of bpf_ktime_get_ns()"; NULL: no words for
+ * it, or more of them than an author would know again. */
 const char *tn_trace_words(struct tn_trace *t, uint32_t v);
 /* The pointer variable that the source uses at `step`: "c" of `c->hits`; NULL. */
 const char *tn_trace_variable(struct tn_trace *t, uint32_t step);

@@ -150,7 +150,9 @@ static void explain_decisions(const struct tn_trace *t, struct chain *c, uint32_
 		const struct tn_trace_step *s = &t->steps[i];
 
 		if (s->insn == since) {
-			push(c, i, dst_of(t, i), false);
+			/* A lock has no result, and the headline names its line. */
+			if (t->vf->diag.code != E_LOCK)
+				push(c, i, dst_of(t, i), false);
 			return;
 		}
 		if (s->outcome == TN_TRAIL_TAKEN || s->outcome == TN_TRAIL_BRANCH)
@@ -167,6 +169,8 @@ void tn_explain_why(struct tn_trace *t)
 		explain_value(t, &c, tn_trace_reg(t, (uint32_t)d->reg));
 	else if (d->code == E_REFERENCE && t->vf->s.nr_refs)
 		explain_decisions(t, &c, t->vf->s.refs[0].insn);
+	else if (d->code == E_LOCK && t->vf->s.locked)
+		explain_decisions(t, &c, t->vf->s.lock.insn);
 	tell_all(t, &c);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The path is no C string: nothing ends it.
-// expect: E_BOUNDS "path" "path_len"
+// expect: E_BOUNDS "path" "in each round"
 #include "mistakes.h"
 
 SEC("hook/request")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The start of the frame is checked, the moved pointer is read.
-// expect: E_BOUNDS "data" "data_end"
+// expect: E_BOUNDS "data" "+ 1) > data_end"
 #include <tenon/plugin.h>
 
 SEC("xdp")
