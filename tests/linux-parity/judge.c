@@ -245,7 +245,7 @@ static int print_one(const struct subject *s)
 
 static int print_all(const struct options *o, bool kernel)
 {
-	unsigned int agree = 0, unsafe = 0, wrong = 0, stale = 0;
+	unsigned int agree = 0, unsafe = 0, wrong = 0, stale = 0, unexplained = 0;
 
 	for (size_t i = 0; i < nr_subjects; i++) {
 		const struct subject *s = &subjects[i];
@@ -255,6 +255,13 @@ static int print_all(const struct options *o, bool kernel)
 		if (s->reason && outcome_of(s) == AGREE) {
 			fprintf(stderr, "%s/%s agrees: its reason is stale\n", s->file, s->program);
 			stale++;
+		}
+		/* A judge that died has no reason that could be given. */
+		if (outcome_of(s) == NO_VERDICT || (outcome_of(s) != AGREE && !s->reason)) {
+			fprintf(stderr, "%s/%s: %s\n", s->file, s->program,
+				outcome_of(s) == NO_VERDICT ? "no verdict"
+							    : "differs without a reason");
+			unexplained++;
 		}
 		for (int e = 0; e < 2; e++)
 			wrong += s->tenon.run[e] == RUN_DIFFERS || s->tenon.run[e] == RUN_FAILED;
@@ -274,7 +281,7 @@ static int print_all(const struct options *o, bool kernel)
 		       unsafe, wrong);
 	if (o->only)
 		return agree != nr_subjects || wrong;
-	return agree < MIN_AGREE || unsafe || wrong || stale;
+	return agree < MIN_AGREE || unsafe || wrong || stale || unexplained;
 }
 
 int main(int argc, char **argv)
