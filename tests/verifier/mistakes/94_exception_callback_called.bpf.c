@@ -8,8 +8,7 @@ __noinline int give_up(__u64 why)
 	return why & 1;
 }
 
-SEC("hook/request") __exception_cb(give_up)
-int on_request(struct request *req)
+SEC("hook/request") __exception_cb(give_up) int on_request(struct request *req)
 {
 	if (req->kind > 9)
 		bpf_throw(1);
