@@ -286,6 +286,17 @@ static int refuse_null(struct tn_vf *vf, uint32_t callee, uint32_t i)
 	return tn_advise(vf, "test the pointer for NULL before this line");
 }
 
+/* It is proved alone: const in its declaration is not relied upon. */
+static int refuse_read_only(struct tn_vf *vf, uint32_t callee, uint32_t i)
+{
+	tn_reject(vf, E_READONLY, (int)(TN_R1 + i),
+		  "argument %u of global function '%s' may be written there, but %s is read-only",
+		  i + 1, vf->prog->subprogs[callee].name,
+		  tn_reg_words(vf, tn_vf_reg(vf, TN_R1 + i)));
+	return tn_advise(vf, "make the function static: then each call is proved for what it is "
+			     "given");
+}
+
 static int check_mem(struct tn_vf *vf, uint32_t callee, uint32_t i, const struct tn_global_arg *arg)
 {
 	struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i), was = *r;
@@ -311,8 +322,11 @@ static int check_mem(struct tn_vf *vf, uint32_t callee, uint32_t i, const struct
 	err = tn_check_mem_arg(vf, &mem);
 	mem.written = true;
 	mem.what = "written by a global function";
-	if (!err)
+	if (!err) {
 		err = tn_check_mem_arg(vf, &mem);
+		if (err && vf->diag.code == E_READONLY)
+			err = refuse_read_only(vf, callee, i);
+	}
 	*r = was;
 	return err;
 }
