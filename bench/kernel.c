@@ -117,6 +117,28 @@ uint32_t kernel_verified(struct kernel_prog *prog)
 	return bpf_obj_get_info_by_fd(prog->fd, &info, &size) ? 0 : info.verified_insns;
 }
 
+double kernel_verify_us(const char *object, int n)
+{
+	static char log[64 << 10];
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = log,
+		    .kernel_log_size = sizeof(log), .kernel_log_level = 4 /* statistics alone */);
+	double best = 0, us;
+
+	for (int i = 0; i < n; i++) {
+		struct bpf_object *obj = bpf_object__open_file(object, &opts);
+		const char *at;
+
+		log[0] = 0;
+		if (!obj || bpf_object__load(obj) || !(at = strstr(log, "verification time ")) ||
+		    sscanf(at, "verification time %lf", &us) != 1)
+			us = 0;
+		bpf_object__close(obj);
+		if (us > 0 && (best == 0 || us < best))
+			best = us;
+	}
+	return best;
+}
+
 void kernel_unload(struct kernel_prog *prog)
 {
 	if (!prog)
@@ -165,6 +187,13 @@ void kernel_drain(struct kernel_prog *prog, const char *map)
 uint32_t kernel_verified(struct kernel_prog *prog)
 {
 	(void)prog;
+	return 0;
+}
+
+double kernel_verify_us(const char *object, int n)
+{
+	(void)object;
+	(void)n;
 	return 0;
 }
 

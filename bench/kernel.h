@@ -23,6 +23,9 @@ uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, ui
 void kernel_drain(struct kernel_prog *prog, const char *map);
 /* Instructions that the kernel's verifier went through; 0: unknown. */
 uint32_t kernel_verified(struct kernel_prog *prog);
+/* What the kernel's log says that verifying the programs of an object took, in microseconds, of
+ * `n` loads the shortest; 0: unknown. */
+double kernel_verify_us(const char *object, int n);
 void kernel_unload(struct kernel_prog *prog);
 
 #endif

@@ -53,7 +53,8 @@ static void run_kernel_load(void *p, uint64_t n)
 		kernel_unload(kernel_load(side_path(arg->dir, arg->name), arg->name, &why));
 }
 
-static void note_program(struct tenon_object *obj, const char *name, uint32_t verified)
+static void note_program(struct tenon_object *obj, const char *name, uint32_t verified,
+			 double kernel_us)
 {
 	struct tenon_program *prog = side_program(obj, name);
 	struct tenon_program_stats s = { .sz = sizeof(s) };
@@ -65,6 +66,10 @@ static void note_program(struct tenon_object *obj, const char *name, uint32_t ve
 	bench_note("verify", name, "proof", "steps", (double)r.steps);
 	if (verified)
 		bench_note("verify", name, "kernel", "steps", verified);
+	if (kernel_us > 0)
+		bench_note("verify", name, "kernel", "us of verification alone", kernel_us);
+	if (kernel_us > 0 && verified)
+		bench_note("verify", name, "kernel", "ns a step", kernel_us * 1000 / verified);
 	bench_note("verify", name, "proof", "ns a step",
 		   bench_min("verify", name, "proof") / (double)r.steps);
 	bench_note("verify", name, "proof", "states", (double)r.states);
@@ -118,7 +123,8 @@ void bench_verify(const char *dir)
 	for (size_t i = 0; i < NR_NAMES; i++) {
 		struct tenon_object *obj = side_load(rt, dir, names[i]);
 
-		note_program(obj, names[i], verified[i]);
+		note_program(obj, names[i], verified[i],
+			     verified[i] ? kernel_verify_us(side_path(dir, names[i]), 5) : 0);
 		tenon_object_close(obj);
 	}
 }
