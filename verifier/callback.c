@@ -14,6 +14,7 @@
 #include "verifier/callee.h"
 #include "verifier/dynptr.h"
 #include "verifier/mutant.h"
+#include "verifier/throw.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -126,6 +127,8 @@ static int check_func(struct tn_vf *vf, const struct tn_callee *c)
 				 c->map->name, TN_MAX_EACH_KEY);
 	if (!c->func || c->func >= vf->prog->nr_subprogs)
 		return tn_reject(vf, E_CALL, -1, "the main function can not be called back");
+	if (tn_is_exception_callback(vf, c->func))
+		return tn_throw_refuse_call(vf, c->func);
 	for (uint32_t i = 0; i < vf->s.nr_frames; i++)
 		if (vf->s.frames[i].subprog == c->func)
 			return tn_reject(vf, E_STRUCTURE, -1, "the callback calls itself");
