@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Over an array inside of a map's value.
-// verdict: free 4000
+// verdict: free 268
 // result: 5376
 #include "loops.h"
 
