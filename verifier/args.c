@@ -132,22 +132,6 @@ static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const st
 	return 0;
 }
 
-/* Conversions that read memory at an address given as a number. Into a log that is the host's
- * business; into the program's own memory it would show it all of the host's. */
-static bool format_reads_memory(const char *s)
-{
-	for (; *s; s++) {
-		if (*s != '%')
-			continue;
-		s += 1 + strspn(s + 1, "-+ #0123456789.l");
-		if (*s == 's' || (*s == 'p' && (s[1] == 'i' || s[1] == 'I')))
-			return true;
-		if (!*s)
-			return false;
-	}
-	return false;
-}
-
 static int check_str(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
@@ -161,7 +145,7 @@ static int check_str(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	if (at >= map->value_size || !memchr(map->values + at, 0, map->value_size - at))
 		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
 				 "argument %u of %s is a string without its NUL", i + 1, c->name);
-	if (c->id == HELPER_SNPRINTF && format_reads_memory((const char *)map->values + at))
+	if (c->id == HELPER_SNPRINTF && tn_format_reads_memory((const char *)map->values + at))
 		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
 				 "the format given to %s reads memory at an address (%%s, %%pi4)",
 				 c->name);

@@ -246,3 +246,17 @@ int tn_format(char *buf, uint32_t size, const char *fmt, const uint64_t *args, u
 		buf[TN_MIN(out.len, (size_t)size - 1)] = 0;
 	return (int)out.len + 1;
 }
+
+bool tn_format_reads_memory(const char *fmt)
+{
+	for (; *fmt; fmt++) {
+		if (*fmt != '%')
+			continue;
+		fmt += 1 + strspn(fmt + 1, "-+ #0123456789.l");
+		if (*fmt == 's' || (*fmt == 'p' && (fmt[1] == 'i' || fmt[1] == 'I')))
+			return true;
+		if (!*fmt)
+			return false;
+	}
+	return false;
+}

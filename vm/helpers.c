@@ -221,7 +221,9 @@ static uint64_t print_line(struct tn_exec *ex, uint64_t fmt, uint64_t size, cons
 			line[len - 1] = 0;
 		rt->printk(rt->printk_user, line);
 	}
-	return len;
+	/* How long a text at some address is would tell the program of memory that is not its own.
+	 */
+	return tn_format_reads_memory(format) ? strlen(format) : len;
 }
 
 BODY(trace_printk)

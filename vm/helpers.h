@@ -34,5 +34,8 @@ void tn_helpers_set_printk(struct tn_rt *rt, void (*fn)(void *user, const char *
 /* bpf_snprintf's formatting, shared with printk: 0-terminated; the length it needed with the NUL,
  * or -EINVAL. */
 int tn_format(char *out, uint32_t size, const char *fmt, const uint64_t *args, uint32_t nr_args);
+/* Has it conversions that read memory at an address given as a number (%s, %pI4)? Into a log that
+ * is the host's business; into the program's own memory it would show it all of the host's. */
+bool tn_format_reads_memory(const char *fmt);
 
 #endif
