@@ -698,11 +698,12 @@ static void gen_two_lookups(struct gen *g)
 	numbers_again(g);
 }
 
-/* A record: written within its bounds, given back on every way out. */
+/* A record: written within its bounds, given back on every way out; at times once too often. */
 static void gen_record(struct gen *g)
 {
 	int32_t size = 8 + 8 * (int32_t)gen_below(g, 3), at;
 	uint32_t skip;
+	bool kept;
 
 	emit_lddw(g, TN_R1, TN_LDDW_MAP, GEN_RING, 0);
 	emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, size);
@@ -717,11 +718,19 @@ static void gen_record(struct gen *g)
 		emit(g, TN_ALU64 | TN_ADD | TN_X, TN_R4, TN_R7, 0, 0);
 		emit(g, TN_ST | TN_MEM | TN_B, TN_R4, 0, 0, gen_constant(g));
 	}
+	kept = gen_chance(g, 30);
+	if (kept)
+		mov(g, TN_R9, TN_R0);
 	mov(g, TN_R1, TN_R0);
 	emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, 0);
 	if (!risky(g, 10))
 		emit(g, TN_JMP | TN_CALL, 0, 0, 0,
 		     gen_chance(g, 50) ? TN_HELPER_ringbuf_submit : TN_HELPER_ringbuf_discard);
+	if (kept && risky(g, 30)) {
+		mov(g, TN_R1, TN_R9);
+		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, 0);
+		emit(g, TN_JMP | TN_CALL, 0, 0, 0, TN_HELPER_ringbuf_discard);
+	}
 	patch_here(g, skip);
 	numbers_again(g);
 }
@@ -731,17 +740,21 @@ static void gen_host(struct gen *g)
 {
 	uint32_t pick = gen_below(g, 10), skip;
 	int32_t size = 1 + (int32_t)gen_below(g, 16);
+	bool kept;
 
 	if (pick < 4) {
 		emit(g, TN_JMP | TN_CALL, 0, TN_CALL_EXTERN, 0, WORLD_OPEN);
 		skip = null_check(g, TN_R0);
 		mov(g, TN_R1, TN_R0);
-		if (gen_chance(g, 20))
+		kept = gen_chance(g, 30);
+		if (kept)
 			mov(g, TN_R9, TN_R0);
 		if (!risky(g, 10))
 			emit(g, TN_JMP | TN_CALL, 0, TN_CALL_EXTERN, 0, WORLD_CLOSE);
-		if (risky(g, 10))
+		if (kept && risky(g, 30)) {
+			mov(g, TN_R1, TN_R9);
 			emit(g, TN_JMP | TN_CALL, 0, TN_CALL_EXTERN, 0, WORLD_CLOSE);
+		}
 		patch_here(g, skip);
 		mov(g, TN_R9, TN_R7);
 	} else if (pick < 7) {
