@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/pages.h"
+#include "maps/index_key.h"
 #include "maps/map.h"
 #include "maps/special.h"
 #include "maps/words.h"
@@ -20,14 +21,6 @@
 #define ARRAY_FLAGS                                                                      \
 	(TN_MAP_F_NUMA_NODE | TN_MAP_F_RDONLY | TN_MAP_F_WRONLY | TN_MAP_F_RDONLY_PROG | \
 	 TN_MAP_F_WRONLY_PROG)
-
-static uint32_t index_of(const void *key)
-{
-	uint32_t index;
-
-	memcpy(&index, key, sizeof(index));
-	return index;
-}
 
 static unsigned char *value_at(struct tn_map *map, uint32_t index, uint32_t slot)
 {
@@ -112,7 +105,7 @@ static void fini_array(struct tn_map *map)
 
 static void *lookup_array(struct tn_map *map, const void *key, uint32_t slot)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 
 	(void)slot;
 	return index < map->max_entries ? value_at(map, index, 0) : NULL;
@@ -120,7 +113,7 @@ static void *lookup_array(struct tn_map *map, const void *key, uint32_t slot)
 
 static void *lookup_percpu_array(struct tn_map *map, const void *key, uint32_t slot)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 
 	return index < map->max_entries ? value_at(map, index, slot) : NULL;
 }
@@ -137,7 +130,7 @@ static int check_update(const struct tn_map *map, uint32_t index, uint64_t flags
 static int update_array(struct tn_map *map, const void *key, const void *value, uint64_t flags,
 			uint32_t slot)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 	int err = check_update(map, index, flags);
 
 	/* slot_stride is 0 for plain arrays. */
@@ -158,7 +151,7 @@ static int del_array(struct tn_map *map, const void *key)
 
 static int host_lookup_array(struct tn_map *map, const void *key, void *value, uint64_t flags)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 
 	(void)flags;
 	if (index >= map->max_entries)
@@ -170,7 +163,7 @@ static int host_lookup_array(struct tn_map *map, const void *key, void *value, u
 static int host_lookup_percpu_array(struct tn_map *map, const void *key, void *value,
 				    uint64_t flags)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 	unsigned char *out = value;
 
 	(void)flags;
@@ -191,7 +184,7 @@ static int host_update_array(struct tn_map *map, const void *key, const void *va
 static int host_update_percpu_array(struct tn_map *map, const void *key, const void *value,
 				    uint64_t flags)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 	int err = check_update(map, index, flags);
 
 	if (!err)
@@ -210,17 +203,6 @@ static int host_delete_array(struct tn_map *map, const void *key, uint64_t flags
 	return del_array(map, key);
 }
 
-static int next_key_array(struct tn_map *map, const void *key, void *next)
-{
-	uint32_t index = key ? index_of(key) : UINT32_MAX;
-
-	if (index < map->max_entries && index == map->max_entries - 1)
-		return -ENOENT;
-	index = index >= map->max_entries ? 0 : index + 1;
-	memcpy(next, &index, sizeof(index));
-	return 0;
-}
-
 static uint32_t count_array(struct tn_map *map)
 {
 	return map->max_entries;
@@ -237,7 +219,7 @@ const struct tn_map_ops tn_array_ops = {
 	.host_lookup = host_lookup_array,
 	.host_update = host_update_array,
 	.host_delete = host_delete_array,
-	.next_key = next_key_array,
+	.next_key = tn_index_next_key,
 	.count = count_array,
 };
 
@@ -252,6 +234,6 @@ const struct tn_map_ops tn_percpu_array_ops = {
 	.host_lookup = host_lookup_percpu_array,
 	.host_update = host_update_percpu_array,
 	.host_delete = host_delete_array,
-	.next_key = next_key_array,
+	.next_key = tn_index_next_key,
 	.count = count_array,
 };

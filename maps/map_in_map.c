@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/pages.h"
+#include "maps/index_key.h"
 #include "maps/map.h"
 
 #define ALLOWED_FLAGS (TN_MAP_F_NUMA_NODE | TN_MAP_F_RDONLY | TN_MAP_F_WRONLY)
@@ -25,14 +26,6 @@ struct map_array {
 static struct map_array *array_of(const struct tn_map *map)
 {
 	return TN_CONTAINER_OF(map, struct map_array, map);
-}
-
-static uint32_t index_of(const void *key)
-{
-	uint32_t index;
-
-	memcpy(&index, key, sizeof(index));
-	return index;
 }
 
 static size_t bytes_of(const struct tn_map *map)
@@ -104,7 +97,7 @@ static struct tn_map *map_at(const struct tn_map *map, uint32_t index)
 static void *lookup(struct tn_map *map, const void *key, uint32_t slot)
 {
 	(void)slot;
-	return map_at(map, index_of(key));
+	return map_at(map, tn_index_of(key));
 }
 
 /* ---- From the host ---- */
@@ -119,7 +112,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 	if (!t)
 		return -ENOMEM;
 	tn_epoch_enter(t);
-	inner = map_at(map, index_of(key));
+	inner = map_at(map, tn_index_of(key));
 	id = inner ? inner->id : 0;
 	tn_epoch_leave(t);
 	if (!inner)
@@ -130,7 +123,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 
 static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
 {
-	uint32_t index = index_of(key), id;
+	uint32_t index = tn_index_of(key), id;
 	struct tn_map *inner;
 
 	if (flags != TN_MAP_ANY)
@@ -152,7 +145,7 @@ static int host_update(struct tn_map *map, const void *key, const void *value, u
 
 static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 {
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 	struct tn_map *old;
 
 	(void)flags;
@@ -162,17 +155,6 @@ static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 	if (!old)
 		return -ENOENT;
 	tn_map_put(old);
-	return 0;
-}
-
-static int next_key(struct tn_map *map, const void *key, void *next)
-{
-	uint32_t index = key ? index_of(key) : UINT32_MAX;
-
-	if (index < map->max_entries && index == map->max_entries - 1)
-		return -ENOENT;
-	index = index >= map->max_entries ? 0 : index + 1;
-	memcpy(next, &index, sizeof(index));
 	return 0;
 }
 
@@ -194,6 +176,6 @@ const struct tn_map_ops tn_array_of_maps_ops = {
 	.host_lookup = host_lookup,
 	.host_update = host_update,
 	.host_delete = host_delete,
-	.next_key = next_key,
+	.next_key = tn_index_next_key,
 	.count = count,
 };

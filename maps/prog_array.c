@@ -7,6 +7,7 @@
  * Programs cannot look into the array or change it (the verifier refuses); their tail calls go
  * through tn_prog_array_at().
  */
+#include "maps/index_key.h"
 #include "maps/prog_array.h"
 
 #include <errno.h>
@@ -28,14 +29,6 @@ struct prog_array {
 static struct prog_array *array_of(const struct tn_map *map)
 {
 	return TN_CONTAINER_OF(map, struct prog_array, map);
-}
-
-static uint32_t index_of(const void *key)
-{
-	uint32_t index;
-
-	memcpy(&index, key, sizeof(index));
-	return index;
 }
 
 static size_t bytes_of(const struct tn_map *map)
@@ -185,7 +178,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 	if (!t)
 		return -ENOMEM;
 	tn_epoch_enter(t);
-	prog = tn_prog_array_at(map, index_of(key));
+	prog = tn_prog_array_at(map, tn_index_of(key));
 	id = prog ? array->host->id(prog) : 0;
 	tn_epoch_leave(t);
 	if (!prog)
@@ -197,7 +190,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
 {
 	struct prog_array *array = array_of(map);
-	uint32_t index = index_of(key), id;
+	uint32_t index = tn_index_of(key), id;
 	void *prog, *old;
 	int err;
 
@@ -222,7 +215,7 @@ static int host_update(struct tn_map *map, const void *key, const void *value, u
 static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 {
 	struct prog_array *array = array_of(map);
-	uint32_t index = index_of(key);
+	uint32_t index = tn_index_of(key);
 	void *old;
 
 	(void)flags;
@@ -232,17 +225,6 @@ static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 	if (!old)
 		return -ENOENT;
 	array->host->put(old);
-	return 0;
-}
-
-static int next_key(struct tn_map *map, const void *key, void *next)
-{
-	uint32_t index = key ? index_of(key) : UINT32_MAX;
-
-	if (index < map->max_entries && index == map->max_entries - 1)
-		return -ENOENT;
-	index = index >= map->max_entries ? 0 : index + 1;
-	memcpy(next, &index, sizeof(index));
 	return 0;
 }
 
@@ -264,6 +246,6 @@ const struct tn_map_ops tn_prog_array_ops = {
 	.host_lookup = host_lookup,
 	.host_update = host_update,
 	.host_delete = host_delete,
-	.next_key = next_key,
+	.next_key = tn_index_next_key,
 	.count = count,
 };
