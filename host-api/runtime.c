@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host-api/hook.h"
+#include "host-api/host_btf.h"
 #include "host-api/host_type.h"
 #include "host-api/map_handle.h"
 #include "host-api/object.h"
@@ -248,6 +249,7 @@ int tenon_runtime_free(struct tenon_runtime *rt)
 	if (rc)
 		return rc;
 	tn_host_types_fini(rt);
+	tn_host_btf_fini(rt);
 	tn_helpers_set_printk(&rt->rt, NULL, NULL);
 	alloc = rt->rt.mem.alloc;
 	user = rt->rt.mem.user;

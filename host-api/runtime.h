@@ -19,6 +19,7 @@ struct tn_hook;
 struct tn_ctx_entry;
 struct tn_helper_entry;
 struct tn_prog_sig;
+struct tn_host_btf;
 
 struct tn_state_env;
 struct tn_state;
@@ -34,6 +35,7 @@ struct tenon_runtime {
 	struct tn_ctx_entry *structs; /* behind handles */
 	struct tn_helper_entry *helpers;
 	struct tn_prog_sig *prog_sigs;
+	struct tn_host_btf *btfs; /* in the order given; only grows */
 	struct tenon_object *objects;
 	struct tenon_map *maps; /* the host's own */
 	uint32_t nr_links;	/* owned by the caller */
