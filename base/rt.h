@@ -43,6 +43,9 @@ struct tn_rt {
 	_Atomic(tn_slot_taken_fn) slot_taken;
 	struct tn_fork_ops fork;
 	bool jit_warned; /* the one warning that the interpreter serves */
+	/* Reads through untrusted pointers are plain loads under the handler of base/fault.h; else
+	 * the kernel does them. Constant once programs are loaded. */
+	bool fault_handler;
 	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */
 	void (*printk)(void *user, const char *line);
 	void *printk_user;

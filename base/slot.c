@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/internal.h"
 #include "base/rt.h"
 
@@ -124,6 +125,8 @@ uint32_t tn_slot_take(struct tn_rt *rt, struct tn_thread *t)
 		give_back(table, slot);
 		slot = table->nr;
 	}
+	if (rt->fault_handler)
+		tn_fault_unblock(t);
 	t->slot_rt_id = rt->id;
 	t->slot = slot;
 	return slot;

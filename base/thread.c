@@ -50,7 +50,7 @@ static void release_record(struct tn_thread *t)
 	t->depth = 0;
 	t->exec = NULL;
 	t->slot_rt_id = 0;
-	t->reclaiming = false;
+	t->reclaiming = t->faults_open = false;
 	t->nr_open_records = t->nr_untracked_records = 0;
 	tn_store_relaxed(&t->fenced, 0);
 	/* A thread may end inside a program (pthread_exit in a helper). Pairs with the acquire

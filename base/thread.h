@@ -46,7 +46,8 @@ struct TN_ALIGNED(64) tn_thread {
 	struct tn_thread *next; /* constant once the record is linked */
 	_Atomic uint32_t used;
 	int32_t tid;
-	bool reclaiming; /* running deferred functions */
+	bool reclaiming;  /* running deferred functions */
+	bool faults_open; /* owned by fault.c: its signals were unblocked */
 
 	/* Ring buffer records that this thread has reserved and not yet submitted; those that found
 	 * no room are counted. Own thread only; owned by maps/ringbuf.c. */

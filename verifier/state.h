@@ -58,9 +58,13 @@ struct tn_reg {
 		struct {
 			uint8_t kind; /* enum tn_reg_kind */
 			uint8_t frame;
-			bool low;    /* the low 32 bits of the address alone: good for a distance,
-					nothing else */
-			bool rdonly; /* MEM */
+			bool low : 1;	    /* the low 32 bits of the address alone: good for a
+					       distance, nothing else */
+			bool rdonly : 1;    /* MEM */
+			bool untrusted : 1; /* HANDLE: maybe NULL, stale or wrong; carries no
+					       reference */
+			uint8_t spare : 5;  /* 0 */
+			uint8_t spare2;	    /* 0 */
 			uint32_t region;
 			const void *obj; /* borrowed: struct tn_map or handle name */
 			uint32_t size;

@@ -25,7 +25,16 @@ enum tn_field_kind {
 	TN_FIELD_SIZED_LEN,  /* the length member of a SIZED: made by registration */
 };
 
-enum { TN_ACC_R = 1, TN_ACC_W = 2, TN_ACC_RW = 3, TN_ACC_NULLABLE = 4, TN_ACC_ALIGNED = 8 };
+enum {
+	TN_ACC_R = 1,
+	TN_ACC_W = 2,
+	TN_ACC_RW = 3,
+	TN_ACC_NULLABLE = 4,
+	TN_ACC_ALIGNED = 8,
+	/* HANDLE: nobody vouches for what the pointer points to. It may be NULL or stale; reads
+	 * through it give 0 where no memory is. A handle that says "char" is a string. */
+	TN_ACC_UNTRUSTED = 16,
+};
 
 struct tn_field {
 	char *name;

@@ -31,6 +31,7 @@ enum tn_insn_fact_flags {
 	TN_FACT_TRACK = 1 << 9,
 	/* This call may release such a one: tn_held_drop_args() comes before it. */
 	TN_FACT_UNTRACK = 1 << 10,
+	TN_FACT_PROBE = 1 << 13, /* load that may meet memory that is not there: 0 then */
 	TN_FACT_ARENA = 1 << 12, /* load, store or sum through an arena pointer; a cast */
 	TN_FACT_MAP_FIELD =
 		1 << 11, /* load from a map itself: `value` is the place in struct tn_map */

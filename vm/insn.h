@@ -74,7 +74,10 @@ enum { TN_LD, TN_LDX, TN_ST, TN_STX, TN_ALU, TN_JMP, TN_JMP32, TN_ALU64 };
 #define TN_MEMSX 0x80
 /* As TN_MEM through an arena pointer; vm/rewrite.c makes it, and no file may contain it. */
 #define TN_MEM_ARENA 0xa0
-#define TN_ATOMIC    0xc0
+/* Likewise: as TN_MEM and TN_MEMSX in loads, 0 where no memory is. */
+#define TN_MEM_PROBE   0x20
+#define TN_MEMSX_PROBE 0x40
+#define TN_ATOMIC      0xc0
 
 /* addr_space_cast: a 64-bit move with off 1. What it becomes stands in vm/rewrite.c. */
 #define TN_CAST_OFF	   1

@@ -101,10 +101,11 @@ enum tn_sig_flags { /* the low five are enum tenon_helper_flags */
 		    TN_SIG_ACQUIRE = 1 << 9, /* the result must be released */
 		    TN_SIG_RET_NULLABLE = 1 << 10,
 		    TN_SIG_VARIADIC = 1 << 11,
-		    TN_SIG_CALLBACK = 1 << 12,	 /* calls a FUNC argument */
-		    TN_SIG_CAST = 1 << 13,	 /* the result is the first HANDLE argument, of
-						  * another type; same address */
-		    TN_SIG_READS_HOST = 1 << 14, /* reads at the address in its ANY argument */
+		    TN_SIG_CALLBACK = 1 << 12,	    /* calls a FUNC argument */
+		    TN_SIG_CAST = 1 << 13,	    /* the result is the first HANDLE argument, of
+						     * another type; same address */
+		    TN_SIG_READS_HOST = 1 << 14,    /* reads at the address in its ANY argument */
+		    TN_SIG_RET_UNTRUSTED = 1 << 15, /* a HANDLE that nobody vouches for */
 };
 
 struct tn_sig {
