@@ -14,23 +14,6 @@
 
 #define SYNC_ROUNDS 4
 
-struct tn_scalar tn_scalar_unknown(unsigned w)
-{
-	struct tn_num full = tn_num_unknown(w), half = tn_num_unknown(w / 2);
-
-	return (struct tn_scalar){ full.t,    full.umin, full.umax, full.smin, full.smax,
-				   half.umin, half.umax, half.smin, half.smax };
-}
-
-struct tn_scalar tn_scalar_const(uint64_t value, unsigned w)
-{
-	unsigned h = w / 2;
-	uint64_t v = value & tn_ones(w), low = value & tn_ones(h);
-	int64_t sv = tn_sign_extend(v, w), slow = tn_sign_extend(low, h);
-
-	return (struct tn_scalar){ { v, 0 }, v, v, sv, sv, low, low, slow, slow };
-}
-
 struct tn_scalar tn_scalar_range(uint64_t umin, uint64_t umax, unsigned w)
 {
 	struct tn_scalar s = tn_scalar_unknown(w);
@@ -49,34 +32,12 @@ struct tn_scalar tn_scalar_srange(int64_t smin, int64_t smax, unsigned w)
 	return tn_scalar_sync(&s, w) ? s : tn_scalar_unknown(w);
 }
 
-bool tn_scalar_is_const(const struct tn_scalar *s, uint64_t *value)
+/* The least member of `t` that is at least *x, which is none. */
+static TN_ALWAYS_INLINE bool next_of(struct tn_tnum t, uint64_t wrong, uint64_t *x, unsigned w)
 {
-	if (s->umin != s->umax)
-		return false;
-	if (value)
-		*value = s->umin;
-	return true;
-}
-
-bool tn_scalar_contains(const struct tn_scalar *s, uint64_t value, unsigned w)
-{
-	unsigned h = w / 2;
-	uint64_t v = value & tn_ones(w), low = value & tn_ones(h);
-	int64_t sv = tn_sign_extend(v, w), slow = tn_sign_extend(low, h);
-
-	return tn_tnum_contains(s->t, v) && v >= s->umin && v <= s->umax && sv >= s->smin &&
-	       sv <= s->smax && low >= s->hmin && low <= s->hmax && slow >= s->hsmin &&
-	       slow <= s->hsmax;
-}
-
-/* The least member of `t` that is at least *x. */
-static bool next_member(struct tn_tnum t, uint64_t *x, unsigned w)
-{
-	uint64_t wrong = (*x & ~t.mask) ^ t.value, below, raise;
+	uint64_t below, raise;
 	unsigned top;
 
-	if (!wrong)
-		return true;
 	/* The highest bit that differs decides whether what stands above it may stay. */
 	top = 63 - (unsigned)__builtin_clzll(wrong);
 	below = tn_ones(top);
@@ -92,20 +53,30 @@ static bool next_member(struct tn_tnum t, uint64_t *x, unsigned w)
 	return true;
 }
 
+/* The least member of `t` that is at least *x. */
+static TN_ALWAYS_INLINE bool next_member(struct tn_tnum t, uint64_t *x, unsigned w)
+{
+	uint64_t wrong = (*x & ~t.mask) ^ t.value;
+
+	return !wrong || next_of(t, wrong, x, w);
+}
+
 /* The greatest member of `t` that is at most *x: the same on complements. */
-static bool previous_member(struct tn_tnum t, uint64_t *x, unsigned w)
+static TN_ALWAYS_INLINE bool previous_member(struct tn_tnum t, uint64_t *x, unsigned w)
 {
 	struct tn_tnum inverse = { ~t.value & ~t.mask & tn_ones(w), t.mask };
-	uint64_t y = ~*x & tn_ones(w);
+	uint64_t y = ~*x & tn_ones(w), wrong = (y & ~t.mask) ^ inverse.value;
 
-	if (!next_member(inverse, &y, w))
+	if (!wrong)
+		return true;
+	if (!next_of(inverse, wrong, &y, w))
 		return false;
 	*x = ~y & tn_ones(w);
 	return true;
 }
 
 /* Signed order is unsigned order with the sign bit turned over. */
-static bool tighten_signed_by_tnum(struct tn_num *n, unsigned w)
+static TN_ALWAYS_INLINE bool tighten_signed_by_tnum(struct tn_num *n, unsigned w)
 {
 	uint64_t sign = tn_sign_bit(w);
 	uint64_t min = ((uint64_t)n->smin & tn_ones(w)) ^ sign;
@@ -123,7 +94,7 @@ static bool tighten_signed_by_tnum(struct tn_num *n, unsigned w)
  * The two intervals cut the numbers into a part without and a part with the sign bit; each part is
  * an intersection of two intervals of the same order. Both become the hull of the parts.
  */
-static bool exchange_signs(struct tn_num *n, unsigned w)
+static TN_ALWAYS_INLINE bool exchange_signs(struct tn_num *n, unsigned w)
 {
 	uint64_t sign = tn_sign_bit(w);
 	uint64_t plus_min, plus_max, minus_min, minus_max;
@@ -148,7 +119,20 @@ static bool exchange_signs(struct tn_num *n, unsigned w)
 	return true;
 }
 
-bool tn_num_sync(struct tn_num *n, unsigned w)
+/* All members have one sign: both intervals are one, min..max as unsigned numbers. */
+static TN_ALWAYS_INLINE bool sync_one_sign(struct tn_num *n, uint64_t min, uint64_t max, unsigned w)
+{
+	if (min > max || !next_member(n->t, &min, w) || !previous_member(n->t, &max, w) ||
+	    min > max)
+		return false;
+	n->umin = min;
+	n->umax = max;
+	n->smin = tn_sign_extend(min, w);
+	n->smax = tn_sign_extend(max, w);
+	return tn_tnum_meet(n->t, tn_tnum_range(min, max, w), &n->t);
+}
+
+static TN_ALWAYS_INLINE bool sync_both_signs(struct tn_num *n, unsigned w)
 {
 	bool known = n->t.mask != tn_ones(w);
 
@@ -156,8 +140,6 @@ bool tn_num_sync(struct tn_num *n, unsigned w)
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t umin, umax;
 
-		if (n->umin > n->umax || n->smin > n->smax)
-			return false;
 		if (known &&
 		    (!next_member(n->t, &n->umin, w) || !previous_member(n->t, &n->umax, w)))
 			return false;
@@ -173,13 +155,36 @@ bool tn_num_sync(struct tn_num *n, unsigned w)
 	return n->smin <= n->smax && tn_tnum_meet(n->t, tn_tnum_range(n->umin, n->umax, w), &n->t);
 }
 
+static TN_ALWAYS_INLINE bool sync_num(struct tn_num *n, unsigned w)
+{
+	uint64_t sign = tn_sign_bit(w);
+
+	if (n->umin > n->umax || n->smin > n->smax)
+		return false;
+	if (n->umax < sign || n->smin >= 0)
+		return n->smax >= 0 &&
+		       sync_one_sign(n, TN_MAX(n->umin, (uint64_t)TN_MAX(n->smin, 0)),
+				     TN_MIN(n->umax, (uint64_t)n->smax), w);
+	if (n->umin >= sign || n->smax < 0)
+		return n->smin < 0 &&
+		       sync_one_sign(n, TN_MAX(n->umin, (uint64_t)n->smin & tn_ones(w)),
+				     TN_MIN(n->umax, (uint64_t)TN_MIN(n->smax, -1) & tn_ones(w)),
+				     w);
+	return sync_both_signs(n, w);
+}
+
+bool tn_num_sync(struct tn_num *n, unsigned w)
+{
+	return sync_num(n, w);
+}
+
 /* The low halves that are possible: one interval, or two with a gap (low..gap_min and
  * gap_max..high) where the signed half crosses zero. */
 struct low_halves {
 	uint64_t low, gap_min, gap_max, high;
 };
 
-static struct low_halves low_halves_of(const struct tn_num *half, unsigned h)
+static TN_ALWAYS_INLINE struct low_halves low_halves_of(const struct tn_num *half, unsigned h)
 {
 	if (half->smin < 0 && half->smax >= 0)
 		return (struct low_halves){ half->umin, (uint64_t)half->smax,
@@ -188,7 +193,7 @@ static struct low_halves low_halves_of(const struct tn_num *half, unsigned h)
 }
 
 /* The least number from *x up whose low half is possible. */
-static bool raise_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
+static TN_ALWAYS_INLINE bool raise_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
 {
 	uint64_t half = tn_ones(w / 2), low = *x & half, up = *x & ~half;
 
@@ -204,7 +209,7 @@ static bool raise_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
 	return true;
 }
 
-static bool lower_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
+static TN_ALWAYS_INLINE bool lower_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
 {
 	uint64_t half = tn_ones(w / 2), low = *x & half, up = *x & ~half;
 
@@ -221,7 +226,8 @@ static bool lower_to_half(const struct low_halves *l, uint64_t *x, unsigned w)
 }
 
 /* *changed: the full number learned something from its half. */
-static bool half_to_full(const struct tn_num *half, struct tn_num *full, unsigned w, bool *changed)
+static TN_ALWAYS_INLINE bool half_to_full(const struct tn_num *half, struct tn_num *full,
+					  unsigned w, bool *changed)
 {
 	struct low_halves l = low_halves_of(half, w / 2);
 	uint64_t sign = tn_sign_bit(w), mask = full->t.mask;
@@ -247,13 +253,15 @@ static bool half_to_full(const struct tn_num *half, struct tn_num *full, unsigne
 	return umin <= umax && full->smin <= full->smax;
 }
 
-static void full_to_half(const struct tn_num *full, struct tn_num *half, unsigned h)
+static TN_ALWAYS_INLINE void full_to_half(const struct tn_num *full, struct tn_num *half,
+					  unsigned h)
 {
 	tn_num_clip_arc(half, full->umin, full->umax - full->umin, h);
 	tn_num_clip_arc(half, (uint64_t)full->smin, (uint64_t)full->smax - (uint64_t)full->smin, h);
 }
 
-static void store(struct tn_scalar *s, const struct tn_num *full, const struct tn_num *half)
+static TN_ALWAYS_INLINE void store(struct tn_scalar *s, const struct tn_num *full,
+				   const struct tn_num *half)
 {
 	*s = (struct tn_scalar){ full->t,    full->umin, full->umax, full->smin, full->smax,
 				 half->umin, half->umax, half->smin, half->smax };
@@ -261,23 +269,41 @@ static void store(struct tn_scalar *s, const struct tn_num *full, const struct t
 
 /* Both widths tightened by each other, until the half has nothing new to say. The known bits of
  * the half are those of the full number. */
-static bool sync_widths(struct tn_num *full, struct tn_num *half, unsigned w)
+static TN_ALWAYS_INLINE bool sync_widths(struct tn_num *full, struct tn_num *half, unsigned w)
 {
 	unsigned h = w / 2;
 	bool changed = true;
 
 	for (unsigned i = 0; changed && i < SYNC_ROUNDS; i++) {
-		if (!tn_num_sync(full, w))
+		if (!sync_num(full, w))
 			return false;
 		full_to_half(full, half, h);
 		half->t = tn_tnum_cast(full->t, h);
-		if (!tn_num_sync(half, h) || !half_to_full(half, full, w, &changed))
+		if (!sync_num(half, h) || !half_to_full(half, full, w, &changed))
 			return false;
 	}
 	return true;
 }
 
-bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
+/* The high half is 0: the number is its low half, and all its intervals but the half's signed one
+ * are the same. */
+static TN_ALWAYS_INLINE bool sync_short(struct tn_scalar *s, unsigned w)
+{
+	unsigned h = w / 2;
+	struct tn_num n = tn_num_half(s, w);
+
+	if (s->smax < 0 || s->t.value & ~tn_ones(h))
+		return false;
+	tn_num_clip_u(&n, TN_MAX(s->umin, (uint64_t)TN_MAX(s->smin, 0)),
+		      TN_MIN(s->umax, (uint64_t)s->smax));
+	if (!sync_num(&n, h))
+		return false;
+	*s = (struct tn_scalar){ n.t,	 n.umin, n.umax, (int64_t)n.umin, (int64_t)n.umax,
+				 n.umin, n.umax, n.smin, n.smax };
+	return true;
+}
+
+static TN_ALWAYS_INLINE bool sync_scalar(struct tn_scalar *s, unsigned w)
 {
 	struct tn_num full, half;
 
@@ -289,6 +315,8 @@ bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
 		*s = tn_scalar_const(value, w);
 		return true;
 	}
+	if (s->umax <= tn_ones(w / 2))
+		return sync_short(s, w);
 	full = tn_num_full(s);
 	half = tn_num_half(s, w);
 	if (!sync_widths(&full, &half, w))
@@ -297,18 +325,21 @@ bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
 	return true;
 }
 
+/* The machine's width apart from those of tests: most of the work is then done by the compiler. */
+bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
+{
+	return w == TN_W64 ? sync_scalar(s, TN_W64) : sync_scalar(s, w);
+}
+
 /* Both describe a set that is not empty; if they did not, unknown would still be sound. */
 struct tn_scalar tn_scalar_of(const struct tn_num *full, const struct tn_num *half, unsigned w)
 {
-	struct tn_num f = *full, l = *half;
 	struct tn_scalar s;
 
-	if (f.t.mask == 0)
-		return tn_scalar_const(f.t.value, w);
-	if (!sync_widths(&f, &l, w))
-		return tn_scalar_unknown(w);
-	store(&s, &f, &l);
-	return s;
+	if (full->t.mask == 0)
+		return tn_scalar_const(full->t.value, w);
+	store(&s, full, half);
+	return tn_scalar_sync(&s, w) ? s : tn_scalar_unknown(w);
 }
 
 struct tn_scalar tn_scalar_zero_extended(const struct tn_num *low, unsigned bits, unsigned w)
@@ -321,13 +352,6 @@ struct tn_scalar tn_scalar_zero_extended(const struct tn_num *low, unsigned bits
 	if (bits == w / 2)
 		half = *low;
 	return tn_scalar_of(&full, &half, w);
-}
-
-bool tn_scalar_subset(const struct tn_scalar *a, const struct tn_scalar *b)
-{
-	return tn_tnum_subset(a->t, b->t) && a->umin >= b->umin && a->umax <= b->umax &&
-	       a->smin >= b->smin && a->smax <= b->smax && a->hmin >= b->hmin &&
-	       a->hmax <= b->hmax && a->hsmin >= b->hsmin && a->hsmax <= b->hsmax;
 }
 
 static struct tn_scalar hull(const struct tn_scalar *a, const struct tn_scalar *b)

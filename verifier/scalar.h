@@ -24,13 +24,68 @@ struct tn_scalar {
 
 #define TN_W64 64u
 
+static inline uint64_t tn_sign_bit(unsigned w)
+{
+	return (uint64_t)1 << (w - 1);
+}
+
+static inline int64_t tn_sign_extend(uint64_t x, unsigned w)
+{
+	return (int64_t)(x << (64 - w)) >> (64 - w);
+}
+
+static inline int64_t tn_smin_of(unsigned w)
+{
+	return tn_sign_extend(tn_sign_bit(w), w);
+}
+
+static inline int64_t tn_smax_of(unsigned w)
+{
+	return (int64_t)(tn_sign_bit(w) - 1);
+}
+
 /* Constructors. */
-struct tn_scalar tn_scalar_unknown(unsigned w);
-struct tn_scalar tn_scalar_const(uint64_t value, unsigned w);
+static inline struct tn_scalar tn_scalar_unknown(unsigned w)
+{
+	unsigned h = w / 2;
+
+	return (struct tn_scalar){ { 0, tn_ones(w) }, 0, tn_ones(w), tn_smin_of(w),
+				   tn_smax_of(w),     0, tn_ones(h), tn_smin_of(h),
+				   tn_smax_of(h) };
+}
+
+static inline struct tn_scalar tn_scalar_const(uint64_t value, unsigned w)
+{
+	unsigned h = w / 2;
+	uint64_t v = value & tn_ones(w), low = value & tn_ones(h);
+	int64_t sv = tn_sign_extend(v, w), slow = tn_sign_extend(low, h);
+
+	return (struct tn_scalar){ { v, 0 }, v, v, sv, sv, low, low, slow, slow };
+}
+
 struct tn_scalar tn_scalar_range(uint64_t umin, uint64_t umax, unsigned w); /* unsigned interval */
 struct tn_scalar tn_scalar_srange(int64_t smin, int64_t smax, unsigned w);  /* signed interval */
-bool tn_scalar_is_const(const struct tn_scalar *s, uint64_t *value);
-bool tn_scalar_contains(const struct tn_scalar *s, uint64_t value, unsigned w);
+
+/* *value may be NULL. */
+static inline bool tn_scalar_is_const(const struct tn_scalar *s, uint64_t *value)
+{
+	if (s->umin != s->umax)
+		return false;
+	if (value)
+		*value = s->umin;
+	return true;
+}
+
+static inline bool tn_scalar_contains(const struct tn_scalar *s, uint64_t value, unsigned w)
+{
+	unsigned h = w / 2;
+	uint64_t v = value & tn_ones(w), low = value & tn_ones(h);
+	int64_t sv = tn_sign_extend(v, w), slow = tn_sign_extend(low, h);
+
+	return tn_tnum_contains(s->t, v) && v >= s->umin && v <= s->umax && sv >= s->smin &&
+	       sv <= s->smax && low >= s->hmin && low <= s->hmax && slow >= s->hsmin &&
+	       slow <= s->hsmax;
+}
 
 /* Tighten each part by the others. false: empty (no member), the state is unreachable. */
 bool tn_scalar_sync(struct tn_scalar *s, unsigned w);
@@ -53,7 +108,15 @@ bool tn_scalar_branch(unsigned op, bool half, bool taken, struct tn_scalar *a, s
 		      unsigned w);
 
 /* ---- Lattice ---- */
-bool tn_scalar_subset(const struct tn_scalar *a, const struct tn_scalar *b); /* a within b */
+
+/* a within b */
+static inline bool tn_scalar_subset(const struct tn_scalar *a, const struct tn_scalar *b)
+{
+	return a->umin >= b->umin && a->umax <= b->umax && a->smin >= b->smin &&
+	       a->smax <= b->smax && a->hmin >= b->hmin && a->hmax <= b->hmax &&
+	       a->hsmin >= b->hsmin && a->hsmax <= b->hsmax && tn_tnum_subset(a->t, b->t);
+}
+
 struct tn_scalar tn_scalar_join(const struct tn_scalar *a, const struct tn_scalar *b, unsigned w);
 /* Both hold: members of a and of b. false: none. */
 bool tn_scalar_meet(struct tn_scalar *a, const struct tn_scalar *b, unsigned w);

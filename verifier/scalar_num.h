@@ -16,31 +16,6 @@ struct tn_num {
 	int64_t smin, smax;
 };
 
-static inline uint64_t tn_ones(unsigned bits)
-{
-	return bits >= 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
-}
-
-static inline uint64_t tn_sign_bit(unsigned w)
-{
-	return (uint64_t)1 << (w - 1);
-}
-
-static inline int64_t tn_sign_extend(uint64_t x, unsigned w)
-{
-	return (int64_t)(x << (64 - w)) >> (64 - w);
-}
-
-static inline int64_t tn_smin_of(unsigned w)
-{
-	return tn_sign_extend(tn_sign_bit(w), w);
-}
-
-static inline int64_t tn_smax_of(unsigned w)
-{
-	return (int64_t)(tn_sign_bit(w) - 1);
-}
-
 static inline struct tn_num tn_num_unknown(unsigned w)
 {
 	return (struct tn_num){ { 0, tn_ones(w) }, 0, tn_ones(w), tn_smin_of(w), tn_smax_of(w) };
