@@ -39,8 +39,79 @@ static int relocate_btf(struct tn_load *ld, unsigned char *bytes, size_t size)
 	return 0;
 }
 
+struct symbol_order {
+	const struct tn_load *ld;
+	uint32_t *v; /* global symbols of data and maps, by section and name */
+	uint32_t nr;
+};
+
+static int compare_symbols(const struct tn_elf_symbol *x, uint32_t section, const char *name)
+{
+	if (x->section != section)
+		return x->section < section ? -1 : 1;
+	return strcmp(x->name, name);
+}
+
+static int by_section_name(const void *a, const void *b, void *arg)
+{
+	const struct tn_elf_symbol *v = ((const struct tn_load *)arg)->elf.symbols;
+	const struct tn_elf_symbol *y = &v[*(const uint32_t *)b];
+
+	return compare_symbols(&v[*(const uint32_t *)a], y->section, y->name);
+}
+
+/* A tool that dropped the relocations of .BTF left the places of global variables at 0; those of
+ * static ones are in place. */
+static int order_symbols(struct tn_load *ld, struct symbol_order *order)
+{
+	*order = (struct symbol_order){ .ld = ld };
+	if (ld->sections[ld->btf_section].nr_relocs)
+		return 0;
+	order->v = tn_alloc_array(ld->rt, ld->elf.nr_symbols + 1u, sizeof(*order->v));
+	if (!order->v)
+		return tn_err_nomem("BTF");
+	for (uint32_t i = 1; i < ld->elf.nr_symbols; i++) {
+		const struct tn_elf_symbol *sym = &ld->elf.symbols[i];
+
+		if (!sym->is_local && !sym->is_section && sym->section != TN_ELF_UNDEF &&
+		    sym->section != TN_ELF_NOWHERE && !tn_load_is_code(ld, sym->section))
+			order->v[order->nr++] = i;
+	}
+	qsort_r(order->v, order->nr, sizeof(*order->v), by_section_name, ld);
+	return 0;
+}
+
+static void place_variables(const struct symbol_order *order, uint32_t section,
+			    const struct tn_btf_type *t)
+{
+	const struct tn_btf *btf = order->ld->image->btf;
+	struct tn_btf_var_secinfo *info = (void *)(uintptr_t)tn_btf_extra(t);
+
+	for (uint32_t i = 0; i < tn_btf_vlen(t); i++) {
+		const struct tn_btf_type *var = tn_btf_type(btf, info[i].type);
+		uint32_t lo = 0, hi = order->nr;
+		const struct tn_elf_symbol *sym;
+
+		if (tn_btf_kind(var) != TN_BTF_VAR || *(const uint32_t *)tn_btf_extra(var) == 0)
+			continue;
+		while (lo < hi) {
+			uint32_t mid = lo + (hi - lo) / 2;
+
+			if (compare_symbols(&order->ld->elf.symbols[order->v[mid]], section,
+					    tn_btf_str(btf, var->name_off)) < 0)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		sym = lo < order->nr ? &order->ld->elf.symbols[order->v[lo]] : NULL;
+		if (sym && !compare_symbols(sym, section, tn_btf_str(btf, var->name_off)) &&
+		    sym->value <= UINT32_MAX)
+			info[i].offset = (uint32_t)sym->value;
+	}
+}
+
 /* Give the DATASEC its section's size; its variables must fit. */
-static int complete_datasec(struct tn_load *ld, uint32_t id)
+static int complete_datasec(struct tn_load *ld, const struct symbol_order *order, uint32_t id)
 {
 	/* The copy is the image's own, and nobody else has seen it yet. */
 	struct tn_btf_type *t = (struct tn_btf_type *)(uintptr_t)tn_btf_type(ld->image->btf, id);
@@ -59,6 +130,9 @@ static int complete_datasec(struct tn_load *ld, uint32_t id)
 		return tn_err(-EINVAL, "section '%s' is described twice: by BTF types %u and %u",
 			      name, ld->sections[section].datasec, id);
 	ld->sections[section].datasec = id;
+	/* A linker that gave it a size put everything in place. */
+	if (t->size_or_type == 0)
+		place_variables(order, section, t);
 	t->size_or_type = (uint32_t)s->size;
 	for (uint32_t i = 0; i < tn_btf_vlen(t); i++)
 		if ((uint64_t)info[i].offset + info[i].size > s->size)
@@ -73,6 +147,7 @@ static int complete_datasec(struct tn_load *ld, uint32_t id)
 int tn_load_btf(struct tn_load *ld)
 {
 	const struct tn_elf_section *s = &ld->elf.sections[ld->btf_section];
+	struct symbol_order order;
 	struct tn_btf *btf;
 	unsigned char *copy;
 	int err;
@@ -91,9 +166,11 @@ int tn_load_btf(struct tn_load *ld)
 	if (err)
 		return err;
 	btf = ld->image->btf;
+	err = order_symbols(ld, &order);
 	for (uint32_t id = 1; id < btf->nr_types && !err; id++)
 		if (tn_btf_kind(tn_btf_type(btf, id)) == TN_BTF_DATASEC)
-			err = complete_datasec(ld, id);
+			err = complete_datasec(ld, &order, id);
+	tn_free(ld->rt, order.v);
 	return err;
 }
 
@@ -146,6 +223,9 @@ static int add_func(struct tn_load *ld, uint32_t section, const unsigned char *r
 	if (!fn)
 		return bad_record(ld, "function", section, n, "does not begin where one does");
 	fn->btf_id = r[1];
+	/* As the linker would: what no other object may see is static. The copy is the image's. */
+	if (ld->elf.symbols[fn->symbol].is_hidden)
+		((struct tn_btf_type *)(uintptr_t)t)->info &= ~0xffffu;
 	return 0;
 }
 
@@ -167,7 +247,7 @@ static int add_line(struct tn_load *ld, uint32_t section, const unsigned char *r
 	memcpy(r, record, sizeof(r));
 	if (r[0] % 8 || r[0] >= ld->elf.sections[section].size)
 		return bad_record(ld, "line", section, n, "is at no instruction");
-	if (r[1] >= ld->image->btf->strs.size || r[2] >= ld->image->btf->strs.size)
+	if (!tn_btf_has_str(ld->image->btf, r[1]) || !tn_btf_has_str(ld->image->btf, r[2]))
 		return bad_record(ld, "line", section, n, "has a text outside of the strings");
 	if (s->nr_lines) {
 		uint32_t last = ld->lines.v[ld->lines.nr - 1].insn;
@@ -205,7 +285,7 @@ static int add_core(struct tn_load *ld, uint32_t section, const unsigned char *r
 		return bad_record(ld, "CO-RE record", section, n, "is at no instruction");
 	if (r[1] >= ld->image->btf->nr_types)
 		return bad_record(ld, "CO-RE record", section, n, "is of no known type");
-	if (r[2] >= ld->image->btf->strs.size)
+	if (!tn_btf_has_str(ld->image->btf, r[2]))
 		return bad_record(ld, "CO-RE record", section, n,
 				  "has an access outside of the strings");
 	if (s->nr_core && r[0] / 8 < ld->cores.v[ld->cores.nr - 1].insn)
