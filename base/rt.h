@@ -29,6 +29,7 @@ struct tn_limits {
 #define TN_MAX_SLOTS	   1024
 
 struct tn_rt;
+struct tn_btf;
 typedef int (*tn_slot_taken_fn)(struct tn_rt *rt, uint32_t slot);
 
 struct tn_rt {
@@ -49,6 +50,9 @@ struct tn_rt {
 	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */
 	void (*printk)(void *user, const char *line);
 	void *printk_user;
+	/* The builtin types, made on first use (vm/btf_builtin.c), and what frees them. */
+	_Atomic(struct tn_btf *) builtin_btf;
+	_Atomic(void (*)(struct tn_btf *)) free_builtin_btf;
 
 	/* Protects the registries of host-api (hooks, helpers, objects) and every chain's writers.
 	 * Nests outside any map lock. Never held while a program runs or a host callback other than
