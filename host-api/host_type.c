@@ -327,8 +327,8 @@ bool tn_ctx_type_same_layout(const struct tn_ctx_type *a, const struct tn_ctx_ty
 }
 
 /* Adds `type` or finds its equal; takes it over in every case. */
-static int intern_ctx_type(struct tenon_runtime *rt, struct tn_ctx_type *type,
-			   const struct tn_ctx_type **out)
+int tn_ctx_type_intern(struct tenon_runtime *rt, struct tn_ctx_type *type,
+		       const struct tn_ctx_type **out)
 {
 	struct tn_ctx_entry *e, **at = &rt->ctx_types;
 	int rc = 0;
@@ -384,7 +384,7 @@ int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *
 		return tn_err(-EINVAL, "context '%s': fields, nr_fields or field_size is wrong",
 			      want.name);
 	rc = tn_ctx_type_make(rt, &want, &type);
-	return rc ? rc : intern_ctx_type(rt, type, out);
+	return rc ? rc : tn_ctx_type_intern(rt, type, out);
 }
 
 int tn_ctx_type_check_btf(const struct tn_ctx_type *type, const struct tn_btf *btf)

@@ -71,9 +71,12 @@ const struct tn_prog_sig *tn_prog_sig_intern(struct tenon_runtime *rt,
 					     const struct tn_prog_sig *want);
 bool tn_prog_sig_same_ctx(const struct tn_prog_sig *a, const struct tn_prog_sig *b);
 
-/* host_type.c, for struct_type.c: the layout of `ctx`, checked. */
+/* host_type.c, for struct_type.c and btf_types.c: the layout of `ctx`, checked. */
 int tn_ctx_type_make(struct tenon_runtime *rt, const struct tenon_ctx_type *ctx,
 		     struct tn_ctx_type **out);
+/* Adds a context's layout or finds its equal; takes `type` over in every case. -EEXIST, -ENOMEM. */
+int tn_ctx_type_intern(struct tenon_runtime *rt, struct tn_ctx_type *type,
+		       const struct tn_ctx_type **out);
 bool tn_ctx_type_same_layout(const struct tn_ctx_type *a, const struct tn_ctx_type *b);
 
 void tn_host_types_fini(struct tenon_runtime *rt);
