@@ -40,13 +40,25 @@ static bool holds_for_equals(unsigned op)
 	return op == TN_JEQ || op == TN_JGE || op == TN_JLE || op == TN_JSGE || op == TN_JSLE;
 }
 
-static bool possible(const struct operands *o, bool taken)
+static bool refine(const struct operands *o, bool taken, struct tn_scalar *a, struct tn_scalar *b)
 {
-	struct tn_reg a = *o->a, b = *o->b;
+	return tn_scalar_branch(o->op, o->half && !TN_MUT(BRANCH_WIDTH), taken, a, b, TN_W64);
+}
 
-	if (o->op != TN_JSET && same_number(o->a, o->b))
-		return taken == holds_for_equals(o->op);
-	return tn_scalar_branch(o->op, o->half, taken, &a.v, &b.v, TN_W64);
+static void number_outcomes(const struct operands *o, struct tn_outcomes *out)
+{
+	if (o->op != TN_JSET && same_number(o->a, o->b)) {
+		out->taken = holds_for_equals(o->op);
+		out->fall = !out->taken;
+		return;
+	}
+	out->known = true;
+	for (unsigned taken = 0; taken < 2; taken++) {
+		out->a[taken] = o->a->v;
+		out->b[taken] = o->b->v;
+	}
+	out->fall = refine(o, false, &out->a[0], &out->b[0]);
+	out->taken = refine(o, true, &out->a[1], &out->b[1]);
 }
 
 /* ---- Which outcomes ---- */
@@ -76,7 +88,7 @@ static bool same_memory(const struct tn_vf *vf, const struct tn_reg *a, const st
 		return a->region == b->region || vf->regions[a->region].end == (int)b->region ||
 		       vf->regions[b->region].end == (int)a->region;
 	return a->kind == b->kind && a->kind != TN_REG_MEM && a->obj == b->obj &&
-	       a->frame == b->frame && a->ref == b->ref;
+	       a->frame == b->frame && a->ref == b->ref && !a->untrusted && !b->untrusted;
 }
 
 /* A compare whose outcome says something that we understand, an address taken for an address. */
@@ -98,7 +110,7 @@ static bool is_plain_compare(const struct tn_vf *vf, const struct operands *o)
 /* A context is not either, but who tests it wants both ways looked at. */
 static bool is_never_null(const struct tn_reg *p)
 {
-	return !p->nullable && stays_near(p) && p->kind != TN_REG_CTX;
+	return !p->nullable && !p->untrusted && stays_near(p) && p->kind != TN_REG_CTX;
 }
 
 static int against_number(struct tn_vf *vf, const struct operands *o, bool *fall, bool *taken)
@@ -121,12 +133,13 @@ static int against_number(struct tn_vf *vf, const struct operands *o, bool *fall
 	return 0;
 }
 
-int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
+int tn_branch_outcomes(struct tn_vf *vf, struct tn_outcomes *out)
 {
 	struct operands o;
 	int err;
 
-	*fall = *taken = true;
+	out->fall = out->taken = true;
+	out->known = false;
 	get_operands(vf, &o);
 	if (o.op == TN_JCOND)
 		return 0;
@@ -143,12 +156,11 @@ int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
 		return tn_reject(vf, E_POINTER_MATH, o.insn->dst,
 				 "an address cut to 32 bits is compared");
 	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b)) {
-		*fall = possible(&o, false);
-		*taken = possible(&o, true);
+		number_outcomes(&o, out);
 		return 0;
 	}
 	if (!tn_reg_is_pointer(o.a) || !tn_reg_is_pointer(o.b))
-		return against_number(vf, &o, fall, taken);
+		return against_number(vf, &o, &out->fall, &out->taken);
 	if (o.half || o.op == TN_JSET)
 		return tn_reject(vf, E_POINTER_MATH, o.insn->dst, "r%u is %s, compared as a number",
 				 o.insn->dst, tn_reg_words(vf, o.a));
@@ -164,11 +176,6 @@ int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken)
 
 /* ---- Spreading what was learnt ---- */
 
-struct spread {
-	struct tn_reg from;
-	bool impossible;
-};
-
 static struct tn_scalar shifted(const struct tn_scalar *v, uint64_t mult, uint64_t add)
 {
 	struct tn_scalar m = tn_scalar_const(mult, TN_W64), d = tn_scalar_const(add, TN_W64);
@@ -179,51 +186,63 @@ static struct tn_scalar shifted(const struct tn_scalar *v, uint64_t mult, uint64
 	return add ? tn_scalar_alu(TN_ADD, false, false, &r, &d, TN_W64) : r;
 }
 
-static void spread_one(void *user, struct tn_reg *r)
+static bool spread_one(const struct tn_reg *from, struct tn_reg *r)
 {
-	struct spread *s = user;
-	const struct tn_reg *from = &s->from;
 	struct tn_scalar v;
 
-	if (r->id != from->id)
-		return;
 	if (r->scale == from->scale || TN_MUT(SPREAD_SCALE)) {
 		v = shifted(&from->v, 1, (uint64_t)r->delta - (uint64_t)from->delta);
 	} else if (from->scale == 1) {
 		v = shifted(&from->v, 1, 0 - (uint64_t)from->delta);
 		v = shifted(&v, r->scale, (uint64_t)r->delta);
 	} else {
-		return;
+		return true;
 	}
-	if (!tn_scalar_meet(&r->v, &v, TN_W64))
-		s->impossible = true;
+	return tn_scalar_meet(&r->v, &v, TN_W64);
+}
+
+/* Registers and slots that hold none have id 0. */
+static bool spread_in_frame(struct tn_frame *f, const struct tn_reg *from)
+{
+	for (uint32_t i = 0; i < TN_R10; i++)
+		if (f->r[i].id == from->id && &f->r[i] != from && !spread_one(from, &f->r[i]))
+			return false;
+	for (uint32_t i = 0; i < f->nr_slots; i++)
+		if (f->slots[i].reg.id == from->id && tn_slot_has_spill(&f->slots[i]) &&
+		    !spread_one(from, &f->slots[i].reg))
+			return false;
+	return true;
 }
 
 bool tn_spread_scalar(struct tn_vf *vf, const struct tn_reg *r)
 {
-	struct spread s = { *r, false };
-
 	if (!r->id)
 		return true;
-	tn_state_each_reg(&vf->s, spread_one, &s);
+	for (uint32_t i = 0; i < vf->s.nr_frames; i++)
+		if (!spread_in_frame(&vf->s.frames[i], r))
+			return false;
 	for (uint32_t i = 0; i < vf->nr_regions; i++) {
 		struct tn_scalar v;
 
 		if (vf->regions[i].len_id != r->id || r->scale != 1)
 			continue;
-		v = shifted(&s.from.v, 1, 0 - (uint64_t)s.from.delta);
+		v = shifted(&r->v, 1, 0 - (uint64_t)r->delta);
 		if (!tn_scalar_meet(&vf->s.regions[i].len, &v, TN_W64))
 			return false;
 	}
-	return !s.impossible;
+	return true;
 }
 
-/* The region has grown: what is tied to its length has, too. */
-static bool spread_length(struct tn_vf *vf, uint32_t region)
+/* The region has at least `bytes`, and what is tied to its length has grown with it. false: it can
+ * not have. */
+static bool grow_region(struct tn_vf *vf, uint32_t region, uint64_t bytes)
 {
+	uint64_t had = vf->s.regions[region].len.umin;
 	struct tn_reg len;
 
-	if (vf->regions[region].kind == TN_FIELD_MEM)
+	if (!tn_region_learn_min(vf->regions, &vf->s, region, bytes))
+		return false;
+	if (vf->regions[region].kind == TN_FIELD_MEM || vf->s.regions[region].len.umin == had)
 		return true;
 	tn_reg_set_scalar(&len, vf->s.regions[region].len);
 	len.id = vf->regions[region].len_id;
@@ -310,9 +329,7 @@ static bool learn_order(struct tn_vf *vf, const struct order *r)
 				tn_reg_make_id(&vf->senv, r->x);
 				tn_region_learn(vf->regions, &vf->s, g, r->x, mult, ky);
 			} else if ((int64_t)(c * mult) + ky > 0) {
-				if (!tn_region_learn_min(vf->regions, &vf->s, g,
-							 c * mult + (uint64_t)ky) ||
-				    !spread_length(vf, g))
+				if (!grow_region(vf, g, c * mult + (uint64_t)ky))
 					return false;
 			}
 		}
@@ -323,13 +340,15 @@ static bool learn_order(struct tn_vf *vf, const struct order *r)
 /* x != y where y is a region's length (moved), and x <= y was known: x + 1 <= y. */
 static bool learn_unequal(struct tn_vf *vf, struct tn_reg *x, const struct tn_reg *y)
 {
-	struct tn_scalar below = tn_scalar_range(0, y->v.umax - (y->v.umax != 0), TN_W64);
+	struct tn_scalar below;
 
+	if (!x->id)
+		return true;
 	for (uint32_t g = 0; g < vf->nr_regions; g++) {
 		uint64_t unit = vf->regions[g].unit;
 		int64_t kx, ky;
 
-		if (y->id != vf->regions[g].len_id || y->scale != 1 || !x->id ||
+		if (y->id != vf->regions[g].len_id || y->scale != 1 ||
 		    vf->regions[g].kind == TN_FIELD_MEM ||
 		    x->v.umax > (uint64_t)TN_OFFSET_MAX / unit ||
 		    __builtin_mul_overflow(y->delta, -(int64_t)unit, &ky) ||
@@ -337,13 +356,15 @@ static bool learn_unequal(struct tn_vf *vf, struct tn_reg *x, const struct tn_re
 			continue;
 		if (kx != ky)
 			continue;
+		below = tn_scalar_range(0, y->v.umax - (y->v.umax != 0), TN_W64);
 		tn_region_learn(vf->regions, &vf->s, g, x, unit, kx + (int64_t)unit);
 		return tn_scalar_meet(&x->v, &below, TN_W64) && tn_spread_scalar(vf, x);
 	}
 	return true;
 }
 
-static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
+static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken,
+			   const struct tn_outcomes *out)
 {
 	struct order r[2];
 	uint32_t nr;
@@ -352,9 +373,14 @@ static bool assume_numbers(struct tn_vf *vf, struct operands *o, bool taken)
 		return taken == holds_for_equals(o->op);
 	if (o->a == o->b)
 		return true;
-	if (!tn_scalar_branch(o->op, o->half && !TN_MUT(BRANCH_WIDTH), taken, &o->a->v, &o->b->v,
-			      TN_W64))
+	if (out && out->known) {
+		if (!(taken ? out->taken : out->fall))
+			return false;
+		o->a->v = out->a[taken];
+		o->b->v = out->b[taken];
+	} else if (!refine(o, taken, &o->a->v, &o->b->v)) {
 		return false;
+	}
 	if (!tn_spread_scalar(vf, o->a) || (o->b != &o->imm && !tn_spread_scalar(vf, o->b)))
 		return false;
 	if (!vf->nr_regions || !plain_order(o))
@@ -458,7 +484,7 @@ static bool bound_by_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 	uint64_t max = TN_REGION_MAX_BYTES;
 	struct tn_scalar v;
 
-	if (k < 0 || (uint64_t)k > max)
+	if (k < 0 || (uint64_t)k > max || x->v.umax <= max - (uint64_t)k)
 		return true;
 	v = tn_scalar_range(0, max - (uint64_t)k, TN_W64);
 	return tn_scalar_meet(&x->v, &v, TN_W64) && tn_spread_scalar(vf, x);
@@ -479,20 +505,14 @@ static bool below_end(struct tn_vf *vf, struct tn_reg *x, int64_t k)
 				    !tn_region_slack_tied(vf->regions, &vf->s, g, x, 1, &slack)))
 		return true;
 	k += TN_MUT(PACKET_OFF_BY_ONE);
-	if (tn_scalar_is_const(&x->v, &c)) {
-		if ((int64_t)c + k > 0 &&
-		    !tn_region_learn_min(vf->regions, &vf->s, g, c + (uint64_t)k))
-			return false;
-		return spread_length(vf, g);
-	}
+	if (tn_scalar_is_const(&x->v, &c))
+		return (int64_t)c + k <= 0 || grow_region(vf, g, c + (uint64_t)k);
 	tn_reg_make_id(&vf->senv, x);
 	tn_region_learn(vf->regions, &vf->s, g, x, 1, k);
 	if (!bound_by_end(vf, x, k))
 		return false;
-	if (x->v.umin + (uint64_t)k > x->v.umin && k > 0 &&
-	    !tn_region_learn_min(vf->regions, &vf->s, g, x->v.umin + (uint64_t)k))
-		return false;
-	return spread_length(vf, g);
+	return k <= 0 || x->v.umin + (uint64_t)k <= x->v.umin ||
+	       grow_region(vf, g, x->v.umin + (uint64_t)k);
 }
 
 static bool order_pointers(struct tn_vf *vf, const struct order *r)
@@ -572,7 +592,7 @@ static bool assume_pointers(struct tn_vf *vf, struct operands *o, bool taken)
 	return true;
 }
 
-bool tn_branch_assume(struct tn_vf *vf, bool taken)
+bool tn_branch_assume(struct tn_vf *vf, bool taken, const struct tn_outcomes *out)
 {
 	struct operands o;
 
@@ -581,7 +601,7 @@ bool tn_branch_assume(struct tn_vf *vf, bool taken)
 	    !is_plain_compare(vf, &o))
 		return true;
 	if (!tn_reg_is_pointer(o.a) && !tn_reg_is_pointer(o.b))
-		return assume_numbers(vf, &o, taken);
+		return assume_numbers(vf, &o, taken, out);
 	if (tn_reg_is_pointer(o.a) && tn_reg_is_pointer(o.b))
 		return assume_pointers(vf, &o, taken);
 	return assume_null(vf, tn_reg_is_pointer(o.a) ? o.a : o.b, taken == (o.op == TN_JEQ));

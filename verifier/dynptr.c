@@ -189,7 +189,7 @@ static int slice(struct tn_vf *vf, const struct tn_callee *c)
 {
 	struct tn_stack_place place;
 	struct tn_reg d, out;
-	uint64_t size;
+	uint64_t size = 0;
 	int err = find(vf, TN_R1, c->name, &place, &d);
 
 	if (!err && (!c->size || !tn_scalar_is_const(&c->size->v, &size)))

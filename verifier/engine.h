@@ -173,10 +173,18 @@ bool tn_as_number(const struct tn_vf *vf, struct tn_reg *r);
 /* alu.c */
 int tn_do_alu(struct tn_vf *vf);
 
+/* What a compare of numbers says about them in each outcome. */
+struct tn_outcomes {
+	bool fall, taken;	     /* possible */
+	bool known;		     /* what follows is set for those that are */
+	struct tn_scalar a[2], b[2]; /* [taken] */
+};
+
 /* branch.c: which outcomes are possible, without changing the state. */
-int tn_branch_outcomes(struct tn_vf *vf, bool *fall, bool *taken);
-/* Assume one outcome. false: it turned out impossible. */
-bool tn_branch_assume(struct tn_vf *vf, bool taken);
+int tn_branch_outcomes(struct tn_vf *vf, struct tn_outcomes *out);
+/* Assume one outcome. `out` is of this state, NULL: find out anew. false: it turned out impossible.
+ */
+bool tn_branch_assume(struct tn_vf *vf, bool taken, const struct tn_outcomes *out);
 /* The scalar in *r was refined: carry it to all that are tied to it. false: impossible. */
 bool tn_spread_scalar(struct tn_vf *vf, const struct tn_reg *r);
 
@@ -264,6 +272,15 @@ int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 int tn_handle_store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size);
 /* out, a result that is argument `from` seen as another type, shares its reference. */
 void tn_handle_cast(const struct tn_reg *from, struct tn_reg *out);
+
+/* The fields that the host shows of handles of this type; NULL: none. */
+const struct tn_ctx_type *tn_handle_struct(const struct tn_vf *vf, const char *name);
+
+/* probe.c */
+/* The instruction here reads through regno, which is untrusted. */
+int tn_probe_load(struct tn_vf *vf, uint32_t regno);
+/* The handle in *out is untrusted. */
+void tn_probe_mark(struct tn_reg *out);
 
 /* reference.c */
 /* *r stands for a new reference from here on. `how` it is released when the program ends early:

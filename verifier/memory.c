@@ -7,6 +7,12 @@
 #include <errno.h>
 #include <string.h>
 
+/* What may stand in so many bytes. */
+static struct tn_scalar any_bytes(uint32_t size)
+{
+	return size < 8 ? tn_scalar_bits(size * 8) : tn_scalar_unknown(TN_W64);
+}
+
 static int need_usable(struct tn_vf *vf, uint32_t regno, const char *what)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
@@ -257,6 +263,8 @@ static int load_pointer_field(struct tn_vf *vf, uint32_t index, struct tn_reg *o
 		out->obj = tn_handle_name(vf, f->handle);
 		out->nullable = f->access & TN_ACC_NULLABLE;
 		out->null_id = out->nullable ? vf->senv.next_id++ : 0;
+		if (f->access & TN_ACC_UNTRUSTED)
+			tn_probe_mark(out);
 		return 0;
 	case TN_FIELD_REGION_END:
 		region = f->peer < 0 ? -1 : tn_vf_region_of(vf, (uint32_t)f->peer);
@@ -286,9 +294,8 @@ static int load_pointer_field(struct tn_vf *vf, uint32_t index, struct tn_reg *o
 static void load_length(struct tn_vf *vf, const struct tn_field *f, struct tn_reg *out)
 {
 	int region = f->peer < 0 ? -1 : tn_vf_region_of(vf, (uint32_t)f->peer);
-	struct tn_scalar v = tn_scalar_unknown(TN_W64);
+	struct tn_scalar v = any_bytes(f->size);
 
-	v = tn_scalar_zext(&v, f->size * 8, TN_W64);
 	if (region < 0 || !tn_scalar_meet(&v, &vf->s.regions[region].len, TN_W64)) {
 		tn_reg_set_scalar(out, v);
 		return;
@@ -302,7 +309,6 @@ static int load_ctx(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size
 		    struct tn_reg *out)
 {
 	const struct tn_field *f = NULL;
-	struct tn_scalar any = tn_scalar_unknown(TN_W64);
 	int err = find_field(vf, regno, off, size, &f);
 
 	if (err)
@@ -311,14 +317,14 @@ static int load_ctx(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size
 		if (!(f->access & TN_ACC_R))
 			return tn_reject(vf, E_CTX, (int)regno,
 					 "field '%s' of the context may not be read", f->name);
-		tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
+		tn_reg_set_scalar(out, any_bytes(size));
 		return 0;
 	}
 	if (f->kind == TN_FIELD_SIZED_LEN) {
 		if (size == f->size)
 			load_length(vf, f, out);
 		else
-			tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
+			tn_reg_set_scalar(out, any_bytes(size));
 		return 0;
 	}
 	if (size != f->size || sext)
@@ -361,7 +367,6 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 		struct tn_reg *out)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
-	struct tn_scalar any = tn_scalar_unknown(TN_W64);
 	uint64_t c;
 	int err;
 
@@ -372,7 +377,7 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 	if (r->kind == TN_REG_HANDLE)
 		return tn_handle_load(vf, regno, off, size, sext, out);
 	if (r->kind == TN_REG_ARENA) {
-		tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
+		tn_reg_set_scalar(out, any_bytes(size));
 		return tn_arena_access(vf);
 	}
 	if (r->kind == TN_REG_MAP)
@@ -386,7 +391,7 @@ static int load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bo
 	if (load_constant(r, off, size, &c))
 		tn_reg_set_const(out, c);
 	else
-		tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
+		tn_reg_set_scalar(out, any_bytes(size));
 	return 0;
 }
 
@@ -552,7 +557,6 @@ int tn_do_atomic(struct tn_vf *vf)
 {
 	const struct tn_insn *insn = tn_vf_insn(vf);
 	uint32_t size = tn_insn_bytes(insn->code);
-	struct tn_scalar any = tn_scalar_unknown(TN_W64);
 	int err;
 
 	if (insn->imm == TN_LOAD_ACQ || insn->imm == TN_STORE_REL)
@@ -576,7 +580,7 @@ int tn_do_atomic(struct tn_vf *vf)
 		err = tn_need_writable(vf, out);
 		if (err)
 			return err;
-		tn_reg_set_scalar(tn_vf_reg(vf, out), tn_scalar_zext(&any, size * 8, TN_W64));
+		tn_reg_set_scalar(tn_vf_reg(vf, out), any_bytes(size));
 	}
 	return 0;
 }
@@ -617,6 +621,26 @@ static int lddw_map(struct tn_vf *vf, const struct tn_insn *insn, struct tn_reg 
 	return 0;
 }
 
+/* A variable of the host, which is there as long as the runtime. Its bytes are memory; a structure
+ * is followed by its fields; of one that is declared as void the address alone is known, as a
+ * handle of a type that nothing asks for, so that it can be compared and is no number. */
+static void name_var(const struct tn_extern *e, struct tn_reg *dst)
+{
+	const struct tn_host_var *var = e->var;
+
+	tn_reg_set_const(dst, 0);
+	if (e->typeless || var->type) {
+		dst->kind = TN_REG_HANDLE;
+		dst->obj = e->typeless ? var->token : var->type;
+		return;
+	}
+	dst->kind = TN_REG_MEM;
+	dst->obj = var->name;
+	dst->size = var->size;
+	dst->rdonly = !var->writable;
+	dst->part = var->align_log2;
+}
+
 static int lddw_extern(struct tn_vf *vf, const struct tn_insn *insn, struct tn_reg *dst)
 {
 	const struct tn_extern *e;
@@ -627,6 +651,8 @@ static int lddw_extern(struct tn_vf *vf, const struct tn_insn *insn, struct tn_r
 	/* A function is compared with 0, is it there?, and resolved to 0 or 1. */
 	if (e->is_func || e->is_kconfig || !e->value)
 		tn_reg_set_const(dst, e->value);
+	else if (e->var)
+		name_var(e, dst);
 	else
 		tn_reg_set_unknown(dst);
 	return 0;

@@ -154,6 +154,8 @@ bool tn_region_learn_min(const struct tn_region *regions, struct tn_state *s, ui
 		return bytes <= regions[region].size;
 	if (n > TN_REGION_MAX_BYTES)
 		return false;
+	if (n <= s->regions[region].len.umin)
+		return true;
 	floor = tn_scalar_range(n, TN_REGION_MAX_BYTES, TN_W64);
 	return tn_scalar_meet(&s->regions[region].len, &floor, TN_W64);
 }

@@ -326,7 +326,7 @@ static TN_ALWAYS_INLINE bool sync_scalar(struct tn_scalar *s, unsigned w)
 }
 
 /* The machine's width apart from those of tests: most of the work is then done by the compiler. */
-bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
+TN_NOINLINE bool tn_scalar_sync(struct tn_scalar *s, unsigned w)
 {
 	return w == TN_W64 ? sync_scalar(s, TN_W64) : sync_scalar(s, w);
 }

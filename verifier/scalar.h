@@ -66,6 +66,23 @@ static inline struct tn_scalar tn_scalar_const(uint64_t value, unsigned w)
 struct tn_scalar tn_scalar_range(uint64_t umin, uint64_t umax, unsigned w); /* unsigned interval */
 struct tn_scalar tn_scalar_srange(int64_t smin, int64_t smax, unsigned w);  /* signed interval */
 
+/* Of `bits` below the machine's width nothing is known, the others are 0. */
+static inline struct tn_scalar tn_scalar_bits(unsigned bits)
+{
+	uint64_t ones = tn_ones(bits);
+	bool whole_half = bits >= 32;
+
+	return (struct tn_scalar){ { 0, ones },
+				   0,
+				   ones,
+				   0,
+				   (int64_t)ones,
+				   0,
+				   whole_half ? UINT32_MAX : ones,
+				   whole_half ? INT32_MIN : 0,
+				   whole_half ? INT32_MAX : (int64_t)ones };
+}
+
 /* *value may be NULL. */
 static inline bool tn_scalar_is_const(const struct tn_scalar *s, uint64_t *value)
 {

@@ -124,8 +124,9 @@ static struct tn_tnum divmod_tnum(unsigned op, struct tn_tnum a, const struct tn
 				 (a.mask & tn_ones(zeroes)) | (tn_ones(w) & ~tn_ones(zeroes)) };
 }
 
-static struct tn_tnum alu_tnum(unsigned op, bool is_signed, const struct tn_num *a,
-			       const struct tn_num *b, const struct amounts *by, unsigned w)
+static TN_ALWAYS_INLINE struct tn_tnum alu_tnum(unsigned op, bool is_signed, const struct tn_num *a,
+						const struct tn_num *b, const struct amounts *by,
+						unsigned w)
 {
 	switch (op) {
 	case TN_ADD:
@@ -157,7 +158,8 @@ static struct tn_tnum alu_tnum(unsigned op, bool is_signed, const struct tn_num 
 
 /* ---- Intervals: each clips `r`, which starts as unknown ---- */
 
-static void add_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void add_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w,
+					struct tn_num *r)
 {
 	uint64_t s_a = (uint64_t)a->smax - (uint64_t)a->smin;
 	uint64_t s_b = (uint64_t)b->smax - (uint64_t)b->smin;
@@ -166,7 +168,8 @@ static void add_ranges(const struct tn_num *a, const struct tn_num *b, unsigned 
 	tn_num_clip_arc(r, (uint64_t)a->smin + (uint64_t)b->smin, tn_span_add(s_a, s_b), w);
 }
 
-static void sub_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void sub_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w,
+					struct tn_num *r)
 {
 	uint64_t s_a = (uint64_t)a->smax - (uint64_t)a->smin;
 	uint64_t s_b = (uint64_t)b->smax - (uint64_t)b->smin;
@@ -186,7 +189,8 @@ static void mul_by_const(const struct tn_num *a, uint64_t c, unsigned w, struct 
 		tn_num_clip_arc(r, (uint64_t)a->smin * c, span, w);
 }
 
-static void mul_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void mul_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w,
+					struct tn_num *r)
 {
 	const int64_t as[2] = { a->smin, a->smax }, bs[2] = { b->smin, b->smax };
 	int64_t min = INT64_MAX, max = INT64_MIN;
@@ -214,7 +218,8 @@ wraps:
 
 /* Where both operands fit a signed number of k + 1 bits, so does the result of a bitwise operation:
  * all bits from k up are copies of the sign. */
-static void clip_to_signed_bits(const struct tn_num *a, const struct tn_num *b, struct tn_num *r)
+static TN_ALWAYS_INLINE void clip_to_signed_bits(const struct tn_num *a, const struct tn_num *b,
+						 struct tn_num *r)
 {
 	uint64_t reach = (uint64_t)(a->smin ^ a->smin >> 63) | (uint64_t)(a->smax ^ a->smax >> 63) |
 			 (uint64_t)(b->smin ^ b->smin >> 63) | (uint64_t)(b->smax ^ b->smax >> 63);
@@ -223,7 +228,8 @@ static void clip_to_signed_bits(const struct tn_num *a, const struct tn_num *b, 
 	tn_num_clip_s(r, -top - 1, top);
 }
 
-static void and_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void and_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w,
+					struct tn_num *r)
 {
 	uint64_t sum = a->umin + b->umin;
 
@@ -236,7 +242,8 @@ static void and_ranges(const struct tn_num *a, const struct tn_num *b, unsigned 
 	clip_to_signed_bits(a, b, r);
 }
 
-static void or_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void or_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w,
+				       struct tn_num *r)
 {
 	uint64_t sum = TN_MUT(OR_BOUNDS) ? TN_MAX(a->umax, b->umax) : tn_span_add(a->umax, b->umax);
 
@@ -245,14 +252,15 @@ static void or_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w
 	clip_to_signed_bits(a, b, r);
 }
 
-static void xor_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void xor_ranges(const struct tn_num *a, const struct tn_num *b, unsigned w,
+					struct tn_num *r)
 {
 	tn_num_clip_u(r, 0, TN_MIN(tn_span_add(a->umax, b->umax), tn_ones(w)));
 	clip_to_signed_bits(a, b, r);
 }
 
-static void lsh_ranges(const struct tn_num *a, const struct amounts *by, unsigned w,
-		       struct tn_num *r)
+static TN_ALWAYS_INLINE void lsh_ranges(const struct tn_num *a, const struct amounts *by,
+					unsigned w, struct tn_num *r)
 {
 	int64_t low = a->smin < 0 ? a->smin : 0, high = a->smax >= 0 ? a->smax : -1;
 
@@ -268,7 +276,8 @@ static void lsh_ranges(const struct tn_num *a, const struct amounts *by, unsigne
 	}
 }
 
-static void arsh_ranges(const struct tn_num *a, const struct amounts *by, struct tn_num *r)
+static TN_ALWAYS_INLINE void arsh_ranges(const struct tn_num *a, const struct amounts *by,
+					 struct tn_num *r)
 {
 	tn_num_clip_s(r, a->smin >> (a->smin < 0 ? by->min : by->max),
 		      a->smax >> (a->smax < 0 ? by->max : by->min));
@@ -353,8 +362,9 @@ static void smod_ranges(const struct tn_num *a, const struct tn_num *b, struct t
 	tn_num_clip_s(r, low, high);
 }
 
-static void alu_ranges(unsigned op, bool is_signed, const struct tn_num *a, const struct tn_num *b,
-		       const struct amounts *by, unsigned w, struct tn_num *r)
+static TN_ALWAYS_INLINE void alu_ranges(unsigned op, bool is_signed, const struct tn_num *a,
+					const struct tn_num *b, const struct amounts *by,
+					unsigned w, struct tn_num *r)
 {
 	switch (op) {
 	case TN_ADD:
@@ -402,8 +412,9 @@ static void alu_ranges(unsigned op, bool is_signed, const struct tn_num *a, cons
 	}
 }
 
-static struct tn_num alu_num(unsigned op, bool is_signed, const struct tn_num *a,
-			     const struct tn_num *b, const struct amounts *by, unsigned w)
+static TN_ALWAYS_INLINE struct tn_num alu_num_of(unsigned op, bool is_signed,
+						 const struct tn_num *a, const struct tn_num *b,
+						 const struct amounts *by, unsigned w)
 {
 	struct tn_num r = tn_num_unknown(w);
 
@@ -412,15 +423,38 @@ static struct tn_num alu_num(unsigned op, bool is_signed, const struct tn_num *a
 	return r;
 }
 
-/* The low half of the result, from the low halves of the operands, where they decide it. */
+/* The machine's widths apart from those of tests: most of the work is then done by the compiler. */
+static struct tn_num alu_num(unsigned op, bool is_signed, const struct tn_num *a,
+			     const struct tn_num *b, const struct amounts *by, unsigned w)
+{
+	switch (w) {
+	case 64:
+		return alu_num_of(op, is_signed, a, b, by, 64);
+	case 32:
+		return alu_num_of(op, is_signed, a, b, by, 32);
+	default:
+		return alu_num_of(op, is_signed, a, b, by, w);
+	}
+}
+
+/* Does the low half of the result follow from the low halves of the operands? */
+static bool halves_decide(unsigned op, const struct amounts *by, unsigned w)
+{
+	return op <= TN_MUL || op == TN_OR || op == TN_AND || op == TN_XOR ||
+	       (op == TN_LSH && by->max < w / 2);
+}
+
 static struct tn_num alu_low_half(unsigned op, const struct tn_scalar *a, const struct tn_scalar *b,
 				  const struct amounts *by, unsigned w)
 {
 	struct tn_num low_a = tn_num_half(a, w), low_b = tn_num_half(b, w);
 	struct tn_num r = tn_num_unknown(w / 2);
 
-	if (op <= TN_MUL || op == TN_OR || op == TN_AND || op == TN_XOR ||
-	    (op == TN_LSH && by->max < w / 2))
+	if (!halves_decide(op, by, w))
+		return r;
+	if (w == TN_W64)
+		alu_ranges(op, false, &low_a, &low_b, by, 32, &r);
+	else
 		alu_ranges(op, false, &low_a, &low_b, by, w / 2, &r);
 	return r;
 }
@@ -429,8 +463,7 @@ struct tn_scalar tn_scalar_alu(unsigned op, bool is_signed, bool half, const str
 			       const struct tn_scalar *b, unsigned w)
 {
 	unsigned used = half && !TN_MUT(HALF_AS_FULL) ? w / 2 : w;
-	struct tn_num na = half ? tn_num_half(a, w) : tn_num_full(a);
-	struct tn_num nb = half ? tn_num_half(b, w) : tn_num_full(b);
+	struct tn_num na, nb;
 	struct amounts by;
 	struct tn_num r, low;
 
@@ -438,6 +471,8 @@ struct tn_scalar tn_scalar_alu(unsigned op, bool is_signed, bool half, const str
 		return tn_scalar_neg(half, a, w);
 	if (op == TN_MOV)
 		return half ? tn_scalar_zext(b, used, w) : *b;
+	na = half ? tn_num_half(a, w) : tn_num_full(a);
+	nb = half ? tn_num_half(b, w) : tn_num_full(b);
 	if (na.umin == na.umax && nb.umin == nb.umax)
 		return tn_scalar_const(
 			concrete(op, is_signed, na.umin, nb.umin, used) & tn_ones(used), w);
@@ -485,9 +520,12 @@ struct tn_scalar tn_scalar_zext(const struct tn_scalar *a, unsigned bits, unsign
 {
 	struct tn_num low;
 
-	if (bits >= w)
+	if (bits >= w || a->umax <= tn_ones(bits))
 		return *a;
 	low = low_bits(a, bits, w);
+	/* The half has been told all that it can be. */
+	if (bits == w / 2)
+		return tn_scalar_zero_extended(&low, bits, w);
 	return tn_num_sync(&low, bits) ? tn_scalar_zero_extended(&low, bits, w)
 				       : tn_scalar_unknown(w);
 }

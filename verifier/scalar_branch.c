@@ -11,30 +11,35 @@
 
 enum relation { REL_EQ, REL_NE, REL_SET, REL_CLEAR, REL_ULT, REL_ULE, REL_SLT, REL_SLE };
 
+/* The relation that holds, of the operands in this order or (*swap) in the other one. false: the
+ * outcome says nothing. */
 static bool relation_of(unsigned op, bool taken, enum relation *rel, bool *swap)
 {
+#define RELATION(op, yes, yes_swap, no, no_swap) \
+	[(op) >> 4] = { { no, no_swap, 1 }, { yes, yes_swap, 1 } }
 	static const struct {
-		uint8_t op, yes, yes_swap, no, no_swap;
-	} table[] = {
-		{ TN_JEQ, REL_EQ, 0, REL_NE, 0 },      { TN_JNE, REL_NE, 0, REL_EQ, 0 },
-		{ TN_JSET, REL_SET, 0, REL_CLEAR, 0 }, { TN_JGT, REL_ULT, 1, REL_ULE, 0 },
-		{ TN_JGE, REL_ULE, 1, REL_ULT, 0 },    { TN_JLT, REL_ULT, 0, REL_ULE, 1 },
-		{ TN_JLE, REL_ULE, 0, REL_ULT, 1 },    { TN_JSGT, REL_SLT, 1, REL_SLE, 0 },
-		{ TN_JSGE, REL_SLE, 1, REL_SLT, 0 },   { TN_JSLT, REL_SLT, 0, REL_SLE, 1 },
-		{ TN_JSLE, REL_SLE, 0, REL_SLT, 1 },
+		uint8_t rel, swap, is;
+	} table[16][2] = {
+		RELATION(TN_JEQ, REL_EQ, 0, REL_NE, 0),
+		RELATION(TN_JNE, REL_NE, 0, REL_EQ, 0),
+		RELATION(TN_JSET, REL_SET, 0, REL_CLEAR, 0),
+		RELATION(TN_JGT, REL_ULT, 1, REL_ULE, 0),
+		RELATION(TN_JGE, REL_ULE, 1, REL_ULT, 0),
+		RELATION(TN_JLT, REL_ULT, 0, REL_ULE, 1),
+		RELATION(TN_JLE, REL_ULE, 0, REL_ULT, 1),
+		RELATION(TN_JSGT, REL_SLT, 1, REL_SLE, 0),
+		RELATION(TN_JSGE, REL_SLE, 1, REL_SLT, 0),
+		RELATION(TN_JSLT, REL_SLT, 0, REL_SLE, 1),
+		RELATION(TN_JSLE, REL_SLE, 0, REL_SLT, 1),
 	};
+#undef RELATION
 
-	for (unsigned i = 0; i < TN_ARRAY_SIZE(table); i++) {
-		if (table[i].op != op)
-			continue;
-		*rel = taken ? table[i].yes : table[i].no;
-		*swap = taken ? table[i].yes_swap : table[i].no_swap;
-		return true;
-	}
-	return false;
+	*rel = (enum relation)table[op >> 4 & 15][taken].rel;
+	*swap = table[op >> 4 & 15][taken].swap;
+	return table[op >> 4 & 15][taken].is;
 }
 
-static bool refine_eq(struct tn_num *a, struct tn_num *b)
+static TN_ALWAYS_INLINE bool refine_eq(struct tn_num *a, struct tn_num *b)
 {
 	if (!tn_tnum_meet(a->t, b->t, &a->t))
 		return false;
@@ -45,7 +50,7 @@ static bool refine_eq(struct tn_num *a, struct tn_num *b)
 }
 
 /* `n` is not `value`: an interval loses an end. */
-static void trim(struct tn_num *n, uint64_t value, unsigned w)
+static TN_ALWAYS_INLINE void trim(struct tn_num *n, uint64_t value, unsigned w)
 {
 	int64_t svalue = tn_sign_extend(value, w);
 
@@ -59,7 +64,7 @@ static void trim(struct tn_num *n, uint64_t value, unsigned w)
 		n->smax--;
 }
 
-static bool refine_ne(struct tn_num *a, struct tn_num *b, unsigned w)
+static TN_ALWAYS_INLINE bool refine_ne(struct tn_num *a, struct tn_num *b, unsigned w)
 {
 	bool const_a = a->umin == a->umax, const_b = b->umin == b->umax;
 
@@ -72,7 +77,7 @@ static bool refine_ne(struct tn_num *a, struct tn_num *b, unsigned w)
 	return true;
 }
 
-static bool refine_set(struct tn_num *a, struct tn_num *b)
+static TN_ALWAYS_INLINE bool refine_set(struct tn_num *a, struct tn_num *b)
 {
 	uint64_t common = (a->t.value | a->t.mask) & (b->t.value | b->t.mask);
 
@@ -90,7 +95,7 @@ static bool refine_set(struct tn_num *a, struct tn_num *b)
 	return true;
 }
 
-static bool refine_clear(struct tn_num *a, struct tn_num *b)
+static TN_ALWAYS_INLINE bool refine_clear(struct tn_num *a, struct tn_num *b)
 {
 	if (a->t.value & b->t.value)
 		return false;
@@ -99,7 +104,7 @@ static bool refine_clear(struct tn_num *a, struct tn_num *b)
 	return true;
 }
 
-static bool refine_unsigned(struct tn_num *a, struct tn_num *b, bool strict)
+static TN_ALWAYS_INLINE bool refine_unsigned(struct tn_num *a, struct tn_num *b, bool strict)
 {
 	if (strict && (b->umax == 0 || a->umin == UINT64_MAX))
 		return false;
@@ -110,7 +115,7 @@ static bool refine_unsigned(struct tn_num *a, struct tn_num *b, bool strict)
 	return a->umin <= a->umax && b->umin <= b->umax;
 }
 
-static bool refine_signed(struct tn_num *a, struct tn_num *b, bool strict)
+static TN_ALWAYS_INLINE bool refine_signed(struct tn_num *a, struct tn_num *b, bool strict)
 {
 	if (strict && (b->smax == INT64_MIN || a->smin == INT64_MAX))
 		return false;
@@ -119,7 +124,8 @@ static bool refine_signed(struct tn_num *a, struct tn_num *b, bool strict)
 	return a->smin <= a->smax && b->smin <= b->smax;
 }
 
-static bool refine(enum relation rel, struct tn_num *a, struct tn_num *b, unsigned w)
+static TN_ALWAYS_INLINE bool refine(enum relation rel, struct tn_num *a, struct tn_num *b,
+				    unsigned w)
 {
 	switch (rel) {
 	case REL_EQ:
@@ -142,7 +148,7 @@ static bool refine(enum relation rel, struct tn_num *a, struct tn_num *b, unsign
 	return true;
 }
 
-static bool store_full(struct tn_scalar *s, const struct tn_num *n, unsigned w)
+static TN_ALWAYS_INLINE bool store_full(struct tn_scalar *s, const struct tn_num *n, unsigned w)
 {
 	s->t = n->t;
 	s->umin = n->umin;
@@ -152,7 +158,7 @@ static bool store_full(struct tn_scalar *s, const struct tn_num *n, unsigned w)
 	return tn_scalar_sync(s, w);
 }
 
-static bool store_half(struct tn_scalar *s, const struct tn_num *n, unsigned w)
+static TN_ALWAYS_INLINE bool store_half(struct tn_scalar *s, const struct tn_num *n, unsigned w)
 {
 	uint64_t low = tn_ones(w / 2);
 
@@ -165,15 +171,11 @@ static bool store_half(struct tn_scalar *s, const struct tn_num *n, unsigned w)
 	return tn_scalar_sync(s, w);
 }
 
-bool tn_scalar_branch(unsigned op, bool half, bool taken, struct tn_scalar *a, struct tn_scalar *b,
-		      unsigned w)
+static TN_ALWAYS_INLINE bool branch(enum relation rel, bool swap, bool half, struct tn_scalar *a,
+				    struct tn_scalar *b, unsigned w)
 {
-	enum relation rel;
 	struct tn_num na, nb;
-	bool swap;
 
-	if (!relation_of(op, taken, &rel, &swap))
-		return true;
 	if (rel == REL_EQ && !half) {
 		if (!tn_scalar_meet(a, b, w))
 			return false;
@@ -185,6 +187,21 @@ bool tn_scalar_branch(unsigned op, bool half, bool taken, struct tn_scalar *a, s
 	if (!(swap ? refine(rel, &nb, &na, half ? w / 2 : w)
 		   : refine(rel, &na, &nb, half ? w / 2 : w)))
 		return false;
-	return half ? store_half(a, &na, w) && store_half(b, &nb, w)
-		    : store_full(a, &na, w) && store_full(b, &nb, w);
+	/* Of a constant there is nothing to learn. */
+	if (!tn_scalar_is_const(a, NULL) && !(half ? store_half(a, &na, w) : store_full(a, &na, w)))
+		return false;
+	return tn_scalar_is_const(b, NULL) ||
+	       (half ? store_half(b, &nb, w) : store_full(b, &nb, w));
+}
+
+bool tn_scalar_branch(unsigned op, bool half, bool taken, struct tn_scalar *a, struct tn_scalar *b,
+		      unsigned w)
+{
+	enum relation rel;
+	bool swap;
+
+	if (!relation_of(op, taken, &rel, &swap))
+		return true;
+	return w == TN_W64 ? branch(rel, swap, half, a, b, TN_W64)
+			   : branch(rel, swap, half, a, b, w);
 }

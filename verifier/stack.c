@@ -167,9 +167,8 @@ int tn_stack_load(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, i
 	if (zero) {
 		tn_reg_set_const(out, 0);
 	} else {
-		struct tn_scalar any = tn_scalar_unknown(TN_W64);
-
-		tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
+		tn_reg_set_scalar(out,
+				  size < 8 ? tn_scalar_bits(size * 8) : tn_scalar_unknown(TN_W64));
 	}
 	return 0;
 }
@@ -246,14 +245,17 @@ int tn_stack_store(struct tn_vf *vf, const struct tn_reg *base, uint32_t regno, 
 {
 	int64_t lo, hi;
 	struct tn_frame *f = find_range(vf, base, regno, off, size, &lo, &hi);
-	struct tn_reg number = *value;
+	struct tn_reg number;
 	uint64_t c;
 
 	if (!f || check_objects(vf, f, regno, lo, hi, true))
 		return -EACCES;
 	/* Somewhere in the stack it can not be told from other bytes again. */
-	if (hi - lo != (int64_t)size && tn_as_number(vf, &number))
-		value = &number;
+	if (hi - lo != (int64_t)size) {
+		number = *value;
+		if (tn_as_number(vf, &number))
+			value = &number;
+	}
 	if (tn_reg_is_pointer(value) && (size != 8 || hi - lo != 8))
 		return tn_reject(vf, E_STACK, (int)regno,
 				 "an address can only be stored whole, at a constant offset");

@@ -36,24 +36,6 @@ void tn_reg_uninit(struct tn_reg *r)
 	memset(r, 0, sizeof(*r));
 }
 
-void tn_reg_set_scalar(struct tn_reg *r, struct tn_scalar v)
-{
-	memset(r, 0, sizeof(*r));
-	r->kind = TN_REG_SCALAR;
-	r->scale = 1;
-	r->v = v;
-}
-
-void tn_reg_set_const(struct tn_reg *r, uint64_t value)
-{
-	tn_reg_set_scalar(r, tn_scalar_const(value, TN_W64));
-}
-
-void tn_reg_set_unknown(struct tn_reg *r)
-{
-	tn_reg_set_scalar(r, tn_scalar_unknown(TN_W64));
-}
-
 void tn_reg_make_id(struct tn_state_env *env, struct tn_reg *r)
 {
 	if (r->id || tn_scalar_is_const(&r->v, NULL))
@@ -112,17 +94,6 @@ static bool slot_is_uninit(const struct tn_slot *slot)
 	return all == 0;
 }
 
-static bool slot_has_spill(const struct tn_slot *slot)
-{
-	uint64_t all, low = 0x0101010101010101u;
-
-	/* A byte of 3 among bytes below 8: its exclusive or with 3 alone has no bit set. */
-	_Static_assert(TN_BYTE_SPILL == 3 && TN_BYTE_POISON < 8, "kinds of bytes");
-	memcpy(&all, slot->b, sizeof(all));
-	all ^= low * TN_BYTE_SPILL;
-	return (all | all >> 1 | all >> 2 | ~low) != UINT64_MAX;
-}
-
 void tn_state_each_reg(struct tn_state *s, tn_reg_fn fn, void *user)
 {
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
@@ -132,7 +103,7 @@ void tn_state_each_reg(struct tn_state *s, tn_reg_fn fn, void *user)
 			if (f->r[r].kind)
 				fn(user, &f->r[r]);
 		for (uint32_t j = 0; j < f->nr_slots; j++)
-			if (slot_has_spill(&f->slots[j]))
+			if (tn_slot_has_spill(&f->slots[j]))
 				fn(user, &f->slots[j].reg);
 	}
 }
@@ -202,7 +173,7 @@ static void count(const struct tn_state_env *env, const struct tn_state *s, uint
 		for (uint32_t j = 0; j < f->nr_slots; j++) {
 			if (slot_is_uninit(&f->slots[j]) || !tn_live_slot(env->live, insn, j))
 				continue;
-			if (slot_has_spill(&f->slots[j])) {
+			if (tn_slot_has_spill(&f->slots[j])) {
 				(*regs)++;
 				*values += !shared_reg(&f->slots[j].reg);
 			} else {
@@ -244,7 +215,7 @@ static void fill_frame(const struct tn_state_env *env, const struct tn_state *s,
 
 		if (slot_is_uninit(slot) || !tn_live_slot(env->live, insn, j))
 			continue;
-		if (slot_has_spill(slot)) {
+		if (tn_slot_has_spill(slot)) {
 			struct tn_packed_reg *r = &p->regs[p->nr_regs++];
 
 			r->frame = (uint16_t)i;

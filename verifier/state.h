@@ -12,6 +12,7 @@
 #define TN_VERIFIER_STATE_H
 
 #include <stddef.h>
+#include <string.h>
 
 #include "vm/image.h"
 #include "verifier/liveness.h"
@@ -112,6 +113,17 @@ struct tn_slot {
 	uint8_t b[8];
 	struct tn_reg reg;
 };
+
+static inline bool tn_slot_has_spill(const struct tn_slot *slot)
+{
+	uint64_t all, low = 0x0101010101010101u;
+
+	/* A byte of 3 among bytes below 8: its exclusive or with 3 alone has no bit set. */
+	_Static_assert(TN_BYTE_SPILL == 3 && TN_BYTE_POISON < 8, "kinds of bytes");
+	memcpy(&all, slot->b, sizeof(all));
+	all ^= low * TN_BYTE_SPILL;
+	return (all | all >> 1 | all >> 2 | ~low) != UINT64_MAX;
+}
 
 /* Of a slot's SPILL bytes: an address, or what is left of one that has become invalid. */
 static inline bool tn_slot_is_address(const struct tn_slot *slot)
@@ -242,9 +254,26 @@ static inline bool tn_reg_is_pointer(const struct tn_reg *r)
 }
 
 void tn_reg_uninit(struct tn_reg *r);
-void tn_reg_set_scalar(struct tn_reg *r, struct tn_scalar v);
-void tn_reg_set_const(struct tn_reg *r, uint64_t value);
-void tn_reg_set_unknown(struct tn_reg *r);
+
+/* `v` may be within *r. */
+static inline void tn_reg_set_scalar(struct tn_reg *r, struct tn_scalar v)
+{
+	memset(r, 0, offsetof(struct tn_reg, v));
+	r->kind = TN_REG_SCALAR;
+	r->scale = 1;
+	r->v = v;
+}
+
+static inline void tn_reg_set_const(struct tn_reg *r, uint64_t value)
+{
+	tn_reg_set_scalar(r, tn_scalar_const(value, TN_W64));
+}
+
+static inline void tn_reg_set_unknown(struct tn_reg *r)
+{
+	tn_reg_set_scalar(r, tn_scalar_unknown(TN_W64));
+}
+
 /* Tie `r` to an id of its own if it has none. */
 void tn_reg_make_id(struct tn_state_env *env, struct tn_reg *r);
 

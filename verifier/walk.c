@@ -355,13 +355,13 @@ static void go(struct tn_vf *vf, uint32_t to)
 	vf->s.insn = to;
 }
 
-static int take_branch(struct tn_vf *vf, bool taken)
+static int take_branch(struct tn_vf *vf, bool taken, const struct tn_outcomes *out)
 {
 	const struct tn_site *site = &vf->structure->sites[vf->s.insn];
 	int err;
 
 	vf->seen[vf->s.insn].flags |= taken ? TN_SEEN_TAKEN : TN_SEEN_FALL;
-	if (!tn_branch_assume(vf, taken)) {
+	if (!tn_branch_assume(vf, taken, out)) {
 		vf->ended = true;
 		return 0;
 	}
@@ -384,7 +384,8 @@ static bool taken_first(const struct tn_vf *vf)
 static int do_jump(struct tn_vf *vf)
 {
 	const struct tn_insn *insn = tn_vf_insn(vf);
-	bool fall, taken, first;
+	struct tn_outcomes out;
+	bool first;
 	int err;
 
 	tn_ref_note_held(vf, false);
@@ -393,18 +394,18 @@ static int do_jump(struct tn_vf *vf)
 		go(vf, vf->structure->sites[vf->s.insn].target);
 		return 0;
 	}
-	err = tn_branch_outcomes(vf, &fall, &taken);
+	err = tn_branch_outcomes(vf, &out);
 	if (err)
 		return err;
-	if (!fall && !taken) {
+	if (!out.fall && !out.taken) {
 		vf->ended = true;
 		return 0;
 	}
-	if (fall != taken)
-		return take_branch(vf, taken);
+	if (out.fall != out.taken)
+		return take_branch(vf, out.taken, &out);
 	first = taken_first(vf);
 	err = tn_walk_push(vf, first ? TN_RESUME_FALL : TN_RESUME_TAKEN);
-	return err ? err : take_branch(vf, first);
+	return err ? err : take_branch(vf, first, &out);
 }
 
 static int step(struct tn_vf *vf)
@@ -503,9 +504,9 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 	vf->ended = vf->back_arrival = false;
 	switch (how) {
 	case TN_RESUME_TAKEN:
-		return take_branch(vf, true);
+		return take_branch(vf, true, NULL);
 	case TN_RESUME_FALL:
-		return take_branch(vf, false);
+		return take_branch(vf, false, NULL);
 	case TN_RESUME_STOP:
 	case TN_RESUME_NULL:
 	case TN_RESUME_TAIL:
