@@ -8,6 +8,7 @@
 
 #include "host-api/hook.h"
 #include "host-api/object.h"
+#include "host-api/section_handler.h"
 
 static bool results_fit(const struct tenon_program *program, const struct tn_hook *hook)
 {
@@ -263,7 +264,10 @@ static bool is_attached(const struct tenon_program *program)
 
 static int insert_owned(struct tenon_object *obj, struct tenon_program *program)
 {
-	static const struct tenon_attach_opts defaults = { .sz = sizeof(defaults) };
+	const struct tenon_attach_opts defaults = {
+		.sz = sizeof(defaults),
+		.cookie = program->handler ? program->handler->h.cookie : 0,
+	};
 	struct tn_hook *hook = tn_hook_find(obj->rt, program->hook);
 	struct tenon_link *link;
 	int rc;
@@ -288,6 +292,62 @@ static int insert_owned(struct tenon_object *obj, struct tenon_program *program)
 	return 0;
 }
 
+static bool is_own_business(const struct tenon_program *program)
+{
+	return program->handler && program->handler->h.attach;
+}
+
+/* What the host's handlers attach, each by itself; their links become the object's. */
+static int attach_by_handlers(struct tenon_object *obj, struct tenon_link **out)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < obj->nr_programs && !rc; i++) {
+		struct tenon_program *program = obj->programs[i];
+		struct tenon_link *link = NULL;
+
+		if (!program->ready || !is_own_business(program) || program->attached_by_host)
+			continue;
+		rc = tn_section_attach(program, &link);
+		if (rc) {
+			attach_place(program);
+			break;
+		}
+		program->attached_by_host = true;
+		if (link && link->rt == obj->rt && !link->owner) {
+			link->next_owned = *out;
+			*out = link;
+		}
+	}
+	return rc;
+}
+
+static void detach_all(struct tenon_link *links)
+{
+	while (links) {
+		struct tenon_link *next = links->next_owned;
+
+		links->program->attached_by_host = false;
+		links->next_owned = NULL;
+		tenon_link_detach(links);
+		links = next;
+	}
+}
+
+/* Under rt.lock. */
+static void own_all(struct tenon_object *obj, struct tenon_link *links)
+{
+	while (links) {
+		struct tenon_link *next = links->next_owned;
+
+		obj->rt->nr_links--;
+		links->owner = obj;
+		links->next_owned = obj->links;
+		obj->links = links;
+		links = next;
+	}
+}
+
 static int attach_object(struct tenon_object *obj)
 {
 	struct tenon_link *before = obj->links, *link;
@@ -297,7 +357,8 @@ static int attach_object(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_programs && !rc; i++) {
 		struct tenon_program *program = obj->programs[i];
 
-		if (!program->hook || !program->ready || is_attached(program))
+		if (!program->hook || !program->ready || is_own_business(program) ||
+		    is_attached(program))
 			continue;
 		rc = insert_owned(obj, program);
 		if (rc)
@@ -317,15 +378,26 @@ static int attach_object(struct tenon_object *obj)
 
 int tenon_object_attach(struct tenon_object *obj)
 {
+	struct tenon_link *links = NULL;
 	int rc;
 
 	if (!obj)
 		return tn_err(-EINVAL, "tenon_object_attach: no object");
 	if (obj->state != TN_OBJECT_LOADED)
 		return tn_err(-EINVAL, "object '%s' is not loaded", obj->name);
+	rc = attach_by_handlers(obj, &links);
 	tn_lock(obj->rt);
-	rc = attach_object(obj);
+	if (!rc)
+		rc = attach_object(obj);
+	if (!rc)
+		own_all(obj, links);
 	tn_unlock(obj->rt);
+	if (rc) {
+		const struct tn_err_record why = *tn_err_last();
+
+		detach_all(links);
+		*tn_err_last() = why;
+	}
 	if (rc)
 		tn_err_at(TN_STAGE_ATTACH, obj->name, NULL, -1, NULL);
 	else

@@ -11,6 +11,9 @@
 #include "base/clock.h"
 #include "host-api/hook.h"
 #include "host-api/object.h"
+#include "host-api/pin.h"
+#include "host-api/section_handler.h"
+#include "host-api/var.h"
 #include "jit/jit.h"
 #include "loader/object.h"
 #include "vm/helpers.h"
@@ -95,20 +98,20 @@ static int resolve_extern(struct tenon_object *obj, struct tn_extern *ext, bool 
 {
 	if (ext->is_kconfig)
 		return 0;
-	if (ext->is_func && tn_kfunc_by_name(ext->name)) {
+	if (!ext->is_func)
+		return tn_var_resolve(obj->rt, obj->unit->image->btf, ext, verify_only);
+	if (tn_kfunc_by_name(ext->name)) {
 		ext->value = 1;
 		return 0;
 	}
-	if (ext->is_func)
-		ext->helper = tn_host_helper_find(obj->rt, ext->name);
+	ext->helper = tn_host_helper_find(obj->rt, ext->name);
 	/* What `if (function)` sees: is it there. Programs learn no address of the host. */
 	ext->value = ext->helper != NULL;
 	if (ext->helper && !ext->helper->fn && !verify_only)
 		return tn_err(-ENOSYS, "helper '%s' is known by description only", ext->name);
 	if (ext->helper || ext->is_weak)
 		return 0;
-	return tn_err(-ENOENT, "%s '%s' is not offered by the host",
-		      ext->is_func ? "helper" : "variable", ext->name);
+	return tn_err(-ENOENT, "helper '%s' is not offered by the host", ext->name);
 }
 
 /* Host helpers called by number get an extern each; rewriting turns the calls into it. */
@@ -223,14 +226,19 @@ static int load_maps(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_maps && !rc; i++) {
 		struct tenon_map *handle = &obj->maps[i];
 
-		if (!handle->decl)
+		if (!handle->decl || handle->left_out)
 			continue;
 		if (obj->reuse_maps && !handle->reused)
 			adopt_map(obj, handle);
+		rc = tn_pin_reuse(handle);
+		if (rc)
+			break;
 		/* It matters only to programs that use it: see connect_maps(). */
 		if (!handle->reused && !tn_map_type_words(handle->decl->type))
 			continue;
 		rc = tn_map_handle_load(handle);
+		if (!rc)
+			rc = tn_pin_made(handle);
 	}
 	return rc;
 }
@@ -264,6 +272,9 @@ static int connect_maps(struct tenon_object *obj, struct tn_prog *prog)
 	for (i = 0; i < prog->nr_maps; i++) {
 		struct tn_map *map = obj->maps[prog->map_decls[i]].map;
 
+		/* The verifier refuses the programs that reach a reference to it. */
+		if (!map && obj->maps[prog->map_decls[i]].left_out)
+			continue;
 		if (!map)
 			return tn_err(-EINVAL, "map '%s': type %u is not supported",
 				      obj->maps[prog->map_decls[i]].name,
@@ -281,7 +292,7 @@ static int bind_prog_arrays(struct tenon_object *obj, struct tenon_program *prog
 	int rc = 0;
 
 	for (i = 0; i < prog->nr_maps && !rc; i++) {
-		if (prog->maps[i]->type != TN_MAP_PROG_ARRAY)
+		if (!prog->maps[i] || prog->maps[i]->type != TN_MAP_PROG_ARRAY)
 			continue;
 		program->tail_calls = true;
 		rc = tn_map_bind_sig(obj->rt, prog->maps[i], &program->sig);
@@ -329,7 +340,7 @@ static int fill_prog_arrays(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_maps; i++) {
 		const struct tn_map_decl *decl = obj->maps[i].decl;
 
-		for (k = 0; decl && k < decl->nr_init_progs; k++) {
+		for (k = 0; decl && obj->maps[i].map && k < decl->nr_init_progs; k++) {
 			uint32_t id;
 
 			if (decl->init_progs[k] < 0 ||
@@ -461,6 +472,8 @@ static int prepare(struct tenon_object *obj, struct tenon_program *program, bool
 
 	if (prog->defect)
 		rc = tn_err(prog->defect_code, "%s", prog->defect);
+	else if ((rc = tn_section_prepare(program)) < 0)
+		stage = TN_STAGE_RESOLVE;
 	else if (prog->nr_insns > obj->rt->rt.limits.max_insns)
 		rc = tn_err(-E2BIG, "program '%s' has %u instructions, the limit is %u", prog->name,
 			    prog->nr_insns, obj->rt->rt.limits.max_insns);
@@ -642,6 +655,8 @@ int tn_object_load(struct tenon_object *obj, bool verify_only)
 	if (obj->state != TN_OBJECT_OPEN)
 		return tn_err(-EALREADY, "object '%s' is loaded or verified already", obj->name);
 	rc = run_stages(obj, verify_only);
+	for (uint32_t i = 0; (rc || verify_only) && i < obj->nr_maps; i++)
+		tn_pin_undo(&obj->maps[i]);
 	if (rc)
 		obj->state = TN_OBJECT_FAILED;
 	else

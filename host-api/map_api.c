@@ -235,7 +235,6 @@ struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const c
 {
 	struct tenon_map_opts want;
 	struct tn_map_attr attr, inner;
-	struct tenon_map *handle;
 	struct tn_map *map;
 	int rc;
 
@@ -271,24 +270,7 @@ struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const c
 	map = tn_map_create(&rt->rt, &attr);
 	if (!map)
 		return NULL;
-	handle = tn_new(&rt->rt, struct tenon_map);
-	if (!handle) {
-		tn_map_put(map);
-		return tn_err_null(-ENOMEM, "out of memory: map '%s'", attr.name);
-	}
-	handle->tag = &tn_map_tag;
-	handle->rt = rt;
-	handle->name = map->name;
-	rc = tn_map_handle_set(handle, map);
-	if (rc) {
-		tn_free(&rt->rt, handle);
-		return tn_null(rc);
-	}
-	tn_lock(rt);
-	handle->next = rt->maps;
-	rt->maps = handle;
-	tn_unlock(rt);
-	return handle;
+	return tn_map_handle_new(rt, map);
 }
 
 void tenon_map_free(struct tenon_map *handle)
@@ -370,6 +352,15 @@ int tenon_map_set_max_entries(struct tenon_map *handle, uint32_t n)
 		return tn_err(-EINVAL, "map '%s': globals have one entry", handle->name);
 	handle->decl->max_entries = n;
 	return 0;
+}
+
+int tenon_map_set_autocreate(struct tenon_map *handle, bool create)
+{
+	int rc = check_unloaded(handle, "autocreate");
+
+	if (!rc)
+		handle->left_out = !create;
+	return rc;
 }
 
 int tenon_map_reuse(struct tenon_map *handle, struct tenon_map *from)

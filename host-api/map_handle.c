@@ -16,6 +16,8 @@
 #include "maps/prog_array.h"
 #include "vm/map_fields.h"
 
+#define PERF_EVENT_ARRAY 4u /* BPF_MAP_TYPE_PERF_EVENT_ARRAY */
+
 const char tn_map_tag = 'm';
 
 struct tn_map *tn_map_of(const struct tenon_map *map)
@@ -78,6 +80,30 @@ void tn_map_handle_clear(struct tenon_map *handle)
 	tn_map_put(map);
 }
 
+struct tenon_map *tn_map_handle_new(struct tenon_runtime *rt, struct tn_map *map)
+{
+	struct tenon_map *handle = tn_new(&rt->rt, struct tenon_map);
+	int rc;
+
+	if (!handle) {
+		tn_map_put(map);
+		return tn_err_null(-ENOMEM, "out of memory: map '%s'", map->name);
+	}
+	handle->tag = &tn_map_tag;
+	handle->rt = rt;
+	handle->name = map->name;
+	rc = tn_map_handle_set(handle, map);
+	if (rc) {
+		tn_free(&rt->rt, handle);
+		return tn_null(rc);
+	}
+	tn_lock(rt);
+	handle->next = rt->maps;
+	rt->maps = handle;
+	tn_unlock(rt);
+	return handle;
+}
+
 static int fill_data(struct tn_map *map, const struct tn_map_decl *decl)
 {
 	if (decl->data)
@@ -85,11 +111,13 @@ static int fill_data(struct tn_map *map, const struct tn_map_decl *decl)
 	return decl->is_rodata ? tn_map_freeze(map) : 0;
 }
 
-/* As libbpf: a plugin need not know the page size. */
-static uint32_t ring_size(const struct tn_map_decl *decl)
+/* As libbpf: a plugin need not know the page size, nor how many processors there are. */
+uint32_t tn_map_decl_entries(const struct tenon_runtime *rt, const struct tn_map_decl *decl)
 {
 	uint32_t size = (uint32_t)tn_page_size();
 
+	if (decl->type == PERF_EVENT_ARRAY && !decl->max_entries)
+		return rt->rt.max_slots;
 	if (decl->type != TN_MAP_RINGBUF && decl->type != TN_MAP_USER_RINGBUF)
 		return decl->max_entries;
 	while (size < decl->max_entries && size < 1u << 31)
@@ -115,7 +143,7 @@ static int load_new(struct tenon_map *handle)
 		.type = decl->type,
 		.key_size = decl->key_size,
 		.value_size = decl->value_size,
-		.max_entries = ring_size(decl),
+		.max_entries = tn_map_decl_entries(handle->rt, decl),
 		.flags = decl->flags | (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0),
 		.name = decl->name,
 		.extra = decl->map_extra,
@@ -123,8 +151,6 @@ static int load_new(struct tenon_map *handle)
 	struct tn_map *map;
 	int rc;
 
-	if (decl->pinning)
-		return tn_err(-ENOTSUP, "map '%s': pinning is not supported", decl->name);
 	if (decl->map_extra && decl->type != TN_MAP_ARENA)
 		return tn_err(-ENOTSUP, "map '%s': map_extra is 0x%llx, expected none", decl->name,
 			      (unsigned long long)decl->map_extra);

@@ -23,6 +23,9 @@ struct tenon_map {
 	struct tenon_object *obj;
 	struct tn_map_decl *decl; /* borrowed from the image */
 	struct tn_map *reused;	  /* set before load: takes the place of a new map */
+	char *pin_path;		  /* owned; NULL: not pinned */
+	bool pinned_here;	  /* by this load, see tn_pin_undo() */
+	bool left_out;		  /* the host does not want it created */
 
 	/* Host's own maps only. */
 	struct tenon_map *next;
@@ -47,6 +50,12 @@ void tn_map_handle_clear(struct tenon_map *handle);
 
 /* Create the map that `handle->decl` asks for, or adopt handle->reused; sets initial values. */
 int tn_map_handle_load(struct tenon_map *handle);
+
+/* A handle of the host's own on `map` (takes over one reference). NULL, errno, with words. */
+struct tenon_map *tn_map_handle_new(struct tenon_runtime *rt, struct tn_map *map);
+
+/* max_entries as the map will have them: whole pages of rings, a slot's element for each slot. */
+uint32_t tn_map_decl_entries(const struct tenon_runtime *rt, const struct tn_map_decl *decl);
 
 /* A program whose tail calls go through `map` has signature `sig`: remember it, or check that the
  * array's programs give what it needs. 0, -EINVAL, -ENOMEM. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "host-api/hook.h"
+#include "host-api/section_handler.h"
 #include "loader/object.h"
 
 /* ---- Making and freeing ---- */
@@ -35,6 +36,7 @@ static void object_free(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_maps; i++) {
 		tn_map_handle_clear(&obj->maps[i]);
 		tn_map_put(obj->maps[i].reused);
+		tn_free(rt, obj->maps[i].pin_path);
 	}
 	for (i = 0; i < obj->nr_programs; i++)
 		tn_program_put(obj->programs[i]);
@@ -45,6 +47,7 @@ static void object_free(struct tenon_object *obj)
 		tn_free(rt, obj->gpl_only[i]);
 	tn_free(rt, obj->gpl_only);
 	free_hook_map(obj);
+	tn_free(rt, obj->pin_root);
 	tn_free(rt, obj->name);
 	tn_free(rt, obj);
 }
@@ -117,6 +120,11 @@ static int read_options(struct tenon_object *obj, const struct tenon_object_open
 	obj->reuse_maps = opts->reuse_maps;
 	obj->ctx_size = (uint32_t)opts->ctx_size;
 	obj->raw_ctx = opts->ctx_size > 0;
+	if (opts->pin_root_path) {
+		obj->pin_root = tn_strdup(&obj->rt->rt, opts->pin_root_path);
+		if (!obj->pin_root)
+			return tn_err_nomem("object");
+	}
 	rc = copy_names(obj, opts->gpl_only);
 	return rc ? rc : copy_hook_map(obj, opts->hooks);
 }
@@ -145,8 +153,10 @@ static struct tenon_object *object_new(struct tenon_runtime *rt, const char *nam
 	return obj;
 }
 
-/* "section=hook/name" entries come first, then the section's own name. */
-static const char *hook_of_section(const struct tenon_object *obj, const char *section)
+/* "section=hook/name" entries come first, then the host's handlers, then what the name itself says.
+ */
+static const char *hook_of_section(const struct tenon_object *obj, const char *section,
+				   const struct tn_section_entry **handler)
 {
 	struct tn_section_def def;
 	size_t len = strlen(section);
@@ -160,18 +170,25 @@ static const char *hook_of_section(const struct tenon_object *obj, const char *s
 			return to + strlen("=hook/");
 	}
 	tn_section_parse(section, &def);
+	*handler = tn_section_handler(obj->rt, section, false);
+	if (!*handler && def.kind == TN_SEC_UNKNOWN)
+		*handler = tn_section_handler(obj->rt, section, true);
+	if (*handler)
+		return (*handler)->h.hook;
 	return def.kind == TN_SEC_HOOK ? def.rest : NULL;
 }
 
 static int take_program(struct tenon_object *obj, struct tn_prog *prog)
 {
 	struct tn_rt *rt = &obj->rt->rt;
-	const char *hook = prog->section ? hook_of_section(obj, prog->section) : NULL;
+	const struct tn_section_entry *handler = NULL;
+	const char *hook = prog->section ? hook_of_section(obj, prog->section, &handler) : NULL;
 	struct tenon_program *program = tn_program_new(obj->rt, obj->unit, prog);
 
 	if (!program)
 		return tn_err_nomem("program");
 	program->obj = obj;
+	program->handler = handler;
 	obj->programs[obj->nr_programs++] = program;
 	program->insns = tn_memdup(rt, prog->insns, prog->nr_insns * sizeof(prog->insns[0]));
 	program->hook = hook ? tn_strdup(rt, hook) : NULL;
@@ -235,6 +252,8 @@ static struct tenon_object *finish_open(struct tenon_object *obj, struct tn_imag
 {
 	int rc = adopt_image(obj, image);
 
+	for (uint32_t i = 0; i < obj->nr_programs && !rc; i++)
+		rc = tn_section_setup(obj->programs[i]);
 	if (!rc)
 		rc = publish_object(obj);
 	if (!rc)
@@ -276,7 +295,9 @@ struct tenon_object *tenon_object_open_mem(struct tenon_runtime *rt, const void 
 	want.sz = sizeof(want);
 	if (!want.name)
 		want.name = "(memory)";
-	load = (struct tn_load_opts){ .name = want.name, .config = want.config };
+	load = (struct tn_load_opts){ .name = want.name,
+				      .config = want.config,
+				      .relaxed_maps = want.relaxed_maps };
 	image = tn_loader_open(&rt->rt, tn_span_make(buf, size), &load);
 	if (!image) {
 		rc = errno;

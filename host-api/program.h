@@ -29,12 +29,16 @@ struct tn_run_cell {
 	uint64_t unused[6];
 };
 
+struct tn_section_entry;
+
 struct tenon_program {
 	struct tn_prog *prog;
 	struct tenon_runtime *rt;
 	struct tn_unit *unit;
 	struct tenon_object *obj; /* NULL once it is closed; under rt.lock */
 	char *hook;		  /* from the section or the open options; NULL: none */
+	const struct tn_section_entry *handler; /* of its section; NULL: none of the host's */
+	bool attached_by_host;			/* by that handler, for tenon_object_attach() */
 	struct tn_insn *insns;	  /* as loaded, before they were rewritten: for the disassembler */
 	bool ready;		  /* verified and compiled */
 	/* Compiled, calls no helper, pays no fuel: reads nothing of struct tn_exec. */

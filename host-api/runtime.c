@@ -13,6 +13,9 @@
 #include "host-api/host_type.h"
 #include "host-api/map_handle.h"
 #include "host-api/object.h"
+#include "host-api/pin.h"
+#include "host-api/section_handler.h"
+#include "host-api/var.h"
 #include "vm/helpers.h"
 
 #define STRINGIFY_(x) #x
@@ -243,12 +246,15 @@ int tenon_runtime_free(struct tenon_runtime *rt)
 			return rc;
 	}
 	tn_hooks_fini(rt);
+	tn_pins_fini(rt);
 	while (rt->maps)
 		tenon_map_free(rt->maps);
 	rc = drain(rt);
 	if (rc)
 		return rc;
 	tn_host_types_fini(rt);
+	tn_vars_fini(rt);
+	tn_section_handlers_fini(rt);
 	tn_host_btf_fini(rt);
 	tn_helpers_set_printk(&rt->rt, NULL, NULL);
 	alloc = rt->rt.mem.alloc;

@@ -18,6 +18,9 @@
 struct tn_hook;
 struct tn_ctx_entry;
 struct tn_helper_entry;
+struct tn_var_entry;
+struct tn_section_entry;
+struct tn_pin;
 struct tn_prog_sig;
 struct tn_host_btf;
 
@@ -34,6 +37,9 @@ struct tenon_runtime {
 	struct tn_ctx_entry *ctx_types;
 	struct tn_ctx_entry *structs; /* behind handles */
 	struct tn_helper_entry *helpers;
+	struct tn_var_entry *vars;
+	struct tn_section_entry *sections; /* handlers, the first that was added first */
+	struct tn_pin *pins;
 	struct tn_prog_sig *prog_sigs;
 	struct tn_host_btf *btfs; /* in the order given; only grows */
 	struct tenon_object *objects;

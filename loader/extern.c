@@ -4,6 +4,7 @@
  * are resolved above. Values of .kconfig are known here: they become one read-only map, filled from
  * the load option's text.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,14 @@ struct slot {
 	bool is_signed;
 };
 
+static const char *const shape_words[] = {
+	[SHAPE_INT] = "a number",
+	[SHAPE_BOOL] = "y, n, 0 or 1",
+	[SHAPE_CHAR] = "y, n, m or a number",
+	[SHAPE_TRISTATE] = "y, n or m",
+	[SHAPE_STRING] = "a string in double quotes",
+};
+
 static int bad_value(const struct tn_load_extern *ext, const char *value, const char *what)
 {
 	return tn_err(-EINVAL, "configuration value '%s': '%.40s' %s", ext->name, value, what);
@@ -140,17 +149,30 @@ static int find_slot(const struct tn_btf *btf, const struct tn_load_extern *ext,
 		      ext->name, tn_btf_kind_name(tn_btf_kind(t)));
 }
 
+/* `value` without the sign that `text` begins with. */
 static int store_number(const struct tn_load_extern *ext, const struct slot *slot, const char *text,
 			uint64_t value, unsigned char *to)
 {
 	uint32_t bits = slot->size * 8;
-	bool fits = bits == 64 ||
-		    (slot->is_signed ? (int64_t)value >= -(INT64_C(1) << (bits - 1)) &&
-					       (int64_t)value < INT64_C(1) << (bits - 1)
-				     : value >> bits == 0);
+	bool minus = *text == '-';
+	bool fits;
 
+	if (slot->shape == SHAPE_STRING || slot->shape == SHAPE_TRISTATE)
+		return tn_err(-EINVAL, "extern '%s' is a number, but its variable is not",
+			      ext->name);
+	if (slot->is_signed)
+		fits = minus ? value - 1 < UINT64_C(1) << (bits - 1) || value == 0
+			     : value < UINT64_C(1) << (bits - 1);
+	else
+		fits = value == 0 || (!minus && (bits == 64 || value >> bits == 0));
 	if (!fits)
-		return bad_value(ext, text, "does not fit into its variable");
+		return tn_err(-EINVAL,
+			      "configuration value '%s': '%.40s' does not fit into its variable of "
+			      "%u %s bits",
+			      ext->name, text, bits, slot->is_signed ? "signed" : "unsigned");
+	if (slot->shape == SHAPE_BOOL && value > 1)
+		return bad_value(ext, text, "is neither y, n, 0 nor 1");
+	value = minus ? 0 - value : value;
 	memcpy(to, &value, slot->size); /* little-endian, as the object */
 	return 0;
 }
@@ -177,7 +199,8 @@ static int store_letter(const struct tn_load_extern *ext, const struct slot *slo
 	case SHAPE_STRING:
 		break;
 	}
-	return bad_value(ext, text, "does not fit its type");
+	return tn_err(-EINVAL, "configuration value '%s': '%s' does not fit its type, expected %s",
+		      ext->name, text, shape_words[slot->shape]);
 }
 
 static int store_text(const struct tn_load_extern *ext, const struct slot *slot, const char *value,
@@ -195,44 +218,76 @@ static int store_text(const struct tn_load_extern *ext, const struct slot *slot,
 static int store_value(const struct tn_load_extern *ext, const struct slot *slot, const char *value,
 		       size_t len, unsigned char *to)
 {
-	char number[32], *end;
+	char number[32], *digits, *end;
 	uint64_t n;
 
 	if (len == 1 && (*value == 'y' || *value == 'n' || *value == 'm'))
 		return store_letter(ext, slot, *value, to);
 	if (len && *value == '"')
 		return store_text(ext, slot, value, len, to);
-	if (len == 0 || len >= sizeof(number) || slot->shape == SHAPE_STRING ||
-	    slot->shape == SHAPE_BOOL)
-		return bad_value(ext, len ? value : "", "does not fit its type");
-	memcpy(number, value, len);
-	number[len] = '\0';
+	memcpy(number, value, TN_MIN(len, sizeof(number) - 1));
+	number[TN_MIN(len, sizeof(number) - 1)] = '\0';
+	if (len == 0 || slot->shape == SHAPE_STRING || slot->shape == SHAPE_TRISTATE)
+		return tn_err(-EINVAL,
+			      "configuration value '%s': '%s' does not fit its type, expected %s",
+			      ext->name, number, shape_words[slot->shape]);
+	digits = number + (*number == '-');
 	errno = 0;
-	n = *number == '-' ? (uint64_t)strtoll(number, &end, 0) : strtoull(number, &end, 0);
-	if (errno || *end || end == number)
+	n = strtoull(digits, &end, 0);
+	if (errno || *end || !isdigit((unsigned char)*digits) || len >= sizeof(number))
 		return bad_value(ext, number, "is no number");
 	return store_number(ext, slot, number, n, to);
 }
 
-/* The value of `name` in "NAME=value\n..."; *len of its characters; NULL: not there. */
-static const char *find_config(const char *config, const char *name, size_t *len)
+/* The value of `name` in "NAME=value\n..."; *len of its characters; *value NULL: not there. */
+static int find_config(const char *config, const char *name, const char **value, size_t *len)
 {
-	size_t name_len = strlen(name);
+	size_t name_len = strlen(name), line_len;
 
-	for (const char *line = config; line && *line;) {
-		size_t line_len = strcspn(line, "\n");
+	*value = NULL;
+	*len = 0;
+	for (const char *line = config; line && *line;
+	     line += line_len + (line[line_len] == '\n')) {
+		const char *at = line + name_len + 1;
+		size_t n;
 
-		if (line_len > name_len && !strncmp(line, name, name_len) &&
-		    line[name_len] == '=') {
-			*len = line_len - name_len - 1;
-			while (*len &&
-			       (line[name_len + *len] == '\r' || line[name_len + *len] == ' '))
-				--*len;
-			return line + name_len + 1;
-		}
-		line += line_len + (line[line_len] == '\n');
+		line_len = strcspn(line, "\n");
+		if (line_len <= name_len || strncmp(line, name, name_len) != 0 ||
+		    line[name_len] != '=')
+			continue;
+		n = line_len - name_len - 1;
+		while (n && strchr("\r \t", at[n - 1]))
+			n--;
+		if (*value && (n != *len || memcmp(*value, at, n) != 0))
+			return tn_err(-EINVAL,
+				      "configuration value '%s' is given twice: '%.*s' and '%.*s'",
+				      name, (int)TN_MIN(*len, (size_t)40), *value,
+				      (int)TN_MIN(n, (size_t)40), at);
+		*value = at;
+		*len = n;
 	}
-	return NULL;
+	return 0;
+}
+
+/* Each line names a value, is a comment, or blank: a typing error does not go unseen. */
+static int check_config(const char *config)
+{
+	uint32_t nr = 1;
+	size_t len;
+
+	for (const char *line = config; line && *line; line += len + (line[len] == '\n'), nr++) {
+		size_t name = strcspn(line, "=\n#"), blank = strspn(line, " \t\r");
+
+		len = strcspn(line, "\n");
+		if (line[blank] == '\n' || line[blank] == '\0' || line[blank] == '#')
+			continue;
+		if (line[name] != '=' || name == 0 || strcspn(line, " \t") < name)
+			return tn_err(-EINVAL,
+				      "configuration: line %u, '%.*s', is not of the form "
+				      "NAME=value",
+				      nr, (int)TN_MIN(len, (size_t)40), line);
+	}
+	return 0;
 }
 
 static int find_value(const struct tn_load *ld, const struct tn_load_extern *ext,
@@ -240,13 +295,18 @@ static int find_value(const struct tn_load *ld, const struct tn_load_extern *ext
 {
 	const char *value;
 	size_t len;
+	int err;
 
 	if (!strcmp(ext->name, "LINUX_KERNEL_VERSION"))
 		return store_number(ext, slot, "6.12.0", DIALECT_VERSION, to);
-	/* Nothing of what these ask about is there: no syscall wrapper, no cookie. */
-	if (!strncmp(ext->name, "LINUX_HAS_", 10))
+	/* Links have cookies. Calls are not wrapped as the kernel's system calls are. */
+	if (!strcmp(ext->name, "LINUX_HAS_BPF_COOKIE"))
+		return store_number(ext, slot, "1", 1, to);
+	if (!strcmp(ext->name, "LINUX_HAS_SYSCALL_WRAPPER"))
 		return 0;
-	value = find_config(ld->opts->config, ext->name, &len);
+	err = find_config(ld->opts->config, ext->name, &value, &len);
+	if (err)
+		return err;
 	if (value)
 		return store_value(ext, slot, value, len, to);
 	if (ext->is_weak)
@@ -300,6 +360,8 @@ static int load_kconfig(struct tn_load *ld)
 	uint64_t size = 0;
 	int err = place_kconfig(ld, &size);
 
+	if (!err && size)
+		err = check_config(ld->opts->config);
 	if (err || size == 0)
 		return err;
 	decl = tn_load_add_map(ld);

@@ -56,7 +56,7 @@ struct tn_load_func {
 	/* In the program that is being put together (tn_load.building), if stamp says so. */
 	uint32_t stamp, placed;
 	bool is_callback;
-	bool is_seen; /* relocated once: its CO-RE records are checked, its relocations listed */
+	bool is_seen; /* relocated once: its relocations are listed */
 };
 
 struct tn_load_line {
@@ -64,12 +64,13 @@ struct tn_load_line {
 };
 
 struct tn_load_core {
-	uint32_t insn, type_id, access_off, kind;
+	uint32_t section, insn, type_id, access_off, kind;
 };
 
-/* A variable of .maps. */
+/* A variable of .maps, or of the old section "maps". */
 struct tn_load_map {
 	uint32_t decl;	     /* index into image->maps */
+	uint32_t section;
 	uint32_t off, size;  /* in the section */
 	uint32_t values_off; /* of the `values` member; TN_NO_INDEX: none */
 };
@@ -90,13 +91,16 @@ struct tn_load {
 	struct tn_elf elf;
 	struct tn_image *image;
 	struct tn_load_section *sections;		     /* as elf.sections */
-	uint32_t maps_section, btf_section, btf_ext_section; /* 0: none */
+	/* 0: none */
+	uint32_t maps_section, old_maps_section, btf_section, btf_ext_section;
 	uint32_t *by_name; /* section indexes 1.., sorted by name */
 
 	TN_VEC(struct tn_load_func) funcs; /* sorted by section, start */
 	TN_VEC(struct tn_load_line) lines;
 	TN_VEC(struct tn_load_core) cores;
-	TN_VEC(struct tn_load_map) maps;       /* sorted by offset */
+	struct tn_core_patch *core_patches; /* of each: what its instruction becomes */
+	uint32_t core_words_cap;	    /* of image->core_words */
+	TN_VEC(struct tn_load_map) maps;       /* sorted by section, offset */
 	TN_VEC(struct tn_load_extern) externs; /* sorted by name */
 	uint32_t kconfig_map;		       /* index into image->maps, TN_NO_INDEX */
 
@@ -123,11 +127,14 @@ int tn_load_note_reloc(struct tn_load *ld, uint32_t section, const struct tn_elf
 int tn_load_maps(struct tn_load *ld);	    /* .maps */
 int tn_load_map_values(struct tn_load *ld); /* their `values`; needs the programs */
 int tn_load_data(struct tn_load *ld);	    /* .data, .rodata, .bss */
-/* The map whose variable begins at this byte of .maps, or NULL. */
-const struct tn_load_map *tn_load_map_at(const struct tn_load *ld, uint64_t off);
+/* The map whose variable begins at this byte of its section, or NULL. */
+const struct tn_load_map *tn_load_map_at(const struct tn_load *ld, uint32_t section, uint64_t off);
 
 /* The name of a data section's map, owned; NULL: out of memory. */
 char *tn_load_data_name(const struct tn_load *ld, const char *section);
+
+/* old_map.c: the section "maps". */
+int tn_load_old_maps(struct tn_load *ld);
 
 /* btf_ext.c */
 int tn_load_btf(struct tn_load *ld);
@@ -138,7 +145,11 @@ int tn_load_externs(struct tn_load *ld);
 const struct tn_load_extern *tn_load_find_extern(const struct tn_load *ld, const char *name);
 
 /* core_reloc.c */
-int tn_load_check_core(const struct tn_load *ld, const struct tn_load_func *fn);
+int tn_load_resolve_core(struct tn_load *ld);
+/* Change the instructions of `fn`, which stands in `prog`, and note where. *own_defect: what failed
+ * concerns this program alone. */
+int tn_load_apply_core(struct tn_load *ld, const struct tn_load_func *fn, struct tn_prog *prog,
+		       uint32_t *cap, bool *own_defect);
 
 /* func.c */
 int tn_load_funcs(struct tn_load *ld);

@@ -290,6 +290,7 @@ static int add_map(struct tn_load *ld, const struct tn_btf_var_secinfo *info)
 	if (!def.decl)
 		return -ENOMEM;
 	map->decl = ld->image->nr_maps - 1;
+	map->section = ld->maps_section;
 	map->off = info->offset;
 	map->size = info->size;
 	def.decl->name = tn_strdup(ld->rt, def.name);
@@ -305,29 +306,31 @@ static int by_offset(const void *a, const void *b)
 {
 	const struct tn_load_map *x = a, *y = b;
 
+	if (x->section != y->section)
+		return x->section < y->section ? -1 : 1;
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
 static int check_places(const struct tn_load *ld)
 {
-	uint64_t size = ld->elf.sections[ld->maps_section].size;
-
 	for (uint32_t i = 0; i < ld->maps.nr; i++) {
 		const struct tn_load_map *map = &ld->maps.v[i];
+		bool is_last = i + 1 == ld->maps.nr || map[1].section != map->section;
 		uint64_t end = (uint64_t)map->off + map->size;
-		uint64_t limit = i + 1 < ld->maps.nr ? map[1].off : size;
+		uint64_t limit = is_last ? ld->elf.sections[map->section].size : map[1].off;
 
 		if (end > limit)
 			return tn_err(-EINVAL,
-				      "section '.maps': map '%s' at byte %u, %u long, leaves its "
+				      "section '%s': map '%s' at byte %u, %u long, leaves its "
 				      "place of %llu bytes",
+				      ld->elf.sections[map->section].name,
 				      ld->image->maps[map->decl].name, map->off, map->size,
 				      (unsigned long long)(limit - TN_MIN(limit, map->off)));
 	}
 	return 0;
 }
 
-int tn_load_maps(struct tn_load *ld)
+static int load_typed_maps(struct tn_load *ld)
 {
 	uint32_t id = ld->sections[ld->maps_section].datasec;
 	const struct tn_btf_var_secinfo *info;
@@ -346,31 +349,43 @@ int tn_load_maps(struct tn_load *ld)
 	info = tn_btf_extra(t);
 	for (uint32_t i = 0; i < tn_btf_vlen(t) && !err; i++)
 		err = add_map(ld, &info[i]);
-	if (err)
+	return err;
+}
+
+int tn_load_maps(struct tn_load *ld)
+{
+	int err = load_typed_maps(ld);
+
+	if (!err)
+		err = tn_load_old_maps(ld);
+	if (err || !ld->maps.nr)
 		return err;
 	qsort(ld->maps.v, ld->maps.nr, sizeof(ld->maps.v[0]), by_offset);
 	return check_places(ld);
 }
 
-/* The last map that begins at or before `off`. */
-static const struct tn_load_map *map_before(const struct tn_load *ld, uint64_t off)
+/* The last map of the section that begins at or before `off`. */
+static const struct tn_load_map *map_before(const struct tn_load *ld, uint32_t section,
+					    uint64_t off)
 {
 	uint32_t lo = 0, hi = ld->maps.nr;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (ld->maps.v[mid].off <= off)
+		const struct tn_load_map *map = &ld->maps.v[mid];
+
+		if (map->section < section || (map->section == section && map->off <= off))
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo ? &ld->maps.v[lo - 1] : NULL;
+	return lo && ld->maps.v[lo - 1].section == section ? &ld->maps.v[lo - 1] : NULL;
 }
 
-const struct tn_load_map *tn_load_map_at(const struct tn_load *ld, uint64_t off)
+const struct tn_load_map *tn_load_map_at(const struct tn_load *ld, uint32_t section, uint64_t off)
 {
-	const struct tn_load_map *map = map_before(ld, off);
+	const struct tn_load_map *map = map_before(ld, section, off);
 
 	return map && map->off == off ? map : NULL;
 }
@@ -423,8 +438,8 @@ static int set_map(struct tn_load *ld, const struct tn_elf_reloc *rel, struct tn
 	const struct tn_load_map *inner = NULL;
 	int err;
 
-	if (sym->section == ld->maps_section)
-		inner = tn_load_map_at(ld, at);
+	if (sym->section == ld->maps_section || sym->section == ld->old_maps_section)
+		inner = tn_load_map_at(ld, sym->section, at);
 	if (!inner || ld->image->maps[inner->decl].inner)
 		return bad_value(ld, rel, "does not name a map that can be an inner one");
 	err = make_table(ld, &decl->init_maps, nr);
@@ -438,13 +453,14 @@ static int set_map(struct tn_load *ld, const struct tn_elf_reloc *rel, struct tn
 static int set_value(struct tn_load *ld, const struct tn_elf_reloc *rel)
 {
 	const struct tn_elf_symbol *sym = &ld->elf.symbols[rel->symbol];
-	const struct tn_load_map *map = map_before(ld, rel->off);
+	const struct tn_load_map *map = map_before(ld, ld->maps_section, rel->off);
 	struct tn_map_decl *decl;
 	uint64_t idx, addend;
 	uint32_t nr;
 	int err;
 
-	if (rel->type != TN_R_BPF_64_ABS64)
+	/* clang before 13 had one type for all of 8 bytes. */
+	if (rel->type != TN_R_BPF_64_ABS64 && rel->type != TN_R_BPF_64_64)
 		return bad_value(ld, rel, "is of a type that initial values do not have");
 	if (!map || map->values_off == TN_NO_INDEX || rel->off - map->off < map->values_off ||
 	    rel->off - map->off >= map->size || (rel->off - map->off - map->values_off) % 8)

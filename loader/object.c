@@ -128,8 +128,7 @@ static int classify_section(struct tn_load *ld, uint32_t i)
 	case TN_ROLE_LICENSE:
 		return read_license(ld, s);
 	case TN_ROLE_LEGACY_MAPS:
-		return unsupported(s->name, "maps of the old form (struct bpf_map_def); define "
-					    "them with __uint() and __type() in SEC(\".maps\")");
+		return note_single(ld, i, &ld->old_maps_section);
 	case TN_ROLE_PROGS:
 	case TN_ROLE_TEXT:
 		if (s->size % sizeof(struct tn_insn))
@@ -317,6 +316,8 @@ static int load_all(struct tn_load *ld, struct tn_span file)
 	if (!err)
 		err = tn_load_externs(ld);
 	if (!err)
+		err = tn_load_resolve_core(ld);
+	if (!err)
 		err = tn_load_progs(ld);
 	if (!err)
 		err = tn_load_map_values(ld);
@@ -334,6 +335,7 @@ static void load_free(struct tn_load *ld)
 	tn_vec_free(ld->rt, &ld->funcs);
 	tn_vec_free(ld->rt, &ld->lines);
 	tn_vec_free(ld->rt, &ld->cores);
+	tn_free(ld->rt, ld->core_patches);
 	tn_vec_free(ld->rt, &ld->maps);
 	tn_vec_free(ld->rt, &ld->externs);
 	tn_elf_close(&ld->elf);

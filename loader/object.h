@@ -7,9 +7,19 @@
 #include "base/span.h"
 #include "vm/image.h"
 
+struct tn_btf;
+
 struct tn_load_opts {
 	const char *name;   /* of the object */
 	const char *config; /* .kconfig values, "CONFIG_X=y" a line, or NULL */
+	/* What CO-RE records are resolved against, borrowed for the call, and the names of the
+	 * targets for messages (NULL: numbers). The first nr_whole are BTF of the host: what they
+	 * do not have, the host does not. Those behind show what the host declared field by field.
+	 */
+	const struct tn_btf *const *targets;
+	const char *const *target_names;
+	uint32_t nr_targets, nr_whole;
+	bool relaxed_maps;  /* section "maps": fields beyond those known are ignored */
 };
 
 /* NULL, errno: ENOEXEC (not an eBPF ELF), EINVAL (malformed), ENOTSUP, ENOMEM. */

@@ -20,7 +20,7 @@
 struct build {
 	struct tn_load *ld;
 	struct tn_prog *prog;
-	uint32_t insns_cap, subprogs_cap, lines_cap;
+	uint32_t insns_cap, subprogs_cap, lines_cap, cores_cap;
 	bool own_defect; /* what failed concerns this program alone, whatever the number */
 	TN_VEC(struct tn_load_func *) funcs; /* as prog->subprogs */
 	TN_VEC(uint32_t) maps;		     /* prog->map_decls */
@@ -188,7 +188,7 @@ static uint64_t addend_of(const struct tn_insn *insn)
 static int refer_to_map(struct build *b, const struct site *at, struct tn_insn *insn)
 {
 	const struct tn_elf_symbol *sym = &b->ld->elf.symbols[at->rel->symbol];
-	const struct tn_load_map *map = tn_load_map_at(b->ld, sym->value + addend_of(insn));
+	const struct tn_load_map *map = tn_load_map_at(b->ld, sym->section, sym->value + addend_of(insn));
 
 	if (!map)
 		return bad_site(b, at, -EINVAL, "no map begins where it points");
@@ -293,6 +293,7 @@ static int relocate_lddw(struct build *b, const struct site *at, uint32_t pos)
 		return bad_site(b, at, -EINVAL, "the symbol is in no section");
 	switch (b->ld->sections[sym->section].role) {
 	case TN_ROLE_MAPS:
+	case TN_ROLE_LEGACY_MAPS:
 		return refer_to_map(b, at, insn);
 	case TN_ROLE_PROGS:
 	case TN_ROLE_TEXT:
@@ -389,7 +390,7 @@ static int relocate_func(struct build *b, struct tn_load_func *fn)
 {
 	const struct tn_load_section *s = &b->ld->sections[fn->section];
 	uint32_t next = first_reloc(s, fn), placed = fn->placed;
-	int err = fn->is_seen ? 0 : tn_load_check_core(b->ld, fn);
+	int err = tn_load_apply_core(b->ld, fn, b->prog, &b->cores_cap, &b->own_defect);
 
 	if (err)
 		return err;
@@ -444,6 +445,7 @@ static int keep_defect(struct build *b, int err)
 	prog->insns[0] = (struct tn_insn){ .code = TN_JMP | TN_EXIT };
 	prog->nr_insns = 1;
 	prog->nr_lines = 0;
+	prog->nr_cores = 0;
 	prog->nr_maps = 0;
 	return 0;
 }

@@ -47,7 +47,8 @@ static int need_one_arena(struct tn_vf *vf)
 		return tn_reject(vf, E_MAP, -1,
 				 "addr_space_cast in a program that refers to no arena");
 	for (uint32_t i = 0; i < vf->prog->nr_maps; i++)
-		if (vf->prog->maps[i]->type == TN_MAP_ARENA && vf->prog->maps[i] != arena)
+		if (vf->prog->maps[i] && vf->prog->maps[i]->type == TN_MAP_ARENA &&
+		    vf->prog->maps[i] != arena)
 			return tn_reject(vf, E_MAP, -1,
 					 "the program refers to two arenas, '%s' and '%s'; one is "
 					 "possible",

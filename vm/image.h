@@ -39,6 +39,27 @@ struct tn_line {
 	const char *text;
 };
 
+/* A variable of the host, owned by the runtime and as old as it gets. */
+struct tn_host_var {
+	char *name;
+	char *token; /* "&name": the handle type of its address alone */
+	char *type;  /* the structure that it is (struct tn_ctx_type), or NULL: bytes */
+	void *addr;  /* NULL: known by description only */
+	uint32_t size;
+	uint8_t align_log2; /* 0..3: 1 << align_log2 divides addr */
+	bool writable;
+};
+
+/* An instruction that a CO-RE record was resolved for. */
+struct tn_core_site {
+	uint32_t insn;	  /* within the program */
+	bool is_offset;	  /* it holds the offset of a field of `type`, or of one inside it */
+	const char *type; /* the plugin's name, borrowed from image->btf */
+	/* Why the host has nothing to put there: no path may come here. NULL: it has. Borrowed from
+	 * the image. */
+	const char *poison;
+};
+
 /* What an extern of the plugin stands for; TN_CALL_EXTERN and TN_LDDW_BTF_ID index into these. */
 struct tn_extern {
 	char *name;
@@ -48,6 +69,8 @@ struct tn_extern {
 	/* Resolved by host-api before verification: */
 	const struct tn_host_helper *helper; /* functions; NULL and weak: the call is poisoned */
 	uint64_t value;			     /* variables: address or value for the lddw */
+	const struct tn_host_var *var;	     /* NULL and weak: there is none */
+	bool typeless; /* variables: declared as void, an address to compare and nothing else */
 };
 
 struct tn_native_map;
@@ -71,6 +94,9 @@ struct tn_prog {
 	uint32_t exception_callback;
 	struct tn_line *lines; /* sorted by insn */
 	uint32_t nr_lines;
+
+	struct tn_core_site *cores; /* sorted by insn */
+	uint32_t nr_cores;
 
 	/* Indexed by lddw imm: which maps of the object; map_idx -> image->maps by the loader, then
 	 * the maps themselves (one reference each) by host-api. */
@@ -157,6 +183,8 @@ struct tn_image {
 	uint32_t nr_sections;
 	struct tn_reloc_info *relocs;
 	uint32_t nr_relocs;
+	char **core_words; /* what struct tn_core_site.poison borrows */
+	uint32_t nr_core_words;
 };
 
 /* image.c */
@@ -172,6 +200,8 @@ int tn_prog_find_subprogs(struct tn_prog *prog);
 uint32_t tn_prog_subprog_at(const struct tn_prog *prog, uint32_t insn);
 /* The line record that covers `insn`, or NULL. */
 const struct tn_line *tn_prog_line(const struct tn_prog *prog, uint32_t insn);
+/* The first record of `insn`, or NULL. */
+const struct tn_core_site *tn_prog_core(const struct tn_prog *prog, uint32_t insn);
 struct tn_facts *tn_facts_new(struct tn_rt *rt, uint32_t nr_insns, uint32_t nr_subprogs);
 void tn_facts_free(struct tn_rt *rt, struct tn_facts *facts);
 

@@ -29,7 +29,7 @@ static void variant_is_refused(void **state)
 }
 
 static const struct refusal refusals[] = {
-	{ "LEGACY_MAPS", ENOTSUP, "section 'maps': maps of the old form" },
+	
 	{ "PLAIN_CALL", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "PLAIN_VARIABLE", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "STATIC_PROGRAM", ENOTSUP, "function 'prog' is static" },
@@ -53,8 +53,6 @@ static const struct refusal refusals[] = {
 /* The object opens; what its program is refused for at load. NULL: nothing. */
 static const struct refusal defects[] = {
 	{ "CORE_UNKNOWN", 0, NULL }, /* the plugin's own struct */
-	{ "CORE_ASKS", ENOTSUP, "CO-RE record for 'task_struct'" },
-	{ "CORE_MOVED", ENOTSUP, "CO-RE record for 'ethhdr.h_proto': compiled at bit 0" },
 	{ "STRUCT_OPS", 0, NULL },
 };
 
