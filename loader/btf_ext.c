@@ -293,7 +293,7 @@ static int add_core(struct tn_load *ld, uint32_t section, const unsigned char *r
 	core = tn_vec_push(ld->rt, &ld->cores);
 	if (!core)
 		return tn_err_nomem("CO-RE records");
-	*core = (struct tn_load_core){ r[0] / 8, r[1], r[2], r[3] };
+	*core = (struct tn_load_core){ section, r[0] / 8, r[1], r[2], r[3] };
 	s->nr_core++;
 	return 0;
 }

@@ -1,340 +1,321 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CO-RE records. Programs built with vmlinux.h carry them for the contexts and packet headers too;
- * of those Tenon knows the layout, and where the plugin was compiled with the same one its
- * instructions are right as they are. A struct that Tenon does not know is the plugin's own: its
- * fields are where the plugin has them (what the host gives is checked against the host's
- * description anyway). Anything else is refused with the name of the type or field; the program
- * that carries the record can then not be loaded.
+ * All CO-RE records of an object: each is resolved once, in the order of the file, and gives the
+ * instruction that is put in place of its own in every program that has the function. Where the
+ * host does not have what a record wants, its instruction is poisoned: a program that asks first
+ * (bpf_core_field_exists()) never comes there, and one that does not is refused by the verifier
+ * with the record's words. What can be right nowhere (types of the host that disagree, an offset
+ * that does not fit) makes the program a defect.
  */
 #include <errno.h>
-#include <linux/icmp.h>
-#include <linux/icmpv6.h>
-#include <linux/if_arp.h>
-#include <linux/if_ether.h>
-#include <linux/in6.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "loader/core.h"
 #include "loader/load.h"
-#include "vm/ctx_type.h"
 
-enum core_kind {
-	CORE_FIELD_BYTE_OFF,
-	CORE_FIELD_BYTE_SIZE,
-	CORE_FIELD_EXISTS,
-	CORE_FIELD_SIGNED,
-	CORE_FIELD_LSHIFT,
-	CORE_FIELD_RSHIFT,
-	CORE_LOCAL_TYPE_ID,
-	CORE_TARGET_TYPE_ID,
-	CORE_TYPE_EXISTS,
-	CORE_TYPE_SIZE,
-	CORE_ENUM_EXISTS,
-	CORE_ENUM_VALUE,
-	CORE_TYPE_MATCHES,
+/* Comparisons of names and types, of one object: a second at most. Those of real programs with
+ * the kernel's 150,000 types need some ten thousand. */
+#define MAX_STEPS ((uint64_t)1 << 26)
+
+/* One record being resolved. */
+struct resolve {
+	struct tn_load *ld;
+	struct tn_core *core;
+	struct tn_core_record rec;
+	struct tn_core_cands *cands;
+	struct tn_core_patch *patch;
+	struct tn_core_value from, to;
+	const struct tn_core_cand *found; /* NULL: nothing matched */
 };
 
-/* Steps of one access. As in libbpf. */
-#define MAX_DEPTH 64
+/* ---- Words ---- */
 
-struct known_field {
-	const char *type, *field;
-	uint32_t bit_off, bits; /* within the named type */
-};
-
-#define FIELD(type, field)                                       \
-	{                                                        \
-#type, #field, offsetof(struct type, field) * 8, \
-			sizeof(((struct type *)0)->field) * 8    \
-	}
-/* offsetof() does not take bit fields. */
-#define BITS(type, field, off, bits)     \
-	{                                \
-#type, #field, off, bits \
-	}
-
-static const struct known_field known_fields[] = {
-	FIELD(ethhdr, h_dest),
-	FIELD(ethhdr, h_source),
-	FIELD(ethhdr, h_proto),
-	{ "vlan_hdr", "h_vlan_TCI", 0, 16 },
-	{ "vlan_hdr", "h_vlan_encapsulated_proto", 16, 16 },
-	FIELD(arphdr, ar_hrd),
-	FIELD(arphdr, ar_pro),
-	FIELD(arphdr, ar_hln),
-	FIELD(arphdr, ar_pln),
-	FIELD(arphdr, ar_op),
-	BITS(iphdr, ihl, 0, 4),
-	BITS(iphdr, version, 4, 4),
-	FIELD(iphdr, tos),
-	FIELD(iphdr, tot_len),
-	FIELD(iphdr, id),
-	FIELD(iphdr, frag_off),
-	FIELD(iphdr, ttl),
-	FIELD(iphdr, protocol),
-	FIELD(iphdr, check),
-	FIELD(iphdr, saddr),
-	FIELD(iphdr, daddr),
-	{ "iphdr", "addrs", offsetof(struct iphdr, saddr) * 8, 64 },
-	BITS(ipv6hdr, priority, 0, 4),
-	BITS(ipv6hdr, version, 4, 4),
-	FIELD(ipv6hdr, flow_lbl),
-	FIELD(ipv6hdr, payload_len),
-	FIELD(ipv6hdr, nexthdr),
-	FIELD(ipv6hdr, hop_limit),
-	FIELD(ipv6hdr, saddr),
-	FIELD(ipv6hdr, daddr),
-	{ "ipv6hdr", "addrs", offsetof(struct ipv6hdr, saddr) * 8, 256 },
-	FIELD(in6_addr, in6_u),
-	FIELD(udphdr, source),
-	FIELD(udphdr, dest),
-	FIELD(udphdr, len),
-	FIELD(udphdr, check),
-	FIELD(tcphdr, source),
-	FIELD(tcphdr, dest),
-	FIELD(tcphdr, seq),
-	FIELD(tcphdr, ack_seq),
-	BITS(tcphdr, res1, 96, 4),
-	BITS(tcphdr, doff, 100, 4),
-	BITS(tcphdr, fin, 104, 1),
-	BITS(tcphdr, syn, 105, 1),
-	BITS(tcphdr, rst, 106, 1),
-	BITS(tcphdr, psh, 107, 1),
-	BITS(tcphdr, ack, 108, 1),
-	BITS(tcphdr, urg, 109, 1),
-	BITS(tcphdr, ece, 110, 1),
-	BITS(tcphdr, cwr, 111, 1),
-	FIELD(tcphdr, window),
-	FIELD(tcphdr, check),
-	FIELD(tcphdr, urg_ptr),
-	FIELD(icmphdr, type),
-	FIELD(icmphdr, code),
-	FIELD(icmphdr, checksum),
-	FIELD(icmphdr, un),
-	FIELD(icmp6hdr, icmp6_type),
-	FIELD(icmp6hdr, icmp6_code),
-	FIELD(icmp6hdr, icmp6_cksum),
-	FIELD(icmp6hdr, icmp6_dataun),
-};
-
-static const struct {
-	const char *name;
-	uint32_t size;
-} known_types[] = {
-	{ "ethhdr", sizeof(struct ethhdr) },   { "vlan_hdr", 4 },
-	{ "arphdr", sizeof(struct arphdr) },   { "iphdr", sizeof(struct iphdr) },
-	{ "ipv6hdr", sizeof(struct ipv6hdr) }, { "in6_addr", sizeof(struct in6_addr) },
-	{ "udphdr", sizeof(struct udphdr) },   { "tcphdr", sizeof(struct tcphdr) },
-	{ "icmphdr", sizeof(struct icmphdr) }, { "icmp6hdr", sizeof(struct icmp6hdr) },
-};
-
-static bool known_size(const char *type, uint32_t *size)
+/* Give the text to the image; NULL: out of memory. */
+static const char *keep_words(struct tn_load *ld, const char *text)
 {
-	const struct tn_ctx_type *ctx = tn_ctx_builtin(type);
+	struct tn_image *image = ld->image;
+	char **slot;
 
-	if (ctx && !strcmp(ctx->name, type)) {
-		*size = ctx->size;
+	/* Records of one access follow each other, with equal words. */
+	if (image->nr_core_words && !strcmp(image->core_words[image->nr_core_words - 1], text))
+		return image->core_words[image->nr_core_words - 1];
+	if (tn_vec_reserve(ld->rt, (void **)&image->core_words, &ld->core_words_cap,
+			   image->nr_core_words + 1, sizeof(*image->core_words)))
+		return NULL;
+	slot = &image->core_words[image->nr_core_words];
+	*slot = tn_strdup(ld->rt, text);
+	image->nr_core_words += *slot != NULL;
+	return *slot;
+}
+
+static int poison(struct resolve *r, const struct tn_core_text *t)
+{
+	tn_core_poison(r->patch->insn, r->patch->is_wide);
+	r->patch->words = keep_words(r->ld, t->s);
+	return r->patch->words ? 0 : tn_err_nomem("CO-RE records");
+}
+
+static int refuse(struct resolve *r, int err, const struct tn_core_text *t)
+{
+	r->patch->err = err;
+	r->patch->words = keep_words(r->ld, t->s);
+	return r->patch->words ? 0 : tn_err_nomem("CO-RE records");
+}
+
+/* ---- The value ---- */
+
+/* May both candidates stand for the record? */
+static bool agree(const struct resolve *r, const struct tn_core_cand *cand,
+		  const struct tn_core_value *v)
+{
+	const struct tn_core *core = r->core;
+
+	/* Numbers of types of different BTF cannot be compared; the first counts. */
+	if (r->rec.kind == TN_CORE_TARGET_TYPE_ID && cand->btf != r->found->btf)
 		return true;
-	}
-	for (size_t i = 0; i < TN_ARRAY_SIZE(known_types); i++)
-		if (!strcmp(known_types[i].name, type)) {
-			*size = known_types[i].size;
-			return true;
-		}
-	return false;
-}
-
-static bool known_field(const char *type, const char *field, uint32_t *bit_off, uint32_t *bits)
-{
-	const struct tn_ctx_type *ctx = tn_ctx_builtin(type);
-
-	if (ctx && !strcmp(ctx->name, type)) {
-		const struct tn_field *f = tn_ctx_field_by_name(ctx, field);
-
-		if (!f)
-			return false;
-		*bit_off = f->offset * 8;
-		*bits = f->size * 8;
-		return true;
-	}
-	for (size_t i = 0; i < TN_ARRAY_SIZE(known_fields); i++)
-		if (!strcmp(known_fields[i].type, type) && !strcmp(known_fields[i].field, field)) {
-			*bit_off = known_fields[i].bit_off;
-			*bits = known_fields[i].bits;
-			return true;
-		}
-	return false;
-}
-
-/* "data" of "xdp_md___v2": the flavour behind three underscores is not part of the name. */
-static void plain_name(const char *name, char *out, size_t size)
-{
-	size_t len = strnlen(name, size - 1);
-	char *flavour;
-
-	memcpy(out, name, len);
-	out[len] = '\0';
-	flavour = strstr(out, "___");
-	if (flavour && flavour != out)
-		*flavour = '\0';
-}
-
-struct walk {
-	const struct tn_btf *btf;
-	const char *access;
-	char type[64];	  /* the named type that members are looked up in */
-	uint64_t bit_off; /* since the beginning of that type */
-	bool inside;	  /* a known field of it was reached */
-	bool own;	  /* the plugin's own type */
-	bool asks;	  /* whether the field exists */
-};
-
-static int unsupported(const char *type, const char *field)
-{
-	return tn_err(
-		-ENOTSUP,
-		"CO-RE record for '%s%s%s': only the built-in contexts and packet headers can "
-		"be relocated, as they were compiled",
-		type, *field ? "." : "", field);
-}
-
-/* The next number of "0:1:2"; false: there is none, or it is malformed. */
-static bool next_index(struct walk *w, uint32_t *out)
-{
-	unsigned long n;
-	char *end;
-
-	if (*w->access < '0' || *w->access > '9')
+	if (tn_core_is_field(r->rec.kind) && core->cand_spec.bit_off != core->found_spec.bit_off)
 		return false;
-	n = strtoul(w->access, &end, 10);
-	if (n > UINT16_MAX || (*end && *end != ':'))
-		return false;
-	w->access = *end ? end + 1 : end;
-	*out = (uint32_t)n;
-	return true;
+	return v->value == r->to.value && v->missing == r->to.missing && v->size == r->to.size;
 }
 
-/* One step into struct `t`: *id becomes the member's type. */
-static int step_member(struct walk *w, const struct tn_btf_type *t, uint32_t index, uint32_t *id)
+static int ambiguous(struct resolve *r, const struct tn_core_cand *cand)
 {
-	const struct tn_btf_member *m = (const struct tn_btf_member *)tn_btf_extra(t) + index;
-	uint32_t known_off, known_bits, bits;
-	const char *name = tn_btf_str(w->btf, m->name_off);
-	bool kflag = t->info >> 31;
+	struct tn_core_text t = { .len = 0 };
 
-	*id = m->type;
-	if (w->inside || w->own)
-		return 0; /* an unnamed type below a known field of the same place and size */
-	w->bit_off += kflag ? m->offset & 0xffffff : m->offset;
-	if (!*name)
-		return 0; /* its members belong to the type around it */
-	bits = kflag ? m->offset >> 24 : 0;
-	if (!bits)
-		bits = (uint32_t)tn_btf_size_of(w->btf, m->type) * 8;
-	if (!known_field(w->type, name, &known_off, &known_bits))
-		return unsupported(w->type, name);
-	if (known_off != w->bit_off || known_bits != bits)
-		return tn_err(
-			-ENOTSUP,
-			"CO-RE record for '%s.%s': compiled at bit %llu, %u long; it is at bit "
-			"%u, %u long",
-			w->type, name, (unsigned long long)w->bit_off, bits, known_off, known_bits);
-	w->inside = true;
+	tn_core_say_record(&t, r->core, &r->rec);
+	tn_core_say(&t, "types of the host disagree: ");
+	tn_core_say_cand(&t, r->core, &r->rec, r->found, &r->core->found_spec);
+	tn_core_say(&t, ", ");
+	tn_core_say_cand(&t, r->core, &r->rec, cand, &r->core->cand_spec);
+	return refuse(r, -ENOTUNIQ, &t);
+}
+
+/* Look at every candidate; those that have it must have the same. The rest is dropped, unless none
+ * has it. */
+static int match_all(struct resolve *r)
+{
+	struct tn_core_cands *cands = r->cands;
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < cands->v.nr; i++) {
+		struct tn_core_cand cand = cands->v.v[i];
+		struct tn_core_value v;
+		int found = tn_core_match(r->core, &r->rec, &cand, &r->core->cand_spec);
+		int err;
+
+		if (found < 0)
+			return found;
+		if (!found)
+			continue;
+		err = tn_core_calc(&r->rec, &r->core->cand_spec, &v);
+		if (err)
+			return err;
+		if (r->found && !agree(r, &cand, &v))
+			return ambiguous(r, &cand);
+		cands->v.v[nr++] = cand;
+		if (!r->found) {
+			r->found = &cands->v.v[0];
+			r->core->found_spec = r->core->cand_spec;
+			r->to = v;
+		}
+	}
+	if (nr)
+		cands->v.nr = nr;
 	return 0;
 }
 
-/* Go one step down from type *id: an element, or a member. */
-static int step(struct walk *w, uint32_t *id)
+/* Of its own types the plugin knows where things are, not whether the host has them. */
+static bool is_question(enum tn_core_kind kind)
 {
-	const struct tn_btf_type *t = tn_btf_type(w->btf, tn_btf_skip_mods(w->btf, *id));
-	uint32_t index, size;
-	const char *name;
-
-	if (!next_index(w, &index))
-		return tn_err(-EINVAL, "CO-RE record: access '%.40s' is malformed", w->access);
-	if (tn_btf_kind(t) == TN_BTF_ARRAY) {
-		*id = ((const struct tn_btf_array *)tn_btf_extra(t))->type;
-		return 0;
-	}
-	if (tn_btf_kind(t) != TN_BTF_STRUCT && tn_btf_kind(t) != TN_BTF_UNION)
-		return tn_err(-EINVAL, "CO-RE record: it reaches into a %s",
-			      tn_btf_kind_name(tn_btf_kind(t)));
-	if (index >= tn_btf_vlen(t))
-		return tn_err(-EINVAL, "CO-RE record: member %u of %u", index, tn_btf_vlen(t));
-	name = tn_btf_str(w->btf, t->name_off);
-	if (*name) {
-		plain_name(name, w->type, sizeof(w->type));
-		w->bit_off = 0;
-		w->inside = false;
-		w->own = !known_size(w->type, &size);
-		/* Whether a struct of the host has a field, nobody here can tell. */
-		if (w->own && w->asks)
-			return unsupported(w->type, "");
-	}
-	return step_member(w, t, index, id);
+	return kind == TN_CORE_FIELD_EXISTS || kind == TN_CORE_ENUM_EXISTS ||
+	       kind == TN_CORE_TYPE_EXISTS || kind == TN_CORE_TYPE_MATCHES ||
+	       kind == TN_CORE_TARGET_TYPE_ID;
 }
 
-static int check_field(struct walk *w, uint32_t id)
-{
-	uint32_t index;
-	int err = 0;
+/* ---- The instruction ---- */
 
-	/* The first number counts whole objects, as in p[0]. */
-	if (!next_index(w, &index))
-		return tn_err(-EINVAL, "CO-RE record: access '%.40s' is malformed", w->access);
-	for (int depth = 0; *w->access && !err; depth++) {
-		if (depth == MAX_DEPTH)
-			return tn_err(-EINVAL, "CO-RE record for '%s': more than %d steps", w->type,
-				      MAX_DEPTH);
-		err = step(w, &id);
+static int say_fault(struct resolve *r, enum tn_core_fault fault, const struct tn_insn *was)
+{
+	struct tn_core_text t = { .len = 0 };
+
+	tn_core_say_record(&t, r->core, &r->rec);
+	switch (fault) {
+	case TN_CORE_VALUE:
+		tn_core_say(&t,
+			    "the instruction holds %lld, but by the plugin's own types it is "
+			    "%lld",
+			    (long long)tn_core_held(was), (long long)r->from.value);
+		tn_logf(r->ld->rt, TN_LOG_WARN, "object '%s': %s",
+			r->ld->image->name ? r->ld->image->name : "", t.s);
+		return poison(r, &t);
+	case TN_CORE_WIDTH:
+		tn_core_say(&t, "%u bytes in the plugin; ", r->from.size);
+		tn_core_say_cand(&t, r->core, &r->rec, r->found, &r->core->found_spec);
+		tn_core_say(&t,
+			    "; an access of %u bytes can be widened or narrowed where both "
+			    "are unsigned numbers or pointers of the access's width",
+			    tn_insn_bytes(was->code));
+		return poison(r, &t);
+	case TN_CORE_RANGE:
+		tn_core_say_cand(&t, r->core, &r->rec, r->found, &r->core->found_spec);
+		tn_core_say(&t, "; %lld does not fit into the instruction", (long long)r->to.value);
+		return refuse(r, -ERANGE, &t);
+	case TN_CORE_UNKNOWN:
+	case TN_CORE_FITS:
+		break;
+	}
+	tn_core_say(&t, "instruction 0x%02x is none that can be relocated", was->code);
+	return refuse(r, -EINVAL, &t);
+}
+
+static int put(struct resolve *r)
+{
+	struct tn_core_patch *p = r->patch;
+	struct tn_insn was[2] = { p->insn[0], p->insn[1] };
+	bool same_width = r->rec.kind != TN_CORE_FIELD_BYTE_OFF || !r->found ||
+			  tn_core_same_width(&r->core->spec, &r->from, &r->core->found_spec,
+					     &r->to);
+	enum tn_core_fault fault = tn_core_patch(p->insn, p->is_wide, &r->from, &r->to, same_width);
+
+	if (fault == TN_CORE_FITS)
+		return 0;
+	p->insn[0] = was[0];
+	p->insn[1] = was[1];
+	return say_fault(r, fault, was);
+}
+
+static int resolve_record(struct resolve *r)
+{
+	struct tn_core_text t = { .len = 0 };
+	int err = tn_core_parse(r->core->local, &r->rec, &r->core->spec);
+
+	if (err)
+		return err;
+	if (r->rec.kind == TN_CORE_LOCAL_TYPE_ID) {
+		r->to = (struct tn_core_value){ .value = r->rec.type_id };
+		r->from = r->to; /* not exact: linking renumbers types */
+		return put(r);
+	}
+	err = tn_core_find(r->core, &r->rec, &r->cands);
+	if (!err)
+		err = tn_core_calc(&r->rec, &r->core->spec, &r->from);
+	if (!err)
+		err = match_all(r);
+	if (!err && !r->found && !r->patch->err)
+		err = tn_core_calc(&r->rec, NULL, &r->to);
+	if (err || r->patch->err)
+		return err;
+	if (!r->to.missing &&
+	    !(r->found && r->found->target == TN_CORE_OWN && is_question(r->rec.kind)))
+		return put(r);
+	tn_core_say_missing(&t, r->core, &r->rec, r->cands);
+	return poison(r, &t);
+}
+
+/* ---- All of them ---- */
+
+/* Fill the patch with the instruction as it is, or as an earlier record of it left it. */
+static void begin_patch(struct tn_load *ld, uint32_t i, struct tn_core_patch *patch)
+{
+	const struct tn_load_core *core = &ld->cores.v[i], *prev = i ? core - 1 : NULL;
+	const struct tn_elf_section *s = &ld->elf.sections[core->section];
+	size_t left = s->data.size / sizeof(struct tn_insn) - core->insn;
+
+	memcpy(patch->insn, s->data.data + (size_t)core->insn * sizeof(struct tn_insn),
+	       TN_MIN(left, (size_t)2) * sizeof(struct tn_insn));
+	patch->is_wide = tn_insn_is_lddw(patch->insn) && left > 1;
+	if (prev && prev->section == core->section && prev->insn == core->insn)
+		*patch = ld->core_patches[i - 1];
+}
+
+static int resolve_one(struct tn_load *ld, struct tn_core *core, uint32_t i)
+{
+	const struct tn_load_core *from = &ld->cores.v[i];
+	struct resolve r = { .ld = ld, .core = core, .patch = &ld->core_patches[i] };
+	int err;
+
+	begin_patch(ld, i, r.patch);
+	if (r.patch->words)
+		return 0;
+	r.rec = (struct tn_core_record){
+		.type_id = from->type_id,
+		.access = tn_btf_str(core->local, from->access_off),
+		.kind = (enum tn_core_kind)from->kind,
+	};
+	err = resolve_record(&r);
+	/* Of a kind that is not known, or for an unnamed type: a defect of the program alone. */
+	if (err == -ENOTSUP) {
+		struct tn_core_text t = { .len = 0 };
+
+		tn_core_say(&t, "%s", tn_err_last()->msg);
+		return refuse(&r, err, &t);
 	}
 	return err;
 }
 
-static int check_record(const struct tn_load *ld, const struct tn_load_core *core)
+/* libbpf leaves programs out that are not loaded by themselves, so what they want narrows the
+ * candidates of no other: they come last. */
+static bool is_later(const struct tn_load *ld, uint32_t i)
 {
-	struct walk w = { .btf = ld->image->btf };
-	uint32_t id = tn_btf_skip_mods(w.btf, core->type_id), size;
-	const struct tn_btf_type *t = tn_btf_type(w.btf, id);
-
-	w.access = tn_btf_str(w.btf, core->access_off);
-	plain_name(tn_btf_str(w.btf, t->name_off), w.type, sizeof(w.type));
-	switch (core->kind) {
-	case CORE_LOCAL_TYPE_ID:
-		return 0; /* means the plugin's own BTF */
-	case CORE_FIELD_EXISTS:
-		w.asks = true;
-		return check_field(&w, id);
-	case CORE_FIELD_BYTE_OFF:
-	case CORE_FIELD_BYTE_SIZE:
-	case CORE_FIELD_SIGNED:
-	case CORE_FIELD_LSHIFT:
-	case CORE_FIELD_RSHIFT:
-		return check_field(&w, id);
-	case CORE_TYPE_EXISTS:
-	case CORE_TYPE_SIZE:
-		if (tn_btf_kind(t) != TN_BTF_STRUCT || !known_size(w.type, &size) ||
-		    (core->kind == CORE_TYPE_SIZE && size != t->size_or_type))
-			return unsupported(w.type, "");
-		return 0;
-	case CORE_TARGET_TYPE_ID:
-	case CORE_ENUM_EXISTS:
-	case CORE_ENUM_VALUE:
-	case CORE_TYPE_MATCHES:
-		return unsupported(w.type, "");
-	default:
-		return tn_err(-ENOTSUP, "CO-RE record of unknown kind %u for '%s'", core->kind,
-			      w.type);
-	}
+	return *ld->elf.sections[ld->cores.v[i].section].name == '?';
 }
 
-int tn_load_check_core(const struct tn_load *ld, const struct tn_load_func *fn)
+int tn_load_resolve_core(struct tn_load *ld)
+{
+	struct tn_core core = { .rt = ld->rt, .opts = ld->opts, .steps_left = MAX_STEPS };
+	uint32_t nr = ld->cores.nr;
+	int err = 0;
+
+	if (!nr)
+		return 0;
+	core.local = ld->image->btf;
+	core.cands = tn_alloc_array(ld->rt, core.local->nr_types, sizeof(*core.cands));
+	ld->core_patches = tn_alloc_array(ld->rt, nr, sizeof(*ld->core_patches));
+	if (!core.cands || !ld->core_patches)
+		err = tn_err_nomem("CO-RE records");
+	for (uint32_t i = 0; i < nr && !err; i++)
+		err = is_later(ld, i) ? 0 : resolve_one(ld, &core, i);
+	for (uint32_t i = 0; i < nr && !err; i++)
+		err = is_later(ld, i) ? resolve_one(ld, &core, i) : 0;
+	for (uint32_t i = 0; core.cands && i < core.local->nr_types; i++)
+		tn_vec_free(ld->rt, &core.cands[i].v);
+	tn_free(ld->rt, core.cands);
+	return err;
+}
+
+static int apply_one(struct tn_load *ld, const struct tn_load_func *fn, struct tn_prog *prog,
+		     uint32_t i, uint32_t *cap)
+{
+	const struct tn_load_core *core = &ld->cores.v[i];
+	const struct tn_core_patch *patch = &ld->core_patches[i];
+	uint32_t at = core->insn - fn->start;
+	struct tn_core_site *site;
+
+	if (patch->err)
+		return tn_err(patch->err, "%s", patch->words);
+	if (patch->is_wide && at + 1 == fn->nr_insns)
+		return tn_err(-EINVAL,
+			      "function '%s': CO-RE record at instruction %u: the lddw is "
+			      "cut off",
+			      fn->name, at);
+	if (tn_vec_reserve(ld->rt, (void **)&prog->cores, cap, prog->nr_cores + 1,
+			   sizeof(*prog->cores)))
+		return tn_err_nomem("CO-RE records");
+	at += fn->placed;
+	memcpy(&prog->insns[at], patch->insn, (patch->is_wide ? 2 : 1) * sizeof(struct tn_insn));
+	site = &prog->cores[prog->nr_cores++];
+	*site = (struct tn_core_site){
+		.insn = at,
+		.type = tn_btf_name(ld->image->btf, core->type_id),
+		.is_offset = core->kind == TN_CORE_FIELD_BYTE_OFF,
+		.poison = patch->words,
+	};
+	return 0;
+}
+
+int tn_load_apply_core(struct tn_load *ld, const struct tn_load_func *fn, struct tn_prog *prog,
+		       uint32_t *cap, bool *own_defect)
 {
 	const struct tn_load_section *s = &ld->sections[fn->section];
 	uint32_t lo = s->first_core, hi = s->first_core + s->nr_core, end = hi;
@@ -348,7 +329,9 @@ int tn_load_check_core(const struct tn_load *ld, const struct tn_load_func *fn)
 		else
 			hi = mid;
 	}
-	for (; lo < end && ld->cores.v[lo].insn - fn->start < fn->nr_insns && !err; lo++)
-		err = check_record(ld, &ld->cores.v[lo]);
+	for (; lo < end && ld->cores.v[lo].insn - fn->start < fn->nr_insns && !err; lo++) {
+		err = apply_one(ld, fn, prog, lo, cap);
+		*own_defect |= err && err != -ENOMEM;
+	}
 	return err;
 }

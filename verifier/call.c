@@ -254,11 +254,22 @@ static int call_local(struct tn_vf *vf)
 	return 0;
 }
 
+/* Not a call of the plugin's: the loader put it in place of what the host has nothing for. */
+static int refuse_poisoned(struct tn_vf *vf, const struct tn_core_site *core)
+{
+	tn_reject(vf, E_CORE, -1, "%s", core->poison);
+	return tn_advise(vf, "ask first, as with bpf_core_field_exists(), and do without where it "
+			     "is missing; or compile the plugin against this host's header");
+}
+
 int tn_do_call(struct tn_vf *vf)
 {
 	const struct tn_insn *insn = tn_vf_insn(vf);
+	const struct tn_core_site *core = tn_prog_core(vf->prog, vf->s.insn);
 	int err;
 
+	if (core && core->poison)
+		return refuse_poisoned(vf, core);
 	err = tn_lock_check_call(vf);
 	if (err)
 		return err;

@@ -60,6 +60,9 @@ void tn_image_free(struct tn_image *image)
 	tn_free(rt, image->maps);
 	tn_free(rt, image->sections);
 	tn_free(rt, image->relocs);
+	for (i = 0; i < image->nr_core_words; i++)
+		tn_free(rt, image->core_words[i]);
+	tn_free(rt, image->core_words);
 	tn_free(rt, image->license);
 	tn_free(rt, image->name);
 	tn_btf_free(image->btf);
@@ -118,6 +121,7 @@ void tn_prog_free(struct tn_prog *prog)
 	tn_free(rt, prog->map_decls);
 	tn_free(rt, prog->externs);
 	tn_free(rt, prog->lines);
+	tn_free(rt, prog->cores);
 	tn_free(rt, prog->insns);
 	tn_free(rt, prog->section);
 	tn_free(rt, prog->defect);
@@ -292,6 +296,21 @@ const struct tn_line *tn_prog_line(const struct tn_prog *prog, uint32_t insn)
 	    prog->lines[low].insn < prog->subprogs[tn_prog_subprog_at(prog, insn)].start)
 		return NULL;
 	return &prog->lines[low];
+}
+
+const struct tn_core_site *tn_prog_core(const struct tn_prog *prog, uint32_t insn)
+{
+	uint32_t low = 0, high = prog->nr_cores;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (prog->cores[mid].insn < insn)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < prog->nr_cores && prog->cores[low].insn == insn ? &prog->cores[low] : NULL;
 }
 
 struct tn_facts *tn_facts_new(struct tn_rt *rt, uint32_t nr_insns, uint32_t nr_subprogs)
