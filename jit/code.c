@@ -21,6 +21,7 @@ void tn_codebuf_free(struct tn_codebuf *b)
 	tn_free(b->rt, b->items);
 	tn_free(b->rt, b->labels);
 	tn_free(b->rt, b->externs);
+	tn_free(b->rt, b->faults);
 	memset(b, 0, sizeof(*b));
 }
 
@@ -116,12 +117,39 @@ void tn_codebuf_extern(struct tn_codebuf *b, const void *fn)
 	tn_codebuf_item(b, TN_ITEM_EXTERN, 0, i - 1);
 }
 
+int tn_codebuf_fault(struct tn_codebuf *b, uint32_t from, uint8_t reg)
+{
+	if (b->nr_faults == b->cap_faults) {
+		uint32_t cap = TN_MAX(16u, 2 * b->cap_faults);
+		void *p = tn_realloc_array(b->rt, b->faults, cap, sizeof(b->faults[0]));
+
+		if (!p)
+			return tn_err_nomem("code under construction");
+		b->faults = p;
+		b->cap_faults = cap;
+	}
+	b->faults[b->nr_faults++] = (struct tn_code_fault){
+		.off = from, .item = b->nr_items, .bytes = (uint8_t)(b->len - from), .reg = reg
+	};
+	return 0;
+}
+
+static uint32_t shift_of(const struct tn_codebuf *b, uint32_t item)
+{
+	return item < b->nr_items ? b->items[item].shift : b->items_bytes;
+}
+
+uint32_t tn_codebuf_fault_off(const struct tn_codebuf *b, const struct tn_code_fault *f)
+{
+	return f->off + shift_of(b, f->item);
+}
+
 uint32_t tn_codebuf_label_off(const struct tn_codebuf *b, uint32_t label)
 {
 	const struct tn_label *l = &b->labels[label];
 
 	tn_assert(l->off != TN_LABEL_UNBOUND);
-	return l->off + (l->item < b->nr_items ? b->items[l->item].shift : b->items_bytes);
+	return l->off + shift_of(b, l->item);
 }
 
 static bool has_label(const struct tn_item *item)

@@ -40,6 +40,13 @@ struct tn_label {
 };
 #define TN_LABEL_UNBOUND UINT32_MAX
 
+/* An instruction that may fault, in the raw bytes; see base/fault.h. */
+struct tn_code_fault {
+	uint32_t off;
+	uint32_t item; /* number of items before it */
+	uint8_t bytes, reg;
+};
+
 struct tn_codebuf {
 	struct tn_rt *rt;
 	uint8_t *bytes;
@@ -50,6 +57,8 @@ struct tn_codebuf {
 	uint32_t nr_labels, cap_labels;
 	const void **externs;
 	uint32_t nr_externs, cap_externs;
+	struct tn_code_fault *faults;
+	uint32_t nr_faults, cap_faults;
 	uint32_t items_bytes; /* after layout */
 	uint32_t pool_off;    /* after layout: of the addresses of externs */
 	uint32_t size;	      /* after layout: everything */
@@ -104,6 +113,12 @@ void tn_codebuf_bind(struct tn_codebuf *b, uint32_t label);
 /* The caller has reserved room. */
 void tn_codebuf_item(struct tn_codebuf *b, enum tn_item_kind kind, uint8_t cc, uint32_t target);
 void tn_codebuf_extern(struct tn_codebuf *b, const void *fn);
+
+/* The instruction that begins at `from` and has just been put may fault; it loads `reg`. -ENOMEM
+ * with words. */
+int tn_codebuf_fault(struct tn_codebuf *b, uint32_t from, uint8_t reg);
+/* Where it stands after layout. */
+uint32_t tn_codebuf_fault_off(const struct tn_codebuf *b, const struct tn_code_fault *f);
 
 /* Settle the lengths. Every label that an item names must be bound. */
 void tn_codebuf_layout(struct tn_codebuf *b);

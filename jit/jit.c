@@ -6,14 +6,17 @@
 #include "jit/jit.h"
 #include "jit/native_map.h"
 #include "base/err.h"
+#include "base/fault.h"
 
 #if defined(__x86_64__)
 
 #include "jit/x86_64/emit.h"
 
-/* The code's descriptor, then the maps of its programs, in one allocation. */
+/* The code's descriptor, then the maps of its programs and the loads that may fault, in one
+ * allocation. */
 struct compiled {
 	struct tn_code code; /* first: what callers hold */
+	struct tn_fault_code *faults;
 	struct tn_native_map maps[];
 };
 
@@ -65,7 +68,8 @@ static int emit_job(struct job *job, struct tn_codebuf *b, const struct tn_prog 
 	return err;
 }
 
-static struct compiled *new_compiled(struct tn_rt *rt, struct tn_prog *const *progs, uint32_t nr)
+static struct compiled *new_compiled(struct tn_rt *rt, struct tn_prog *const *progs, uint32_t nr,
+				     uint32_t nr_faults, struct tn_fault_site **sites)
 {
 	size_t insns = 0, maps = nr * sizeof(struct tn_native_map);
 	struct compiled *c;
@@ -73,7 +77,8 @@ static struct compiled *new_compiled(struct tn_rt *rt, struct tn_prog *const *pr
 
 	for (i = 0; i < nr; i++)
 		insns += progs[i]->nr_insns;
-	c = tn_zalloc(rt, sizeof(*c) + maps + insns * sizeof(uint32_t));
+	c = tn_zalloc(rt, sizeof(*c) + maps + insns * sizeof(uint32_t) +
+				  nr_faults * sizeof(struct tn_fault_site));
 	if (!c)
 		return NULL;
 	off = (uint32_t *)&c->maps[nr];
@@ -82,6 +87,7 @@ static struct compiled *new_compiled(struct tn_rt *rt, struct tn_prog *const *pr
 		c->maps[i].off = off;
 		off += progs[i]->nr_insns;
 	}
+	*sites = (struct tn_fault_site *)off;
 	return c;
 }
 
@@ -119,10 +125,22 @@ static void publish(struct tn_prog *prog, const struct job *job, const struct tn
 	prog->native = map;
 }
 
+static int add_faults(const struct tn_codebuf *b, struct compiled *c, struct tn_fault_site *sites)
+{
+	for (uint32_t i = 0; i < b->nr_faults; i++)
+		sites[i] = (struct tn_fault_site){ .off = tn_codebuf_fault_off(b, &b->faults[i]),
+						   .bytes = b->faults[i].bytes,
+						   .reg = b->faults[i].reg };
+	if (b->nr_faults)
+		c->faults = tn_fault_code_add(c->code.base, c->code.size, sites, b->nr_faults);
+	return c->faults || !b->nr_faults ? 0 : tn_err_nomem("loads that may fault");
+}
+
 static int place(struct tn_rt *rt, struct tn_prog *const *progs, uint32_t nr,
 		 const struct job *jobs, struct tn_codebuf *b, struct tn_code **out)
 {
-	struct compiled *c = new_compiled(rt, progs, nr);
+	struct tn_fault_site *sites;
+	struct compiled *c = new_compiled(rt, progs, nr, b->nr_faults, &sites);
 	uint32_t i;
 	int err;
 
@@ -138,6 +156,8 @@ static int place(struct tn_rt *rt, struct tn_prog *const *progs, uint32_t nr,
 	for (i = 0; i < nr; i++)
 		fill_map(&jobs[i], b, (uint32_t *)c->maps[i].off);
 	err = tn_code_seal(rt, &c->code);
+	if (!err)
+		err = add_faults(b, c, sites);
 	if (err) {
 		tn_jit_code_free(rt, &c->code);
 		return err;
@@ -178,6 +198,7 @@ void tn_jit_code_free(struct tn_rt *rt, struct tn_code *code)
 {
 	if (!code)
 		return;
+	tn_fault_code_remove(((struct compiled *)code)->faults);
 	tn_code_free(rt, code);
 	tn_free(rt, code);
 }

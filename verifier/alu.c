@@ -119,7 +119,13 @@ static bool may_move(uint8_t kind)
 {
 	return kind == TN_REG_STACK || kind == TN_REG_CTX || kind == TN_REG_VALUE ||
 	       kind == TN_REG_REGION || kind == TN_REG_END || kind == TN_REG_RECORD ||
-	       kind == TN_REG_MEM;
+	       kind == TN_REG_MEM || kind == TN_REG_HANDLE;
+}
+
+/* Two handles of a type may be two objects. */
+static bool has_distance(uint8_t kind)
+{
+	return may_move(kind) && kind != TN_REG_HANDLE;
 }
 
 static bool is_region(const struct tn_reg *r)
@@ -155,7 +161,8 @@ static int check_move(struct tn_vf *vf, uint32_t regno, const struct tn_reg *p,
 	if (!may_move(p->kind) || p->low)
 		return tn_reject(vf, E_POINTER_MATH, (int)regno, "arithmetic on r%u, which is %s",
 				 regno, tn_reg_words(vf, p));
-	if ((p->kind == TN_REG_CTX || p->kind == TN_REG_END) && !tn_scalar_is_const(&by->v, NULL))
+	if ((p->kind == TN_REG_CTX || p->kind == TN_REG_END || p->kind == TN_REG_HANDLE) &&
+	    !tn_scalar_is_const(&by->v, NULL))
 		return tn_reject(vf, E_POINTER_MATH, (int)regno,
 				 "r%u is %s, which moves by constants alone; the offset is %s",
 				 regno, tn_reg_words(vf, p), tn_scalar_words(vf, &by->v));
@@ -233,7 +240,7 @@ static bool one_memory(const struct tn_vf *vf, const struct tn_reg *a, const str
 static bool makes_distance(const struct tn_vf *vf, const struct tn_reg *dst,
 			   const struct tn_reg *src)
 {
-	if (dst->nullable || src->nullable || !may_move(dst->kind) || !may_move(src->kind))
+	if (dst->nullable || src->nullable || !has_distance(dst->kind) || !has_distance(src->kind))
 		return false;
 	return (dst->kind == src->kind && dst->kind != TN_REG_MEM && dst->frame == src->frame &&
 		dst->region == src->region && dst->obj == src->obj && dst->ref == src->ref) ||
@@ -247,7 +254,7 @@ static int sub_pointers(struct tn_vf *vf, uint32_t d, struct tn_reg *dst, const 
 	int64_t off;
 	uint64_t c;
 
-	if (dst->nullable || src->nullable || !may_move(dst->kind) || !may_move(src->kind))
+	if (dst->nullable || src->nullable || !has_distance(dst->kind) || !has_distance(src->kind))
 		return tn_reject(vf, E_POINTER_MATH, (int)d, "subtraction of %s from %s",
 				 tn_reg_words(vf, src), tn_reg_words(vf, dst));
 	if (src->kind == TN_REG_REGION && tn_scalar_is_const(&src->v, &c) &&

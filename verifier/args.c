@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Are the arguments of a call what its signature asks for? */
 #include "verifier/callee.h"
+#include "verifier/mutant.h"
 #include "verifier/timer.h"
 
 #include <errno.h>
@@ -77,28 +78,52 @@ static int check_fixed_mem(struct tn_vf *vf, uint32_t i, uint64_t size, const ch
 	return tn_check_mem_arg(vf, &mem);
 }
 
-/* A number that the callee writes: aligned, in the stack too. */
-static int check_out(struct tn_vf *vf, const struct tn_callee *c, uint32_t i, uint32_t size)
+/* All of it is written, also where the callee has nothing to give: see pop and peek of tn_map_ops.
+ */
+static int check_value_out(struct tn_vf *vf, uint32_t i, uint64_t size)
 {
-	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
 	struct tn_mem_arg mem = { .reg = TN_R1 + i,
 				  .size = size,
 				  .written = true,
-				  .fully = c->id != 0,
+				  .fully = true,
 				  .what = "written by a call" };
 
-	if (tn_reg_is_pointer(r) && (r->v.t.value | r->v.t.mask) & (size - 1))
+	return tn_check_mem_arg(vf, &mem);
+}
+
+/* A number or structure that the callee writes or reads: aligned, in the stack too. */
+static int check_aligned(struct tn_vf *vf, const struct tn_callee *c, uint32_t i,
+			 const struct tn_arg *arg)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	uint32_t align = arg->align ? arg->align : arg->struct_size;
+	bool written = arg->kind == TN_ARG_WMEM_FIXED;
+	struct tn_mem_arg mem = { .reg = TN_R1 + i,
+				  .size = arg->struct_size,
+				  .written = written,
+				  .fully = c->id != 0,
+				  .what = written ? "written by a call" : "read by a call" };
+
+	if (tn_reg_is_pointer(r) && (r->v.t.value | r->v.t.mask) & (align - 1))
 		return tn_reject(vf, E_ALIGN, (int)(TN_R1 + i),
 				 "argument %u of %s must be aligned to %u bytes, r%u is %s", i + 1,
-				 c->name, size, TN_R1 + i, tn_reg_words(vf, r));
-	if (r->kind == TN_REG_REGION && !c->id)
+				 c->name, align, TN_R1 + i, tn_reg_words(vf, r));
+	if (!c->id && ((r->kind == TN_REG_REGION && align > 1) ||
+		       (r->kind == TN_REG_MEM && align > 1u << r->part)))
 		return tn_refuse_arg(vf, c, i, "memory whose alignment is known");
 	return tn_check_mem_arg(vf, &mem);
 }
 
-static bool is_map_update(uint32_t id)
+static bool changes_map(uint32_t id)
 {
-	return id == TN_HELPER_map_update_elem || id == TN_HELPER_map_delete_elem;
+	return id == TN_HELPER_map_update_elem || id == TN_HELPER_map_delete_elem ||
+	       id == TN_HELPER_map_push_elem || id == TN_HELPER_map_pop_elem;
+}
+
+/* Gives a copy of a value, which no later access is checked for. */
+static bool copies_value(uint32_t id)
+{
+	return id == TN_HELPER_map_pop_elem || id == TN_HELPER_map_peek_elem;
 }
 
 static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const struct tn_arg *arg)
@@ -120,7 +145,10 @@ static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const st
 				 c->name, c->map->name,
 				 tn_map_type_words(c->map->type) ? tn_map_type_words(c->map->type)
 								 : "unknown");
-	if (is_map_update(c->id) &&
+	if (copies_value(c->id) && c->map->flags & TN_MAP_F_WRONLY_PROG)
+		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on write-only map '%s'",
+				 c->name, c->map->name);
+	if (changes_map(c->id) &&
 	    (c->map->flags & TN_MAP_F_RDONLY_PROG || c->map->const_for_programs))
 		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on read-only map '%s'",
 				 c->name, c->map->name);
@@ -160,8 +188,10 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 
 	if (arg->nullable && !arg->release && tn_reg_is_null(r))
 		return 0;
-	snprintf(want, sizeof(want), "a handle of type %s", arg->handle);
-	if (r->kind != TN_REG_HANDLE || r->low || !tn_handle_serves(vf, r->obj, arg->handle))
+	snprintf(want, sizeof(want), "a%s handle of type %s", r->untrusted ? " trusted" : "",
+		 arg->handle);
+	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) ||
+	    (r->untrusted && !TN_MUT(PROBE_SERVES)) || !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
 	if (r->nullable && !(arg->nullable && !arg->release))
 		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
@@ -232,7 +262,7 @@ static int check_callback_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 /* Where any address will do, the callee asks nobody who owns the memory. So unless the host shows
  * addresses anyway, that is held to what the program may read by itself. An iterator looks again
  * later, unless one word is all: only a map's value stays, and has no address put into it. */
-static int check_host_read(struct tn_vf *vf, const struct tn_callee *c, uint32_t i)
+static int check_host_read(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i), *size = tn_vf_reg(vf, TN_R2);
 	struct tn_mem_arg mem = { .reg = TN_R1 + i, .size_reg = size, .what = "read by a call" };
@@ -245,6 +275,10 @@ static int check_host_read(struct tn_vf *vf, const struct tn_callee *c, uint32_t
 		mem.size = TN_MIN(size->v.umax, TN_ITER_BITS_MAX_WORDS) * 8;
 	}
 	switch ((enum tn_reg_kind)r->kind) {
+	case TN_REG_HANDLE:
+		if (!mem.size_reg)
+			break;
+		return tn_probe_source(vf, c, i);
 	case TN_REG_VALUE:
 		return tn_check_mem_arg(vf, &mem);
 	case TN_REG_STACK:
@@ -295,6 +329,9 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return c->map ? check_fixed_mem(vf, i, c->map->value_size,
 						"read as a value by a call")
 			      : tn_refuse_arg(vf, c, i, "a value after its map");
+	case TN_ARG_MAP_VALUE_OUT:
+		return c->map ? check_value_out(vf, i, c->map->value_size)
+			      : tn_refuse_arg(vf, c, i, "a value after its map");
 	case TN_ARG_MEM:
 	case TN_ARG_WMEM:
 		return check_sized_mem(vf, c, i, arg);
@@ -319,7 +356,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	case TN_ARG_DYNPTR:
 		return 0;
 	case TN_ARG_WMEM_FIXED:
-		return check_out(vf, c, i, arg->struct_size);
+	case TN_ARG_MEM_FIXED:
+		return check_aligned(vf, c, i, arg);
 	case TN_ARG_RINGBUF_RECORD:
 		return check_record(vf, c, i);
 	case TN_ARG_TIMER:
@@ -350,7 +388,8 @@ static int check_variadic(struct tn_vf *vf, const struct tn_callee *c)
 
 static bool is_filled(const struct tn_arg *arg)
 {
-	return arg->kind == TN_ARG_WMEM || arg->kind == TN_ARG_WMEM_FIXED;
+	return arg->kind == TN_ARG_WMEM || arg->kind == TN_ARG_WMEM_FIXED ||
+	       arg->kind == TN_ARG_MAP_VALUE_OUT;
 }
 
 int tn_check_args(struct tn_vf *vf, struct tn_callee *c)

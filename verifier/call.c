@@ -26,7 +26,8 @@ static void forget_region(void *user, struct tn_reg *r)
 	struct tn_vf *vf = user;
 
 	if (r->kind == TN_REG_REGION || r->kind == TN_REG_END ||
-	    (r->kind == TN_REG_MEM && r->of_ctx) || (r->kind == TN_REG_HANDLE && !r->ref))
+	    (r->kind == TN_REG_MEM && r->of_ctx) ||
+	    (r->kind == TN_REG_HANDLE && !r->ref && !r->untrusted))
 		tn_reg_uninit(r);
 	else if (r->id && r->id < vf->senv.fixed_ids)
 		r->id = 0;
@@ -34,7 +35,7 @@ static void forget_region(void *user, struct tn_reg *r)
 
 /* What the context points to may have moved or be freed: pointers into it are gone, and what was
  * known. So are handles, of which nobody can tell whether they came from there, unless the program
- * holds a reference. */
+ * holds a reference, or nobody vouches for them anyway. */
 void tn_call_invalidate(struct tn_vf *vf)
 {
 	if (!TN_MUT(PACKET_NOT_INVALIDATED))
@@ -141,6 +142,8 @@ static int call_by_sig(struct tn_vf *vf, struct tn_callee *c)
 	vf->seen[vf->s.insn].flags |= TN_SEEN_CALL;
 	if (!err)
 		err = tn_check_args(vf, c);
+	if (!err)
+		err = tn_probe_pointer(vf, c);
 	if (err)
 		return err;
 	err = tn_check_timer(vf, c);

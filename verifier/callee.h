@@ -15,11 +15,12 @@
 struct tn_callee {
 	const char *name;
 	const struct tn_sig *sig;
-	uint32_t id;		   /* standard helper, 0: of the host */
-	const struct tn_map *map;  /* argument */
-	const struct tn_reg *size; /* CONST_SIZE argument */
-	uint8_t releases;	   /* arguments that are given up: bit i is argument i */
-	uint32_t func;		   /* callback, TN_NONE */
+	uint32_t id;		       /* standard helper, 0: of the host */
+	const struct tn_map *map;      /* argument */
+	const struct tn_reg *size;     /* CONST_SIZE argument */
+	uint8_t releases;	       /* arguments that are given up: bit i is argument i */
+	uint32_t func;		       /* callback, TN_NONE */
+	const struct tn_field *probed; /* pointer member that the call reads, see probe.c */
 };
 
 /* args.c */
@@ -42,6 +43,12 @@ void tn_note_cost(struct tn_vf *vf, const struct tn_callee *c);
 /* The call here may take `cost` instructions. */
 void tn_note_more_cost(struct tn_vf *vf, uint64_t cost);
 int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *out);
+
+/* probe.c */
+/* Argument i is a handle, of which the callee reads as many bytes as r2 says. */
+int tn_probe_source(struct tn_vf *vf, struct tn_callee *c, uint32_t i);
+/* Arguments were checked: the pointer that was read is in the stack. */
+int tn_probe_pointer(struct tn_vf *vf, const struct tn_callee *c);
 
 /* callback.c */
 /* Is it a map that stands for all those that another map may hold? */

@@ -166,6 +166,9 @@ const char *tn_memory_words(struct tn_vf *vf, const struct tn_reg *r)
 	case TN_REG_ITER:
 		snprintf(buf, n, "an iterator of type %s", (const char *)r->obj);
 		break;
+	case TN_REG_HANDLE:
+		snprintf(buf, n, "the structure '%s'", r->obj ? (const char *)r->obj : "?");
+		break;
 	case TN_REG_DYNPTR_ARG:
 	case TN_REG_DYNPTR:
 		snprintf(buf, n, "a dynptr");
@@ -195,7 +198,8 @@ const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
 		snprintf(buf, n, "map '%.63s'", ((const struct tn_map *)r->obj)->name);
 		break;
 	case TN_REG_HANDLE:
-		snprintf(buf, n, "a handle of type %s", r->obj ? (const char *)r->obj : "?");
+		snprintf(buf, n, "%s handle of type %s", r->untrusted ? "an untrusted" : "a",
+			 r->obj ? (const char *)r->obj : "?");
 		break;
 	case TN_REG_ARENA:
 		snprintf(buf, n, "an arena pointer");

@@ -347,7 +347,7 @@ static int check_handle(struct tn_vf *vf, uint32_t callee, uint32_t i,
 
 	if (tn_reg_is_null(r) && arg->nullable)
 		return 0;
-	if (r->kind != TN_REG_HANDLE || !r->obj || !same_type(arg->name, r->obj) ||
+	if (r->kind != TN_REG_HANDLE || r->untrusted || !r->obj || !same_type(arg->name, r->obj) ||
 	    !tn_reg_at_start(r))
 		return refuse(vf, callee, i, "a handle of its type");
 	return r->nullable && !arg->nullable ? refuse_null(vf, callee, i) : 0;

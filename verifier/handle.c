@@ -6,9 +6,11 @@
  * from the context or was returned without a reference (until a helper that invalidates the
  * context), else until its reference is released. A pointer that was made from another one, by a
  * cast or by reading a field, carries the reference of that one (tn_reg.share) and goes with it.
- * Handles do not move, so that a field is a constant offset.
+ * Handles move by constants alone, to reach what is nested, and are whole again when they are back
+ * at the start: so a field is a constant offset. Those that nobody vouches for: probe.c.
  */
 #include "verifier/engine.h"
+#include "verifier/mutant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,7 +28,7 @@ const char *tn_handle_name(struct tn_vf *vf, const char *name)
 	return name;
 }
 
-static const struct tn_ctx_type *struct_of(const struct tn_vf *vf, const char *name)
+const struct tn_ctx_type *tn_handle_struct(const struct tn_vf *vf, const char *name)
 {
 	return vf->env->struct_of ? vf->env->struct_of(vf->env->user, name) : NULL;
 }
@@ -35,7 +37,7 @@ bool tn_handle_serves(const struct tn_vf *vf, const char *have, const char *want
 {
 	/* A base is declared before what has it: no circles. */
 	while (have && strcmp(have, want) != 0) {
-		const struct tn_ctx_type *type = struct_of(vf, have);
+		const struct tn_ctx_type *type = tn_handle_struct(vf, have);
 
 		have = type ? type->base : NULL;
 	}
@@ -47,7 +49,7 @@ const struct tn_releaser *tn_handle_releaser(const struct tn_vf *vf, const char 
 	const struct tn_releaser *found = NULL;
 
 	while (name && !found && vf->env->releaser) {
-		const struct tn_ctx_type *type = struct_of(vf, name);
+		const struct tn_ctx_type *type = tn_handle_struct(vf, name);
 
 		found = vf->env->releaser(vf->env->user, name);
 		name = type ? type->base : NULL;
@@ -60,13 +62,19 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 		      const struct tn_field **field)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
-	const struct tn_ctx_type *type = struct_of(vf, r->obj);
+	const struct tn_ctx_type *type = tn_handle_struct(vf, r->obj);
 	const char *what = write ? "a write" : "a read";
+	uint64_t at;
 
 	if (!type)
 		return tn_reject(vf, E_TYPE, (int)regno,
 				 "%s through r%u, which is %s: the host shows no fields of it",
 				 what, regno, tn_reg_words(vf, r));
+	if (!tn_scalar_is_const(&r->v, &at))
+		return tn_reject(vf, E_TYPE, (int)regno,
+				 "%s at %s of the structure '%s': not one place on every path",
+				 what, tn_offset_words(vf, r, off), type->name);
+	off = (int64_t)(at + (uint64_t)off);
 	if (off < 0 || off > type->size || size > type->size - (uint64_t)off)
 		return tn_reject(vf, E_BOUNDS, (int)regno,
 				 "%s of %s at offset %lld of the structure '%s', which has %s",
@@ -93,6 +101,8 @@ int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 	const struct tn_field *f = NULL;
 	int err = find_field(vf, regno, off, size, false, &f);
 
+	if (!err && r->untrusted)
+		err = tn_probe_load(vf, regno);
 	if (err)
 		return err;
 	if (f->kind != TN_FIELD_HANDLE) {
@@ -111,14 +121,22 @@ int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 	out->null_id = out->nullable ? vf->senv.next_id++ : 0;
 	out->ref = r->ref;
 	out->share = r->ref ? TN_SHARE_PART : TN_SHARE_OWN;
+	/* What a stale object holds is as stale, whatever the host says of a live one. */
+	if ((r->untrusted && !TN_MUT(PROBE_MADE_TRUSTED)) || f->access & TN_ACC_UNTRUSTED)
+		tn_probe_mark(out);
 	return 0;
 }
 
 int tn_handle_store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size)
 {
 	const struct tn_field *f = NULL;
-	int err = find_field(vf, regno, off, size, true, &f);
+	int err;
 
+	if (tn_vf_reg(vf, regno)->untrusted)
+		return tn_reject(vf, E_READONLY, (int)regno,
+				 "a write through r%u, which is %s: it can only be read", regno,
+				 tn_reg_words(vf, tn_vf_reg(vf, regno)));
+	err = find_field(vf, regno, off, size, true, &f);
 	if (err)
 		return err;
 	if (f->kind != TN_FIELD_SCALAR || !(f->access & TN_ACC_W))

@@ -118,6 +118,8 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 			tn_handle_cast(tn_vf_reg(vf, TN_R1 + i), out);
 			break;
 		}
+		if (c->sig->flags & TN_SIG_RET_UNTRUSTED)
+			tn_probe_mark(out);
 		break;
 	}
 	out->null_id = out->nullable ? vf->senv.next_id++ : 0;
@@ -141,6 +143,7 @@ static bool enters_kernel(uint32_t id)
 	case TN_HELPER_get_current_pid_tgid:
 	case TN_HELPER_get_current_uid_gid:
 	case TN_HELPER_get_current_comm:
+	case TN_HELPER_perf_event_output:
 	case TN_HELPER_ringbuf_output:
 	case TN_HELPER_ringbuf_submit:
 	case TN_HELPER_ringbuf_discard:
@@ -151,10 +154,10 @@ static bool enters_kernel(uint32_t id)
 	}
 }
 
-/* Moves the ends of the packet: clears what comes in. */
+/* Moves the ends of the packet, and clears what comes in; or copies from it. */
 static bool moves_ends(uint32_t id)
 {
-	return id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
+	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
 	       id == TN_HELPER_xdp_adjust_head || id == TN_HELPER_xdp_adjust_tail;
 }
 
@@ -168,13 +171,17 @@ static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_
 	case TN_ARG_MAP_KEY:
 		return c->map->key_size;
 	case TN_ARG_MAP_VALUE:
+	case TN_ARG_MAP_VALUE_OUT:
 		return c->map->value_size;
 	case TN_ARG_MEM:
 	case TN_ARG_WMEM:
 		return r->kind == TN_REG_REGION ? TN_MIN(r[1].v.umax, REGION_COST_BYTES)
 						: r[1].v.umax;
 	case TN_ARG_STRUCT:
+	case TN_ARG_MEM_FIXED:
 		return arg->struct_size;
+	case TN_ARG_WMEM_FIXED: /* a number is no work */
+		return arg->struct_size > 8 ? arg->struct_size : 0;
 	case TN_ARG_ANY: /* of the others the target tells */
 		return c->id == TN_KFUNC_iter_bits_new ? TN_ITER_BITS_MAX_WORDS * 8 : 0;
 	case TN_ARG_STR: /* checked: its NUL is there. Each character is looked at. */

@@ -32,9 +32,12 @@ enum {
 	TN_ACC_NULLABLE = 4,
 	TN_ACC_ALIGNED = 8,
 	/* HANDLE: nobody vouches for what the pointer points to. It may be NULL or stale; reads
-	 * through it give 0 where no memory is. A handle that says "char" is a string. */
+	 * through it give 0 where no memory is. */
 	TN_ACC_UNTRUSTED = 16,
 };
+
+/* The type name of handles that are C strings: nothing but bpf_probe_read_..._str() reads them. */
+#define TN_HANDLE_STRING "char"
 
 struct tn_field {
 	char *name;

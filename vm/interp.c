@@ -19,6 +19,7 @@
 #include "maps/arena.h"
 #include "vm/helpers.h"
 #include "vm/image.h"
+#include "vm/probe.h"
 #include "vm/trace.h"
 
 #define DEFAULT_FRAME_BYTES 512
@@ -165,6 +166,18 @@ PLUGIN_ACCESS static void access_arena(const struct tn_prog *prog, const struct 
 		value = TN_CLASS(insn->code) == TN_ST ? (uint64_t)insn->imm : r[insn->src];
 		memcpy(at, &value, bytes);
 	}
+}
+
+/* ---- Untrusted pointers ---- */
+
+static void load_probe(const struct tn_prog *prog, const struct tn_insn *insn, uint64_t *r)
+{
+	uint32_t bytes = tn_insn_bytes(insn->code);
+	uint64_t v = tn_probe_load(prog->rt, r[insn->src] + (uint64_t)insn->off, bytes);
+
+	if (TN_MODE(insn->code) == TN_MEMSX_PROBE)
+		v = sign_extend(v, (int16_t)(bytes * 8));
+	r[insn->dst] = v;
 }
 
 /* ---- Atomic operations, RFC 9669 5.3. Those of 4 and 8 bytes are told apart by imm; loads and
@@ -407,6 +420,13 @@ PLUGIN_ACCESS static uint64_t run(const struct tn_prog *prog, uint32_t subprog,
 		[TN_LDX | TN_MEM_ARENA | TN_H] = &&op_arena,
 		[TN_LDX | TN_MEM_ARENA | TN_W] = &&op_arena,
 		[TN_LDX | TN_MEM_ARENA | TN_DW] = &&op_arena,
+		[TN_LDX | TN_MEM_PROBE | TN_B] = &&op_probe,
+		[TN_LDX | TN_MEM_PROBE | TN_H] = &&op_probe,
+		[TN_LDX | TN_MEM_PROBE | TN_W] = &&op_probe,
+		[TN_LDX | TN_MEM_PROBE | TN_DW] = &&op_probe,
+		[TN_LDX | TN_MEMSX_PROBE | TN_B] = &&op_probe,
+		[TN_LDX | TN_MEMSX_PROBE | TN_H] = &&op_probe,
+		[TN_LDX | TN_MEMSX_PROBE | TN_W] = &&op_probe,
 		[TN_ST | TN_MEM_ARENA | TN_B] = &&op_arena,
 		[TN_ST | TN_MEM_ARENA | TN_H] = &&op_arena,
 		[TN_ST | TN_MEM_ARENA | TN_W] = &&op_arena,
@@ -508,6 +528,9 @@ op_may_goto:
 
 op_arena:
 	access_arena(prog, insn, r);
+	NEXT();
+op_probe:
+	load_probe(prog, insn, r);
 	NEXT();
 op_ldx_b:
 	DST = load8(SRC_ADDR);

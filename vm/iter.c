@@ -89,7 +89,7 @@ BODY(tn_iter_bits_new)
 		return (uint64_t)-EINVAL;
 	if (nr > TN_ITER_BITS_MAX_WORDS)
 		return (uint64_t)-E2BIG;
-	err = tn_probe_read(all, r2, nr * sizeof(all[0]));
+	err = tn_probe_read(ex->rt, all, r2, nr * sizeof(all[0]));
 	if (err)
 		return (uint64_t)(int64_t)err;
 	it->nr_words = nr;
@@ -98,7 +98,7 @@ BODY(tn_iter_bits_new)
 }
 
 /* The first bit from `bit` on that is set, or -1. What became unreadable counts as zero. */
-static int32_t find_bit(const struct iter_bits *it, uint32_t bit)
+static int32_t find_bit(const struct tn_rt *rt, const struct iter_bits *it, uint32_t bit)
 {
 	uint64_t buf[TN_ITER_BITS_MAX_WORDS];
 	uint32_t at = bit / 64, first = at;
@@ -110,7 +110,7 @@ static int32_t find_bit(const struct iter_bits *it, uint32_t bit)
 		if (it->nr_words == 1)
 			buf[0] = it->word;
 		else
-			tn_probe_read(buf, it->words + at * sizeof(buf[0]), n * sizeof(buf[0]));
+			tn_probe_read(rt, buf, it->words + at * sizeof(buf[0]), n * sizeof(buf[0]));
 		for (uint32_t i = 0; i < n; i++, at++) {
 			uint64_t word = at == bit / 64 ? buf[i] & ~(uint64_t)0 << bit % 64 : buf[i];
 
@@ -124,7 +124,7 @@ static int32_t find_bit(const struct iter_bits *it, uint32_t bit)
 BODY(tn_iter_bits_next)
 {
 	struct iter_bits *it = (struct iter_bits *)(uintptr_t)r1;
-	int32_t next = find_bit(it, (uint32_t)(it->bit + 1));
+	int32_t next = find_bit(ex->rt, it, (uint32_t)(it->bit + 1));
 
 	if (next < 0) {
 		it->nr_words = 0;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies from addresses that nobody proved: bpf_probe_read and its kin. The kernel does the
- * copying, by process_vm_readv(2) from the process to itself: it reports a bad address as EFAULT
+ * Copies from addresses that nobody proved: bpf_probe_read and its kin, and loads through untrusted
+ * pointers. Under the fault handler they are plain ones, where the host permits it. Else the kernel
+ * does them, by process_vm_readv(2) from the process to itself: it reports a bad address as EFAULT
  * instead of raising a signal, needs no handler that the host would have to share, no descriptor,
  * and is always allowed on oneself. Where a sandbox forbids the call the copy fails with its errno.
  * What could not be read comes out as zeroes, as in the kernel.
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/compiler.h"
 #include "vm/helper_body.h"
@@ -19,30 +18,51 @@
 
 #define PAGE_BYTES 4096u
 
-int tn_probe_read(void *to, uint64_t from, size_t size)
+int tn_probe_read(const struct tn_rt *rt, void *to, uint64_t from, size_t size)
 {
-	struct iovec local = { .iov_base = to, .iov_len = size };
-	struct iovec remote = { .iov_base = (void *)(uintptr_t)from, .iov_len = size };
-	ssize_t n;
+	int err;
 
-	if (!size)
+	if (rt && rt->fault_handler)
+		err = tn_fault_copy(to, from, size) ? 0 : -EFAULT;
+	else
+		err = tn_fault_copy_slowly(to, from, size);
+	if (err)
+		memset(to, 0, size);
+	return err;
+}
+
+uint64_t tn_probe_load_slowly(uint64_t addr, uint32_t bytes)
+{
+	union {
+		uint8_t b;
+		uint16_t h;
+		uint32_t w;
+		uint64_t d;
+	} v;
+
+	if (tn_fault_copy_slowly(&v, addr, bytes))
 		return 0;
-	n = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-	if (n == (ssize_t)size)
-		return 0;
-	memset(to, 0, size);
-	return n < 0 ? -errno : -EFAULT;
+	switch (bytes) {
+	case 1:
+		return v.b;
+	case 2:
+		return v.h;
+	case 4:
+		return v.w;
+	default:
+		return v.d;
+	}
 }
 
 /* Up to the NUL, page by page: what lies behind it may be unmapped. */
-static int64_t probe_read_str(char *to, uint64_t from, size_t size)
+static int64_t probe_read_str(const struct tn_rt *rt, char *to, uint64_t from, size_t size)
 {
 	size_t done = 0;
 
 	while (done < size) {
 		size_t page = PAGE_BYTES - ((from + done) & (PAGE_BYTES - 1));
 		size_t n = TN_MIN(size - done, page), len;
-		int err = tn_probe_read(to + done, from + done, n);
+		int err = tn_probe_read(rt, to + done, from + done, n);
 
 		if (err) {
 			memset(to, 0, size);
@@ -62,10 +82,10 @@ static int64_t probe_read_str(char *to, uint64_t from, size_t size)
 
 BODY(tn_helper_probe_read)
 {
-	return (uint64_t)(int64_t)tn_probe_read((void *)(uintptr_t)r1, r3, (uint32_t)r2);
+	return (uint64_t)(int64_t)tn_probe_read(ex->rt, (void *)(uintptr_t)r1, r3, (uint32_t)r2);
 }
 
 BODY(tn_helper_probe_read_str)
 {
-	return (uint64_t)probe_read_str((char *)(uintptr_t)r1, r3, (uint32_t)r2);
+	return (uint64_t)probe_read_str(ex->rt, (char *)(uintptr_t)r1, r3, (uint32_t)r2);
 }

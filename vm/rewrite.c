@@ -133,6 +133,16 @@ static void rewrite_arena(struct tn_prog *prog, struct tn_insn *insn)
 	}
 }
 
+/* Paths that need no probe may come here too: it reads the same for them. */
+static void rewrite_probe(struct tn_insn *insn)
+{
+	bool sext = TN_MODE(insn->code) == TN_MEMSX;
+
+	tn_assert(TN_CLASS(insn->code) == TN_LDX);
+	insn->code = (uint8_t)((insn->code & ~TN_MODE(0xff)) |
+			       (sext ? TN_MEMSX_PROBE : TN_MEM_PROBE));
+}
+
 static void rewrite_by_fact(struct tn_prog *prog, uint32_t idx)
 {
 	struct tn_insn *insn = &prog->insns[idx];
@@ -146,6 +156,8 @@ static void rewrite_by_fact(struct tn_prog *prog, uint32_t idx)
 		rewrite_branch(insn, fact);
 	} else if (fact->flags & TN_FACT_ARENA) {
 		rewrite_arena(prog, insn);
+	} else if (fact->flags & TN_FACT_PROBE) {
+		rewrite_probe(insn);
 	} else if (fact->flags & TN_FACT_MAP_FIELD) {
 		insn->off = (int16_t)fact->value;
 	} else if (fact->flags & TN_FACT_CTX_REWRITE) {

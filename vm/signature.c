@@ -167,16 +167,54 @@ static int parse_size(struct parser *p, struct tn_arg *arg, const char *at)
 	return 0;
 }
 
-/* ":TYPE" after out: a pointer to one number that the callee fills. */
-static int parse_out(struct parser *p, struct tn_arg *arg)
+/* A decimal number of at most `max` at the cursor; 0: none. */
+static uint32_t take_number(struct parser *p, uint32_t max)
+{
+	size_t len = peek_word(p);
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (!isdigit((unsigned char)p->at[i]) || n > max)
+			return 0;
+		n = n * 10 + (uint32_t)(p->at[i] - '0');
+	}
+	if (n > max)
+		return 0;
+	p->at += n ? len : 0;
+	return n;
+}
+
+/* ":BYTES:ALIGN" */
+static int parse_bytes(struct parser *p, struct tn_arg *arg)
 {
 	const char *at = p->at;
-	enum tn_ctype ctype = take(p, ':') ? take_ctype(p) : TN_C_NR;
+	uint32_t size = take_number(p, UINT16_MAX), align = 0;
 
-	if (ctype == TN_C_NR || ctype == TN_C_VOID)
-		return refuse(p, at, "expected ':' and a number type after 'out'");
-	arg->kind = TN_ARG_WMEM_FIXED;
+	if (size && take(p, ':'))
+		align = take_number(p, 8);
+	if (!align || align & (align - 1))
+		return refuse(p, at, "expected a number type, or BYTES:ALIGN, aligned to 1, 2, 4 "
+				     "or 8");
+	arg->struct_size = (uint16_t)size;
+	arg->align = (uint8_t)align;
+	return 0;
+}
+
+/* ":TYPE" or ":BYTES:ALIGN" after in, out: memory of a size that the callee reads or fills. */
+static int parse_fixed(struct parser *p, struct tn_arg *arg, uint8_t kind)
+{
+	const char *at = p->at;
+	enum tn_ctype ctype;
+
+	if (!take(p, ':'))
+		return refuse(p, at, "expected ':' and a number type after 'in' or 'out'");
+	arg->kind = kind;
 	arg->ctype = TN_C_PTR;
+	ctype = take_ctype(p);
+	if (ctype == TN_C_NR)
+		return parse_bytes(p, arg);
+	if (ctype == TN_C_VOID)
+		return refuse(p, at, "expected ':' and a number type after 'in' or 'out'");
 	arg->struct_size = ctypes[ctype].size;
 	arg->members[0] = (uint8_t)ctype;
 	arg->nr_members = 1;
@@ -212,7 +250,9 @@ static int parse_arg(struct parser *p, struct tn_arg *arg)
 	if (take_word(p, "cast"))
 		return refuse(p, at, "'cast' is for results");
 	if (take_word(p, "out"))
-		return parse_out(p, arg);
+		return parse_fixed(p, arg, TN_ARG_WMEM_FIXED);
+	if (take_word(p, "in"))
+		return parse_fixed(p, arg, TN_ARG_MEM_FIXED);
 	if (take_word(p, "size"))
 		return parse_size(p, arg, at);
 	for (size_t i = 0; i < TN_ARRAY_SIZE(pointer_words); i++) {
@@ -298,6 +338,8 @@ static int parse_ret(struct parser *p)
 		sig->flags |= TN_SIG_ACQUIRE;
 	else if (take_word(p, "cast"))
 		sig->flags |= TN_SIG_CAST;
+	else if (take_word(p, "untrusted"))
+		sig->flags |= TN_SIG_RET_UNTRUSTED;
 	else if (!take_word(p, "handle")) {
 		if (nullable)
 			return refuse(p, p->at,
@@ -309,6 +351,8 @@ static int parse_ret(struct parser *p)
 		sig->ret_ctype = (uint8_t)ctype;
 		return 0;
 	}
+	if (nullable && sig->flags & TN_SIG_RET_UNTRUSTED)
+		return refuse(p, at, "what is untrusted may be NULL anyway: no '?'");
 	sig->ret = TN_RET_HANDLE;
 	sig->ret_ctype = TN_C_PTR;
 	if (nullable)
@@ -380,6 +424,15 @@ static void print_struct(struct printer *out, const struct tn_arg *arg)
 	put(out, "}");
 }
 
+static void print_fixed(struct printer *out, const struct tn_arg *arg)
+{
+	put(out, "%s:", arg->kind == TN_ARG_WMEM_FIXED ? "out" : "in");
+	if (arg->align)
+		put(out, "%u:%u", arg->struct_size, arg->align);
+	else
+		put(out, "%s", ctypes[arg->nr_members ? arg->members[0] : TN_C_I64].word);
+}
+
 static void print_arg(struct printer *out, const struct tn_arg *arg)
 {
 	static const char *const words[] = {
@@ -389,6 +442,7 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		[TN_ARG_MAP] = "map",
 		[TN_ARG_MAP_KEY] = "key",
 		[TN_ARG_MAP_VALUE] = "value",
+		[TN_ARG_MAP_VALUE_OUT] = "outvalue",
 		[TN_ARG_MEM] = "mem",
 		[TN_ARG_WMEM] = "wmem",
 		[TN_ARG_SIZE] = "size",
@@ -410,8 +464,8 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		put(out, "%s", ctypes[arg->ctype].word);
 	else if (arg->kind == TN_ARG_STRUCT)
 		print_struct(out, arg);
-	else if (arg->kind == TN_ARG_WMEM_FIXED)
-		put(out, "out:%s", ctypes[arg->nr_members ? arg->members[0] : TN_C_I64].word);
+	else if (arg->kind == TN_ARG_WMEM_FIXED || arg->kind == TN_ARG_MEM_FIXED)
+		print_fixed(out, arg);
 	else if (arg->kind == TN_ARG_HANDLE)
 		put(out, "%s%s:%s", arg->nullable ? "?" : "", arg->release ? "release" : "handle",
 		    arg->handle);
@@ -427,9 +481,10 @@ static void print_ret(struct printer *out, const struct tn_sig *sig)
 		put(out, "%s", ctypes[sig->ret_ctype].word);
 	else if (sig->ret == TN_RET_HANDLE)
 		put(out, "%s%s:%s", nullable,
-		    sig->flags & TN_SIG_ACQUIRE ? "acquire"
-		    : sig->flags & TN_SIG_CAST	? "cast"
-						: "handle",
+		    sig->flags & TN_SIG_ACQUIRE		? "acquire"
+		    : sig->flags & TN_SIG_CAST		? "cast"
+		    : sig->flags & TN_SIG_RET_UNTRUSTED ? "untrusted"
+							: "handle",
 		    sig->ret_handle);
 	else if (sig->ret == TN_RET_MAP_VALUE)
 		put(out, "?value");

@@ -128,6 +128,8 @@ int tn_emit_alu(struct tn_emit *e, uint32_t i);
 /* Division and remainder, once the destination is computed. */
 void tn_emit_division(struct tn_emit *e, const struct tn_insn *insn, bool w);
 int tn_emit_memory(struct tn_emit *e, uint32_t i);
+/* emit_probe.c */
+int tn_emit_probe(struct tn_emit *e, uint32_t i);
 /* emit_arena.c */
 void tn_emit_arena(struct tn_emit *e, uint32_t i);
 void tn_emit_cast(struct tn_emit *e, const struct tn_insn *insn);

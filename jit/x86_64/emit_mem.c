@@ -117,6 +117,9 @@ int tn_emit_memory(struct tn_emit *e, uint32_t i)
 		tn_lazy_flush_loads(e);
 		tn_lazy_settle(e, i);
 		emit_atomic(e, insn);
+	} else if (TN_CLASS(insn->code) == TN_LDX &&
+		   (TN_MODE(insn->code) == TN_MEM_PROBE || TN_MODE(insn->code) == TN_MEMSX_PROBE)) {
+		return tn_emit_probe(e, i);
 	} else if (TN_MODE(insn->code) == TN_MEM_ARENA) {
 		tn_emit_arena(e, i);
 	} else if (TN_MODE(insn->code) == TN_MEMSX) {
