@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host-api/core_targets.h"
 #include "host-api/hook.h"
 #include "host-api/section_handler.h"
 #include "loader/object.h"
@@ -283,6 +284,7 @@ struct tenon_object *tenon_object_open_mem(struct tenon_runtime *rt, const void 
 					   const struct tenon_object_open_opts *opts)
 {
 	struct tenon_object_open_opts want;
+	struct tn_core_targets targets;
 	struct tn_load_opts load;
 	struct tn_image *image;
 	int rc;
@@ -298,9 +300,16 @@ struct tenon_object *tenon_object_open_mem(struct tenon_runtime *rt, const void 
 	load = (struct tn_load_opts){ .name = want.name,
 				      .config = want.config,
 				      .relaxed_maps = want.relaxed_maps };
+	rc = tn_core_targets_get(rt, want.btf_path, &targets);
+	if (rc) {
+		tn_err_at(TN_STAGE_OPEN, want.name, NULL, -1, NULL);
+		return tn_null(rc);
+	}
+	tn_core_targets_use(&targets, &load);
 	image = tn_loader_open(&rt->rt, tn_span_make(buf, size), &load);
+	rc = errno;
+	tn_core_targets_put(rt, &targets);
 	if (!image) {
-		rc = errno;
 		tn_err_at(TN_STAGE_OPEN, want.name, NULL, -1, NULL);
 		return tn_null(-rc);
 	}

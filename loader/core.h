@@ -130,6 +130,7 @@ struct tn_core {
 struct tn_core_patch {
 	struct tn_insn insn[2];
 	bool is_wide;	   /* both count */
+	bool is_offset;	   /* it holds the offset of a field, by types that are not the plugin's */
 	int err;	   /* 0; the program cannot be loaded, with `words` */
 	const char *words; /* owned by the image; poisoned: why; NULL: it is not */
 };

@@ -178,8 +178,11 @@ static int put(struct resolve *r)
 					     &r->to);
 	enum tn_core_fault fault = tn_core_patch(p->insn, p->is_wide, &r->from, &r->to, same_width);
 
-	if (fault == TN_CORE_FITS)
+	if (fault == TN_CORE_FITS) {
+		p->is_offset = r->rec.kind == TN_CORE_FIELD_BYTE_OFF &&
+			       r->found->target != TN_CORE_OWN;
 		return 0;
+	}
 	p->insn[0] = was[0];
 	p->insn[1] = was[1];
 	return say_fault(r, fault, was);
@@ -308,7 +311,7 @@ static int apply_one(struct tn_load *ld, const struct tn_load_func *fn, struct t
 	*site = (struct tn_core_site){
 		.insn = at,
 		.type = tn_btf_name(ld->image->btf, core->type_id),
-		.is_offset = core->kind == TN_CORE_FIELD_BYTE_OFF,
+		.is_offset = patch->is_offset,
 		.poison = patch->words,
 	};
 	return 0;
