@@ -96,11 +96,12 @@ static void add_name(struct text *t, const char *name)
 
 static void add_access(struct text *t, const struct tn_field *f)
 {
-	add(t, " %s%s%s",
+	add(t, " %s%s%s%s",
 	    f->access & TN_ACC_W   ? "rw"
 	    : f->access & TN_ACC_R ? "r"
 				   : "-",
-	    f->access & TN_ACC_ALIGNED ? "a" : "", f->access & TN_ACC_NULLABLE ? "?" : "");
+	    f->access & TN_ACC_ALIGNED ? "a" : "", f->access & TN_ACC_UNTRUSTED ? "u" : "",
+	    f->access & TN_ACC_NULLABLE ? "?" : "");
 }
 
 static void add_field(struct text *t, const struct tn_ctx_type *type, const struct tn_field *f)
@@ -385,6 +386,10 @@ static int read_access(const struct reader *r, uint32_t idx, uint32_t *out)
 	*out = 0;
 	if (len > 1 && word[len - 1] == '?') {
 		*out = TENON_NULLABLE;
+		word[--len] = 0;
+	}
+	if (len > 1 && word[len - 1] == 'u') {
+		*out |= TENON_UNTRUSTED;
 		word[--len] = 0;
 	}
 	if (len > 1 && word[len - 1] == 'a') {

@@ -21,7 +21,8 @@ _Static_assert((int)TENON_FIELD_SCALAR == TN_FIELD_SCALAR &&
 	       "field kinds are the same numbers inside and outside");
 _Static_assert((int)TENON_R == TN_ACC_R && (int)TENON_RW == TN_ACC_RW &&
 		       (int)TENON_NULLABLE == TN_ACC_NULLABLE &&
-		       (int)TENON_ALIGNED == TN_ACC_ALIGNED,
+		       (int)TENON_ALIGNED == TN_ACC_ALIGNED &&
+		       (int)TENON_UNTRUSTED == TN_ACC_UNTRUSTED,
 	       "access bits are the same inside and outside");
 _Static_assert((int)TENON_MAY_ABORT == TN_SIG_MAY_ABORT &&
 		       (int)TENON_INVALIDATES_CTX == TN_SIG_INVALIDATES_CTX &&
@@ -83,8 +84,10 @@ static int check_field(const struct tenon_ctx_type *ctx, const struct tenon_fiel
 		return field_err(ctx, f, "lies outside the struct");
 	if (f->kind > TENON_FIELD_HANDLE)
 		return field_err(ctx, f, "unknown kind");
-	if (f->access & ~(uint32_t)(TENON_RW | TENON_NULLABLE | TENON_ALIGNED))
+	if (f->access & ~(uint32_t)(TENON_RW | TENON_NULLABLE | TENON_ALIGNED | TENON_UNTRUSTED))
 		return field_err(ctx, f, "unknown access bits");
+	if (f->access & TENON_UNTRUSTED && f->kind != TENON_FIELD_HANDLE)
+		return field_err(ctx, f, "TENON_UNTRUSTED is for handles");
 	if (f->access & TENON_ALIGNED &&
 	    (f->kind == TENON_FIELD_SCALAR || f->kind == TENON_FIELD_HANDLE))
 		return field_err(ctx, f, "TENON_ALIGNED is for pointers to memory");

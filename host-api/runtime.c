@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "host-api/hook.h"
 #include "host-api/host_btf.h"
 #include "host-api/host_type.h"
@@ -185,6 +186,11 @@ struct tenon_runtime *tenon_runtime_new(const struct tenon_runtime_opts *opts)
 		.limits = &limits,
 		.max_slots = want.max_slots,
 	};
+	if (want.fault_handler && TN_FAULT_HANDLER) {
+		rc = tn_fault_install();
+		if (rc)
+			return tn_null(rc);
+	}
 	rt = raw_alloc(&want, sizeof(*rt));
 	if (!rt)
 		return tn_null(tn_err_nomem("runtime"));
@@ -197,6 +203,7 @@ struct tenon_runtime *tenon_runtime_new(const struct tenon_runtime_opts *opts)
 	rt->engine = want.engine;
 	rt->stats = want.stats;
 	rt->perf_map = want.perf_map;
+	rt->rt.fault_handler = want.fault_handler && TN_FAULT_HANDLER;
 	tn_helpers_set_printk(&rt->rt, printk_line, &rt->rt);
 	return rt;
 }
