@@ -287,7 +287,7 @@ static void draw_seed(struct tn_hash *h)
 /* The bytes that one element more costs. */
 static uint64_t elem_bytes(const struct tn_hash *h)
 {
-	uint64_t slots = h->map.type == TN_MAP_HASH ? 0 : h->map.rt->max_slots;
+	uint64_t slots = h->map.type == TN_MAP_PERCPU_HASH ? h->map.rt->max_slots : 0;
 
 	return h->elem_stride + slots * h->map.value_stride;
 }
@@ -334,7 +334,7 @@ static int size_table(struct tn_hash *h)
 	h->value_off = TN_ROUND_UP(map->key_size, 8u);
 	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
 	h->elem_stride = h->value_off;
-	if (map->type == TN_MAP_HASH)
+	if (map->type != TN_MAP_PERCPU_HASH)
 		h->elem_stride += map->value_stride;
 	size_waiting(h);
 	err = size_slots(h);
@@ -342,7 +342,7 @@ static int size_table(struct tn_hash *h)
 		return err;
 	h->table_bytes = (size_t)h->nr_groups * sizeof(struct tn_hash_group) +
 			 (size_t)h->nr_slots * h->elem_stride;
-	if (map->type == TN_MAP_HASH)
+	if (map->type != TN_MAP_PERCPU_HASH)
 		return 0;
 	map->slot_stride = TN_ROUND_UP((size_t)h->nr_slots * map->value_stride, 128);
 	if (__builtin_mul_overflow(map->slot_stride, map->rt->max_slots, &h->slot_bytes))

@@ -310,6 +310,8 @@ static bool may_be_inner(uint32_t type)
 	case TN_MAP_ARRAY:
 	case TN_MAP_PERCPU_HASH:
 	case TN_MAP_PERCPU_ARRAY:
+	case TN_MAP_QUEUE:
+	case TN_MAP_STACK:
 	case TN_MAP_RINGBUF:
 		return true;
 	default:

@@ -92,6 +92,12 @@ struct tn_map_ops {
 				      uint64_t flags);
 	int (*next_key)(struct tn_map *map, const void *key, void *next);
 	uint32_t (*count)(struct tn_map *map); /* elements now; approximate under writers */
+
+	/* ---- values without keys, from programs and from the host ---- */
+	int (*push)(struct tn_map *map, const void *value, uint64_t flags);
+	/* Write all of `value`, zeros where there is none. */
+	int (*pop)(struct tn_map *map, void *value);
+	int (*peek)(struct tn_map *map, void *value);
 };
 
 /* Common part; each type's struct begins with it. */

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/pages.h"
 #include "maps/index_key.h"
-#include "maps/map.h"
+#include "maps/map_in_map.h"
 
 #define ALLOWED_FLAGS (TN_MAP_F_NUMA_NODE | TN_MAP_F_RDONLY | TN_MAP_F_WRONLY)
 
@@ -86,6 +86,20 @@ static bool fits(const struct tn_map *template, const struct tn_map *map)
 	       !memcmp(map->specials, template->specials, sizeof(map->specials));
 }
 
+int tn_map_get_inner(const struct tn_map *outer, const void *value, struct tn_map **out)
+{
+	uint32_t id;
+
+	memcpy(&id, value, sizeof(id));
+	*out = tn_map_get_by_id(outer->rt, id);
+	if (!*out)
+		return -EBADF;
+	if (fits(outer->inner, *out))
+		return 0;
+	tn_map_put(*out);
+	return -EINVAL;
+}
+
 /* ---- From programs ---- */
 
 static struct tn_map *map_at(const struct tn_map *map, uint32_t index)
@@ -123,21 +137,17 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 
 static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
 {
-	uint32_t index = tn_index_of(key), id;
+	uint32_t index = tn_index_of(key);
 	struct tn_map *inner;
+	int err;
 
 	if (flags != TN_MAP_ANY)
 		return -EINVAL;
 	if (index >= map->max_entries)
 		return -E2BIG;
-	memcpy(&id, value, sizeof(id));
-	inner = tn_map_get_by_id(map->rt, id);
-	if (!inner)
-		return -EBADF;
-	if (!fits(map->inner, inner)) {
-		tn_map_put(inner);
-		return -EINVAL;
-	}
+	err = tn_map_get_inner(map, value, &inner);
+	if (err)
+		return err;
 	/* Pairs with the acquire in map_at(): the map is complete. */
 	tn_map_put(tn_exchange_acq_rel(&array_of(map)->maps[index], inner));
 	return 0;

@@ -369,6 +369,7 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	switch (arg->kind) {
 	case TN_ARG_WMEM:
 	case TN_ARG_WMEM_FIXED:
+	case TN_ARG_MAP_VALUE_OUT:
 	case TN_ARG_ITER_NEW:
 	case TN_ARG_DYNPTR_NEW:
 	case TN_ARG_SCALAR:
@@ -384,6 +385,7 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	case TN_ARG_MAP_VALUE:
 		return map ? map->value_size : TN_MAX_FRAME_BYTES;
 	case TN_ARG_STRUCT:
+	case TN_ARG_MEM_FIXED:
 	case TN_ARG_ITER:
 		return arg->struct_size;
 	case TN_ARG_DYNPTR:

@@ -34,6 +34,12 @@ TN_HELPER_BODY(extern, tn_helper_xdp_adjust_head);
 TN_HELPER_BODY(extern, tn_helper_xdp_adjust_meta);
 TN_HELPER_BODY(extern, tn_helper_xdp_adjust_tail);
 
+/* map_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_map_push);
+TN_HELPER_BODY(extern, tn_helper_map_pop);
+TN_HELPER_BODY(extern, tn_helper_map_peek);
+TN_HELPER_BODY(extern, tn_helper_perf_output);
+
 /* probe_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_probe_read);
 TN_HELPER_BODY(extern, tn_helper_probe_read_str);

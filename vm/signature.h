@@ -13,6 +13,7 @@
 
 #include "vm/held.h"
 
+struct tn_btf;
 struct tn_rt;
 struct tn_exec;
 
@@ -25,6 +26,7 @@ enum tn_arg_kind {
 	TN_ARG_MAP,	      /* a map, of `map_types` */
 	TN_ARG_MAP_KEY,	      /* readable, key_size of the map argument before it */
 	TN_ARG_MAP_VALUE,     /* readable, value_size of the map argument */
+	TN_ARG_MAP_VALUE_OUT, /* the same, written by the callee in full */
 	TN_ARG_MEM,	      /* readable; its size is the next argument (SIZE) */
 	TN_ARG_WMEM,	      /* written by the callee (may be uninitialised stack); next is SIZE */
 	TN_ARG_SIZE,	      /* size of the memory before it: > 0 */
@@ -40,7 +42,9 @@ enum tn_arg_kind {
 	TN_ARG_DYNPTR_NEW, /* 16 bytes of the stack for a new dynptr */
 	TN_ARG_DYNPTR,	   /* a dynptr; `release`: its record is given back */
 	TN_ARG_TIMER,	   /* the struct bpf_timer of a map's value */
-	TN_ARG_WMEM_FIXED, /* written by the callee in full: `struct_size` bytes, aligned to it */
+	TN_ARG_WMEM_FIXED, /* written by the callee in full: `struct_size` bytes, aligned to it
+			    * or to `align` */
+	TN_ARG_MEM_FIXED,  /* the same, read by the callee */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 	TN_ARG_SPIN_LOCK,      /* the struct bpf_spin_lock of a map's value */
 };
@@ -87,6 +91,7 @@ struct tn_arg {
 	uint8_t nr_members;		     /* STRUCT */
 	uint8_t members[TN_SIG_MAX_MEMBERS]; /* enum tn_ctype */
 	uint16_t struct_size;
+	uint8_t align;	    /* MEM_FIXED, WMEM_FIXED: 1, 2, 4, 8; 0: struct_size, a number's */
 	uint32_t map_types; /* MAP: bit (1 << id) per allowed type, 0: any. HELPERS of one type */
 	char handle[TN_SIG_HANDLE_BYTES];
 };
@@ -141,6 +146,9 @@ struct tn_host_helper {
 			   struct tn_exec *ex);
 	void *cif;		     /* owned by host-api/ffi.c */
 	struct tn_releaser releaser; /* fn NULL: it is none, see tn_held_init_helper() */
+	/* Where the host declares it: FUNC of a BTF that lives as long; NULL: as text. */
+	const struct tn_btf *btf;
+	uint32_t btf_func;
 };
 
 #endif

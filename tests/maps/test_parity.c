@@ -31,6 +31,9 @@ struct row {
 #define ARRAY	     BPF_MAP_TYPE_ARRAY
 #define PERCPU_HASH  BPF_MAP_TYPE_PERCPU_HASH
 #define PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+#define QUEUE	     BPF_MAP_TYPE_QUEUE
+#define STACK	     BPF_MAP_TYPE_STACK
+#define PERF	     BPF_MAP_TYPE_PERF_EVENT_ARRAY
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -134,6 +137,44 @@ static const struct row rows[] = {
 	{ "percpu hash: full", PERCPU_HASH, 4, 8, 2, 0, {
 		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, -E2BIG }, { UPDATE, 2, 0, 0 },
 		{ UPDATE, 3, 99, -EINVAL }, { DELETE, 1, 0, 0 }, { UPDATE, 3, 0, 0 } } },
+
+	{ "queue: with keys", QUEUE, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "queue: value size 0", QUEUE, 0, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "queue: no entries", QUEUE, 0, 8, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "queue: NO_PREALLOC", QUEUE, 0, 8, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -EINVAL } } },
+	{ "queue: value of 8 MiB", QUEUE, 0, 8u << 20, 2, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "queue: value of 3 bytes", QUEUE, 0, 3, 2, 0, { { UPDATE, NONE, 0, 0 }, { POP, NONE, 0, 0 } } },
+	{ "stack: with keys", STACK, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack: MMAPABLE", STACK, 0, 8, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "queue: empty, then full", QUEUE, 0, 8, 2, 0, {
+		{ LOOKUP, NONE, 0, -ENOENT }, { POP, NONE, 0, -ENOENT }, { UPDATE, NONE, 0, 0 },
+		{ UPDATE, NONE, BPF_EXIST, 0 }, { UPDATE, NONE, 0, -E2BIG }, { UPDATE, NONE, BPF_EXIST, 0 },
+		{ LOOKUP, NONE, 0, 0 }, { POP, NONE, 0, 0 } } },
+	{ "queue: flags", QUEUE, 0, 8, 2, 0, {
+		{ UPDATE, NONE, BPF_NOEXIST, -EINVAL }, { UPDATE, NONE, 99, -EINVAL },
+		{ UPDATE, NONE, BPF_F_LOCK, -EINVAL }, { LOOKUP, NONE, BPF_F_LOCK, -EINVAL },
+		{ POP, NONE, BPF_F_LOCK, -EINVAL }, { POP, NONE, 1, -EINVAL } } },
+	{ "queue: no keys", QUEUE, 0, 8, 2, 0, {
+		{ NEXT, NONE, 0, -EINVAL }, { DELETE, NONE, 0, -EINVAL }, { DELETE, NONE, 1, -EINVAL } } },
+	{ "queue: frozen", QUEUE, 0, 8, 2, 0, {
+		{ UPDATE, NONE, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, NONE, 0, -EPERM }, { POP, NONE, 0, -EPERM },
+		{ LOOKUP, NONE, 0, 0 }, { DELETE, NONE, 0, -EPERM } } },
+	{ "stack: empty, then full", STACK, 0, 8, 2, 0, {
+		{ LOOKUP, NONE, 0, -ENOENT }, { POP, NONE, 0, -ENOENT }, { UPDATE, NONE, 0, 0 },
+		{ UPDATE, NONE, BPF_EXIST, 0 }, { UPDATE, NONE, 0, -E2BIG }, { UPDATE, NONE, BPF_EXIST, 0 },
+		{ POP, NONE, 0, 0 }, { NEXT, NONE, 0, -EINVAL } } },
+
+	{ "perf events: key size 8", PERF, 8, 4, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "perf events: value size 8", PERF, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "perf events: no entries", PERF, 4, 4, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "perf events: read-only for programs", PERF, 4, 4, 2, BPF_F_RDONLY_PROG, { { CREATE, 0, 0, -EINVAL } } },
+	{ "perf events: MMAPABLE", PERF, 4, 4, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "perf events: PRESERVE_ELEMS", PERF, 4, 4, 2, BPF_F_PRESERVE_ELEMS, { { CREATE, 0, 0, 0 } } },
+	{ "perf events: elements", PERF, 4, 4, 2, 0, {
+		{ LOOKUP, 1, 0, -TN_ENOTSUPP }, { POP, 1, 0, -TN_ENOTSUPP }, { UPDATE, 1, 0, -EBADF },
+		{ UPDATE, 1, BPF_NOEXIST, -EINVAL }, { UPDATE, 9, 0, -E2BIG }, { DELETE, 1, 0, -ENOENT },
+		{ DELETE, 9, 0, -E2BIG }, { NEXT, 1, 0, -ENOENT } } },
+	{ "hash of maps: no inner map", BPF_MAP_TYPE_HASH_OF_MAPS, 4, 4, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 };
 /* clang-format on */
 

@@ -305,6 +305,9 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 	case TN_ARG_MAP_VALUE:
 		check_memory_arg(e, arg, at, map->value_size, false);
 		return;
+	case TN_ARG_MAP_VALUE_OUT:
+		check_memory_arg(e, arg, at, map->value_size, true);
+		return;
 	case TN_ARG_MEM:
 		check_memory_arg(e, arg, at, r[TN_R2 + i], false);
 		return;
@@ -315,6 +318,7 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 		check_memory_arg(e, arg, at, arg->struct_size, true);
 		return;
 	case TN_ARG_STRUCT:
+	case TN_ARG_MEM_FIXED:
 		check_memory_arg(e, arg, at, arg->struct_size, false);
 		return;
 	case TN_ARG_ITER_NEW:

@@ -131,9 +131,13 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
+	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_HASH_OF_MAPS = 13,
+	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_USER_RINGBUF = 31,
 	BPF_MAP_TYPE_ARENA = 33,
@@ -155,6 +159,13 @@ enum {
 	BPF_F_RDONLY_PROG = 1U << 7,
 	BPF_F_WRONLY_PROG = 1U << 8,
 	BPF_F_MMAPABLE = 1U << 10,
+};
+
+/* bpf_perf_event_output */
+enum {
+	BPF_F_INDEX_MASK = 0xffffffffULL,
+	BPF_F_CURRENT_CPU = BPF_F_INDEX_MASK,
+	BPF_F_CTXLEN_MASK = (0xfffffULL << 32),
 };
 
 /* bpf_ringbuf_submit, _discard, _output; bpf_ringbuf_query */
@@ -303,6 +314,16 @@ TENON_HELPER(1, void *, bpf_map_lookup_elem, void *map, const void *key);
 TENON_HELPER(2, long, bpf_map_update_elem, void *map, const void *key, const void *value,
 	     __u64 flags);
 TENON_HELPER(3, long, bpf_map_delete_elem, void *map, const void *key);
+
+/* Queues and stacks. A full one gives -E2BIG, with BPF_EXIST it drops its oldest value; pop and peek
+ * of an empty one give -ENOENT and zeros. */
+TENON_HELPER(87, long, bpf_map_push_elem, void *map, const void *value, __u64 flags);
+TENON_HELPER(88, long, bpf_map_pop_elem, void *map, void *value);
+TENON_HELPER(89, long, bpf_map_peek_elem, void *map, void *value);
+/* A sample into the ring of the thread's slot; flags BPF_F_CURRENT_CPU, in a packet's program with
+ * the bytes of the frame to go behind it << 32. */
+TENON_HELPER(25, long, bpf_perf_event_output, void *ctx, void *map, __u64 flags, const void *data,
+	     __u64 size);
 
 /* Time in nanoseconds. */
 TENON_HELPER(5, __u64, bpf_ktime_get_ns, void);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Helpers on maps without keys: queues, stacks, and rings of perf events. */
+#include <errno.h>
+
+#include "maps/map.h"
+#include "maps/perf_array.h"
+#include "vm/helper_body.h"
+#include "vm/interp.h"
+
+#define BODY(name) TN_HELPER_BODY(, name)
+
+static struct tn_map *map(uint64_t reg)
+{
+	return (struct tn_map *)(uintptr_t)reg;
+}
+
+static uint64_t from_int(int64_t value)
+{
+	return (uint64_t)value;
+}
+
+BODY(tn_helper_map_push)
+{
+	return from_int(map(r1)->ops->push(map(r1), (const void *)(uintptr_t)r2, r3));
+}
+
+BODY(tn_helper_map_pop)
+{
+	return from_int(map(r1)->ops->pop(map(r1), (void *)(uintptr_t)r2));
+}
+
+BODY(tn_helper_map_peek)
+{
+	return from_int(map(r1)->ops->peek(map(r1), (void *)(uintptr_t)r2));
+}
+
+/* ctx, map, flags, sample, its size. In a packet's program the flags may ask for the beginning of
+ * the frame behind the sample. */
+BODY(tn_helper_perf_output)
+{
+	uint64_t frame_bytes = (r3 & TN_PERF_CTX_BYTES) >> 32;
+	const unsigned char *data = NULL, *end = NULL;
+
+	if (frame_bytes) {
+		if (!tn_exec_packet(ex->prog, (const void *)(uintptr_t)r1, &data, &end))
+			return from_int(-EINVAL);
+		if (frame_bytes > (uint64_t)(end - data))
+			return from_int(-EFAULT);
+	}
+	return from_int(tn_perf_output(map(r2), r3, (const void *)(uintptr_t)r4, r5, data,
+				       frame_bytes, ex->slot));
+}
