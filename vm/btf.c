@@ -369,6 +369,19 @@ int64_t tn_btf_size_of(const struct tn_btf *btf, uint32_t id)
 	}
 }
 
+uint32_t tn_btf_old_bit_field(const struct tn_btf *btf, uint32_t id, uint32_t *off)
+{
+	const struct tn_btf_type *t = tn_btf_type(btf, tn_btf_skip_mods(btf, id));
+	uint32_t word;
+
+	if (!t || tn_btf_kind(t) != TN_BTF_INT)
+		return 0;
+	word = *(const uint32_t *)tn_btf_extra(t);
+	if (off)
+		*off = tn_btf_int_offset(word);
+	return tn_btf_int_bits(word) < t->size_or_type * 8 ? tn_btf_int_bits(word) : 0;
+}
+
 uint32_t tn_btf_align_of(const struct tn_btf *btf, uint32_t id)
 {
 	if (id == 0 || id >= btf->nr_types)

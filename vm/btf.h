@@ -161,6 +161,9 @@ static inline const char *tn_btf_name(const struct tn_btf *btf, uint32_t id)
 uint32_t tn_btf_skip_mods(const struct tn_btf *btf, uint32_t id);
 /* Size in bytes of a complete type, -EINVAL otherwise. */
 int64_t tn_btf_size_of(const struct tn_btf *btf, uint32_t id);
+/* Bits of an INT that has fewer than its size holds (the old form of a bit field), else 0; where
+ * they begin into *off, which may be NULL. */
+uint32_t tn_btf_old_bit_field(const struct tn_btf *btf, uint32_t id, uint32_t *off);
 /* What C aligns a complete type to on a 64-bit machine, packed structs found out by their members'
  * places; 1 for what has no size. */
 uint32_t tn_btf_align_of(const struct tn_btf *btf, uint32_t id);

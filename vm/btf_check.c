@@ -534,6 +534,19 @@ static int check_layout(const struct tn_btf *btf, uint32_t id)
 	return err;
 }
 
+/* Would C put a member there? Else the struct is packed. */
+static bool is_natural(const struct tn_btf *btf, const struct tn_btf_type *t,
+		       const struct tn_btf_member *m, uint32_t align)
+{
+	uint32_t off = tn_btf_member_bit_off(t, m), bits = tn_btf_member_bit_size(t, m);
+	uint64_t unit;
+
+	if (!bits)
+		return off % (align * 8) == 0 || tn_btf_old_bit_field(btf, m->type, NULL);
+	unit = (uint64_t)tn_btf_size_of(btf, m->type) * 8;
+	return off / unit == (off + bits - 1) / unit;
+}
+
 static uint32_t composite_align(const struct tn_btf *btf, const struct tn_btf_type *t)
 {
 	const struct tn_btf_member *m = tn_btf_extra(t);
@@ -542,9 +555,7 @@ static uint32_t composite_align(const struct tn_btf *btf, const struct tn_btf_ty
 	for (uint32_t i = 0; i < tn_btf_vlen(t); i++) {
 		uint32_t align = tn_btf_align_of(btf, m[i].type);
 
-		/* A member that C would not put there: the struct is packed. */
-		if (!tn_btf_member_bit_size(t, &m[i]) &&
-		    tn_btf_member_bit_off(t, &m[i]) % (align * 8))
+		if (!is_natural(btf, t, &m[i], align))
 			return 1;
 		max = align > max ? align : max;
 	}

@@ -12,11 +12,10 @@
 /* One line without its end. Not 0: stop, and the dump returns that. */
 typedef int (*tn_btf_line_fn)(void *user, const char *line);
 
-/* Types first..btf->nr_types - 1; of split BTF its own ones are btf->first_type and up (first 0:
- * all that is its own). */
-int tn_btf_dump_raw(const struct tn_btf *btf, uint32_t first, tn_btf_line_fn line, void *user);
-/* One type. */
-int tn_btf_dump_raw_type(const struct tn_btf *btf, uint32_t id, tn_btf_line_fn line, void *user);
+/* Types first..end - 1 (cut off at btf->nr_types; void is left out), in text, or each as one JSON
+ * object on a line. Of split BTF its own types are btf->first_type and up. */
+int tn_btf_dump_raw(const struct tn_btf *btf, uint32_t first, uint32_t end, bool json,
+		    tn_btf_line_fn line, void *user);
 
 /* Declarations in C of the nr types `ids` and of all that they need, each once; ids NULL: of all
  * types of `btf` and its bases. Functions and variables are left out. 0, -ENOMEM, -EINVAL (a type
