@@ -9,6 +9,22 @@
 #include "host-api/object.h"
 #include "vm/insn.h"
 
+/* The kernel's other way to number maps: by their place in an array of them. */
+static void number_maps(struct tn_insn *insns, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		struct tn_insn *insn = &insns[i];
+
+		if (!tn_insn_is_lddw(insn))
+			continue;
+		if (insn->src == TN_LDDW_MAP_IDX)
+			insn->src = TN_LDDW_MAP;
+		if (insn->src == TN_LDDW_MAP_IDX_VALUE)
+			insn->src = TN_LDDW_MAP_VALUE;
+		i++;
+	}
+}
+
 /* References that the checker of encodings knows nothing of. */
 static int check_refs(const struct tn_insn *insns, uint32_t nr, size_t nr_maps)
 {
@@ -58,11 +74,13 @@ static int take_maps(struct tn_prog *prog, const struct tenon_insns *code)
 	return 0;
 }
 
-static int fill_prog(struct tn_prog *prog, const struct tenon_insns *code)
+static int fill_prog(struct tn_prog *prog, const struct tenon_insns *code, const char *section)
 {
 	uint32_t nr = (uint32_t)code->nr_insns;
 	int rc = tn_prog_set_insns(prog, code->insns, nr);
 
+	if (!rc)
+		number_maps(prog->insns, nr);
 	if (!rc)
 		rc = tn_insns_check_form(prog->insns, nr);
 	if (!rc)
@@ -73,8 +91,9 @@ static int fill_prog(struct tn_prog *prog, const struct tenon_insns *code)
 		rc = take_maps(prog, code);
 	if (rc)
 		return rc;
-	if (code->hook) {
-		prog->section = tn_asprintf(prog->rt, "hook/%s", code->hook);
+	if (code->hook || section) {
+		prog->section = code->hook ? tn_asprintf(prog->rt, "hook/%s", code->hook)
+					   : tn_strdup(prog->rt, section);
 		if (!prog->section)
 			return tn_err_nomem("program");
 	}
@@ -82,7 +101,7 @@ static int fill_prog(struct tn_prog *prog, const struct tenon_insns *code)
 }
 
 static int make_image(struct tn_rt *rt, const char *name, const struct tenon_insns *code,
-		      struct tn_image **out)
+		      const char *section, struct tn_image **out)
 {
 	struct tn_image *image = tn_image_new(rt, name);
 	char *license = tn_strdup(rt, code->license ? code->license : "GPL");
@@ -102,7 +121,7 @@ static int make_image(struct tn_rt *rt, const char *name, const struct tenon_ins
 		return tn_err_nomem("program");
 	image->nr_progs = 1;
 	image->progs[0]->image = image;
-	return fill_prog(image->progs[0], code);
+	return fill_prog(image->progs[0], code, section);
 }
 
 static int check_code(struct tenon_runtime *rt, const struct tenon_insns *code)
@@ -120,6 +139,13 @@ static int check_code(struct tenon_runtime *rt, const struct tenon_insns *code)
 struct tenon_object *tenon_object_open_insns(struct tenon_runtime *rt,
 					     const struct tenon_insns *code,
 					     const struct tenon_object_open_opts *opts)
+{
+	return tn_object_open_code(rt, code, NULL, opts);
+}
+
+struct tenon_object *tn_object_open_code(struct tenon_runtime *rt, const struct tenon_insns *code,
+					 const char *section,
+					 const struct tenon_object_open_opts *opts)
 {
 	struct tenon_object_open_opts want;
 	struct tenon_insns local;
@@ -139,9 +165,9 @@ struct tenon_object *tenon_object_open_insns(struct tenon_runtime *rt,
 		return tn_null(rc);
 	want.sz = sizeof(want);
 	name = want.name ? want.name : "insns";
-	if (!local.hook)
+	if (!local.hook && !section)
 		want.ctx_size = local.ctx_size;
-	rc = make_image(&rt->rt, name, &local, &image);
+	rc = make_image(&rt->rt, name, &local, section, &image);
 	if (rc) {
 		tn_err_at(TN_STAGE_OPEN, name, NULL, -1, NULL);
 		tn_image_free(image);
@@ -149,7 +175,7 @@ struct tenon_object *tenon_object_open_insns(struct tenon_runtime *rt,
 	}
 	obj = tn_object_from_image(rt, name, image, &want);
 	/* Also when it is 0: a program without memory of the host's. */
-	if (obj && !local.hook)
+	if (obj && !local.hook && !section)
 		obj->raw_ctx = true;
 	return obj;
 }

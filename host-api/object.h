@@ -49,6 +49,11 @@ struct tenon_object *tn_object_from_image(struct tenon_runtime *rt, const char *
 					  struct tn_image *image,
 					  const struct tenon_object_open_opts *opts);
 
+/* insns.c: raw bytecode in a section of this name; NULL: of code->hook, or known by size. */
+struct tenon_object *tn_object_open_code(struct tenon_runtime *rt, const struct tenon_insns *code,
+					 const char *section,
+					 const struct tenon_object_open_opts *opts);
+
 /* load.c: from declarations to programs that run. `verify_only` stops after the proof. */
 int tn_object_load(struct tenon_object *obj, bool verify_only);
 

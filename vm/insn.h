@@ -102,6 +102,9 @@ enum { TN_LD, TN_LDX, TN_ST, TN_STX, TN_ALU, TN_JMP, TN_JMP32, TN_ALU64 };
 #define TN_LDDW_MAP_VALUE 2 /* the same; the second imm is the offset in the value */
 #define TN_LDDW_BTF_ID	  3 /* extern variable or function: imm: index into tn_prog.externs */
 #define TN_LDDW_FUNC	  4 /* imm: offset in instructions, as CALL_LOCAL */
+/* As MAP and MAP_VALUE; raw bytecode alone, which becomes those when it is taken. */
+#define TN_LDDW_MAP_IDX	      5
+#define TN_LDDW_MAP_IDX_VALUE 6
 
 enum { TN_R0, TN_R1, TN_R2, TN_R3, TN_R4, TN_R5, TN_R6, TN_R7, TN_R8, TN_R9, TN_R10, TN_NR_REGS };
 
