@@ -367,7 +367,7 @@ static int add_handle(struct walk *w, uint64_t off, uint32_t pointee, bool trust
 	if (!f)
 		return -ENOMEM;
 	f->kind = TENON_FIELD_HANDLE;
-	f->handle = name ? name : is_char(w->btf, pointee) ? "char" : "void";
+	f->handle = name ? name : is_char(w->btf, pointee) ? TN_HANDLE_STRING : "void";
 	if (trusted && name)
 		f->access = nonnull ? 0 : TENON_NULLABLE;
 	else
@@ -618,6 +618,8 @@ static int make_all(struct tenon_runtime *rt, const char *name, bool is_ctx,
 		struct tn_ctx_type *type = NULL;
 
 		rc = make(rt, btfs[btf], id, is_ctx, &type);
+		if (!rc)
+			type->from_btf = true;
 		if (!rc && *out && !tn_ctx_type_same_layout(*out, type))
 			rc = tn_err(-EINVAL,
 				    "structure '%s': BTF of the host has several that differ",
@@ -637,11 +639,14 @@ static int make_all(struct tenon_runtime *rt, const char *name, bool is_ctx,
 
 int tn_struct_from_btf(struct tenon_runtime *rt, const char *name, struct tn_ctx_type **out)
 {
+	/* A load that succeeds leaves no error behind. */
+	const struct tn_err_record before = *tn_err_last();
 	int rc = make_all(rt, name, false, out);
 
 	if (!rc || rc == -ENOMEM)
 		return rc;
 	tn_logf(&rt->rt, TN_LOG_WARN, "plugins see no fields of handles: %s", tn_err_last()->msg);
+	*tn_err_last() = before;
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host-api/btf_types.h"
+
 /* ---- Chains ---- */
 
 static struct tn_chain *chain_alloc(struct tenon_runtime *rt, uint32_t room)
@@ -344,6 +346,15 @@ static int add_hook(struct tenon_runtime *rt, struct tn_hook *hook)
 	return rc;
 }
 
+static int find_ctx(struct tenon_runtime *rt, const struct tenon_hook_desc *desc,
+		    const struct tn_ctx_type **out)
+{
+	if (desc->ctx && desc->ctx_name)
+		return tn_err(-EINVAL, "hook '%s': both ctx and ctx_name are given", desc->name);
+	return desc->ctx_name ? tn_ctx_from_btf(rt, desc->ctx_name, out)
+			      : tn_ctx_type_register(rt, desc->ctx, out);
+}
+
 int tn_hook_register(struct tenon_runtime *rt, struct tenon_hook *pub,
 		     const struct tenon_hook_desc *desc, bool owned)
 {
@@ -366,7 +377,7 @@ int tn_hook_register(struct tenon_runtime *rt, struct tenon_hook *pub,
 	hook->early_end = desc->early_end;
 	hook->detach_after = desc->detach_after;
 	hook->name = tn_strdup(&rt->rt, desc->name);
-	rc = hook->name ? tn_ctx_type_register(rt, desc->ctx, &hook->ctx) : tn_err_nomem("hook");
+	rc = hook->name ? find_ctx(rt, desc, &hook->ctx) : tn_err_nomem("hook");
 	if (!rc)
 		rc = add_hook(rt, hook);
 	if (rc)

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host-api/btf_types.h"
 #include "host-api/ffi.h"
+#include "host-api/host_btf.h"
 
 _Static_assert((int)TENON_FIELD_SCALAR == TN_FIELD_SCALAR &&
 		       (int)TENON_FIELD_SIZED == TN_FIELD_SIZED &&
@@ -473,6 +475,20 @@ const struct tn_host_helper *tn_host_helper_by_id(struct tenon_runtime *rt, uint
 	return found;
 }
 
+int tn_host_helper_check(const struct tn_host_helper *helper, const struct tn_btf *btf,
+			 uint32_t func)
+{
+	struct tn_proto proto;
+	int rc;
+
+	if (!btf || !func)
+		return 0;
+	if (!helper->btf_func)
+		return tn_proto_check(btf, func, NULL, &helper->sig, helper->name);
+	rc = tn_proto_of_func(helper->btf, helper->btf_func, &proto);
+	return rc ? rc : tn_proto_check(btf, func, &proto, NULL, helper->name);
+}
+
 const struct tn_releaser *tn_host_releaser(struct tenon_runtime *rt, const char *type)
 {
 	const struct tn_releaser *found = NULL, *named = NULL;
@@ -525,6 +541,22 @@ static int add_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 	return rc;
 }
 
+/* The signature that the host's BTF gives it. */
+static int read_prototype(struct tenon_runtime *rt, const char *name, struct tn_helper_entry *e)
+{
+	struct tn_proto proto;
+	int rc;
+
+	e->helper.btf_func = tn_host_btf_find(rt, name, TN_BTF_FUNC, &e->helper.btf);
+	if (!e->helper.btf_func)
+		return tn_err(-EINVAL,
+			      "no signature, and no BTF of the host has a function of that name: "
+			      "is it TENON_HELPER in the header, and was tenon_runtime_add_btf() "
+			      "called?");
+	rc = tn_proto_of_func(e->helper.btf, e->helper.btf_func, &proto);
+	return rc ? rc : tn_sig_of_proto(rt, &proto, &e->helper.sig, &e->flags);
+}
+
 static int make_helper(struct tenon_runtime *rt, const char *name, const char *sig, tenon_fn fn,
 		       const struct tenon_helper_opts *opts, struct tn_helper_entry **out)
 {
@@ -534,11 +566,11 @@ static int make_helper(struct tenon_runtime *rt, const char *name, const char *s
 	*out = e;
 	if (!e)
 		return tn_err_nomem("helper");
-	rc = tn_sig_parse(sig, &e->helper.sig);
+	rc = sig ? tn_sig_parse(sig, &e->helper.sig) : read_prototype(rt, name, e);
 	if (rc)
 		return tn_err(rc, "helper '%s': %s", name, strdupa(tn_err_last()->msg));
-	e->helper.sig.flags |= (uint32_t)opts->flags;
-	e->flags = opts->flags;
+	e->flags |= opts->flags;
+	e->helper.sig.flags |= (uint32_t)e->flags;
 	e->helper.fn = (tn_host_fn)fn;
 	e->helper.pass_user = opts->pass_user;
 	e->helper.user = opts->user;
@@ -547,7 +579,7 @@ static int make_helper(struct tenon_runtime *rt, const char *name, const char *s
 	if (!e->helper.name)
 		return tn_err_nomem("helper");
 	tn_held_init_helper(&e->helper);
-	if (opts->flags & TENON_CLEANUP && !e->helper.releaser.fn)
+	if (e->flags & TENON_CLEANUP && !e->helper.releaser.fn)
 		return tn_err(-EINVAL,
 			      "helper '%s': TENON_CLEANUP is for helpers whose one argument is "
 			      "release:NAME, and that neither abort nor acquire",
@@ -566,8 +598,6 @@ int tn_host_helper_add(struct tenon_runtime *rt, const char *name, const char *s
 
 	if (!name || !name[0] || strlen(name) >= TN_ERR_NAME_BYTES)
 		return tn_err(-EINVAL, "helper: the name is missing or too long");
-	if (!sig)
-		return tn_err(-EINVAL, "helper '%s': no signature", name);
 	if (opts->flags & ~known)
 		return tn_err(-EINVAL, "helper '%s': unknown flags 0x%llx", name,
 			      (unsigned long long)(opts->flags & ~known));

@@ -62,6 +62,11 @@ int tn_host_helper_add(struct tenon_runtime *rt, const char *name, const char *s
 const struct tn_host_helper *tn_host_helper_find(struct tenon_runtime *rt, const char *name);
 const struct tn_host_helper *tn_host_helper_by_id(struct tenon_runtime *rt, uint32_t id);
 
+/* Does the plugin's declaration, FUNC `func` of its BTF, agree with the host's? 0, or -EPROTO with
+ * both. NULL or 0: it has none, and calls are held to the host's all the same. */
+int tn_host_helper_check(const struct tn_host_helper *helper, const struct tn_btf *btf,
+			 uint32_t func);
+
 /* How references of a type are released when a program ends early: by the only helper that does
  * nothing else, or by the one that is named for it. NULL: none, or it is not clear which. */
 const struct tn_releaser *tn_host_releaser(struct tenon_runtime *rt, const char *type);

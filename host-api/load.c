@@ -109,7 +109,9 @@ static int resolve_extern(struct tenon_object *obj, struct tn_extern *ext, bool 
 	ext->value = ext->helper != NULL;
 	if (ext->helper && !ext->helper->fn && !verify_only)
 		return tn_err(-ENOSYS, "helper '%s' is known by description only", ext->name);
-	if (ext->helper || ext->is_weak)
+	if (ext->helper)
+		return tn_host_helper_check(ext->helper, obj->unit->image->btf, ext->btf_id);
+	if (ext->is_weak)
 		return 0;
 	return tn_err(-ENOENT, "helper '%s' is not offered by the host", ext->name);
 }

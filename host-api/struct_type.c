@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host-api/btf_types.h"
 #include "host-api/host_type.h"
 
 static int check_fields(const struct tenon_struct_type *want)
@@ -123,10 +124,25 @@ int tenon_runtime_add_struct(struct tenon_runtime *rt, const struct tenon_struct
 	return rc;
 }
 
+/* Handles of other pointers have words of C for names. */
+static bool is_struct_name(const char *name)
+{
+	return strcmp(name, "void") != 0 && strcmp(name, TN_HANDLE_STRING) != 0;
+}
+
 const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *name)
 {
 	const struct tn_ctx_entry *e;
+	struct tn_ctx_type *type;
 
+	tn_lock(rt);
+	e = find(rt, name);
+	tn_unlock(rt);
+	if (e || !is_struct_name(name))
+		return e ? e->type : NULL;
+	/* Made when it is first asked for: most of a host's structures never are. */
+	if (tn_struct_from_btf(rt, name, &type) || !type || add(rt, type))
+		return NULL;
 	tn_lock(rt);
 	e = find(rt, name);
 	tn_unlock(rt);

@@ -63,6 +63,7 @@ struct tn_ctx_type {
 	uint32_t nr_fields;
 	bool is_packet; /* has data/data_end as packet region: LD_ABS/LD_IND, skb helpers */
 	bool builtin;	/* of this file, static */
+	bool from_btf;	/* made of the host's BTF */
 	char *base;	/* structures behind handles: the type that they serve as too; NULL */
 	uint32_t id;	/* 1.. for builtins; 0 else: identity is the address */
 };
