@@ -70,4 +70,27 @@ static inline uint32_t tn_live_slot(const struct tn_liveness *live, uint32_t ins
 	return tn_live_bytes(live, live->stack, insn, slot);
 }
 
+/* Bit 2 * i: slot 32 * word + i, below nr_slots, has a granule among the 64 of that word. */
+static inline uint64_t tn_granule_slots(uint64_t granules, uint32_t word, uint32_t nr_slots)
+{
+	uint32_t left = nr_slots - word * 32;
+
+	granules = (granules | granules >> 1) & UINT64_C(0x5555555555555555);
+	return left < 32 ? granules & ((UINT64_C(1) << left * 2) - 1) : granules;
+}
+
+/* The same of those in a set (live->stack or another) before `insn`. */
+static inline uint64_t tn_live_slots(const struct tn_liveness *live, const uint64_t *set,
+				     uint32_t insn, uint32_t word, uint32_t nr_slots)
+{
+	uint64_t slots;
+
+	if (word >= live->stack_words[insn])
+		return 0;
+	slots = tn_granule_slots(set[live->stack_at[insn] + word], word, nr_slots);
+	if (TN_MUT(LIVE_STACK) && word == 0 && set == live->stack)
+		slots &= ~UINT64_C(1);
+	return slots;
+}
+
 #endif

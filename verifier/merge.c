@@ -219,79 +219,45 @@ static bool reg_covers(const struct tn_state_env *env, struct pairs *m, const st
 }
 
 /* A byte that was maybe never written is read as an unknown number; so may be every other one, but
- * for parts of addresses. */
-static bool byte_covers(uint8_t p, uint8_t s, bool s_pointer)
+ * for parts of addresses. 1 in each byte of p that does not cover that of s; none of p's is a
+ * spilled one. */
+static uint64_t bytes_not_covered(uint64_t p, uint64_t s, bool s_pointer)
 {
-	switch (p) {
-	case TN_BYTE_POISON:
-		return true;
-	case TN_BYTE_UNINIT:
-		return s != TN_BYTE_POISON && !s_pointer;
-	case TN_BYTE_MISC:
-		return s != TN_BYTE_POISON && s != TN_BYTE_UNINIT && !s_pointer;
-	case TN_BYTE_ZERO:
-		return s == TN_BYTE_ZERO;
-	default:
-		return false;
-	}
+	uint64_t differ = tn_bytes_nonzero(p ^ s);
+	uint64_t torn = tn_bytes_equal(s, TN_BYTE_POISON) |
+			(s_pointer ? tn_bytes_equal(s, TN_BYTE_SPILL) : 0);
+	/* Where p has a known zero, or a byte of no kind, nothing but the same will do. */
+	uint64_t bad = differ & ~tn_bytes_equal(p, TN_BYTE_POISON);
+	uint64_t uninit = tn_bytes_equal(p, TN_BYTE_UNINIT), misc = tn_bytes_equal(p, TN_BYTE_MISC);
+
+	return bad & ~((uninit & ~torn) | (misc & ~torn & ~tn_bytes_equal(s, TN_BYTE_UNINIT)));
 }
 
-static bool same_bytes(const uint8_t *a, const uint8_t *b)
+static bool bytes_cover(const uint8_t *p, const struct tn_slot *s)
 {
-	return memcmp(a, b, 8) == 0;
-}
+	uint64_t pb = tn_bytes_of(p), sb = tn_bytes_of(s->b);
 
-/* None of p's bytes is a spilled one, so each that is equal is covered. */
-static bool bytes_cover(const uint8_t *p, const struct tn_slot *s, uint32_t live)
-{
-	if (same_bytes(p, s->b))
-		return true;
-	for (uint32_t j = 0; j < 8; j++) {
-		bool pointer = s->b[j] == TN_BYTE_SPILL && tn_slot_is_address(s);
-
-		if (live >> j & 1 && !byte_covers(p[j], s->b[j], pointer))
-			return false;
-	}
-	return true;
+	return pb == sb || !bytes_not_covered(pb, sb, tn_slot_is_address(s));
 }
 
 static bool spill_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
 			 const struct tn_state *s, const struct tn_packed_reg *pr,
 			 const struct tn_slot *slot)
 {
+	uint64_t pb = tn_bytes_of(pr->b), sb = tn_bytes_of(slot->b), spilled;
 	struct tn_reg zero;
-	bool zeroes = true;
 
-	/* One of them at least is spilled, so these are not all zeroes. */
-	if (same_bytes(pr->b, slot->b))
+	if (pb == sb)
 		return reg_covers(env, m, p, s, pr->reg, &slot->reg);
-	for (uint32_t j = 0; j < 8; j++) {
-		bool pointer = slot->b[j] == TN_BYTE_SPILL && tn_slot_is_address(slot);
-
-		if (pr->b[j] == TN_BYTE_SPILL) {
-			zeroes = zeroes && slot->b[j] == TN_BYTE_ZERO;
-			continue;
-		}
-		if (!byte_covers(pr->b[j], slot->b[j], pointer))
-			return false;
-	}
-	if (zeroes) {
+	spilled = tn_bytes_equal(pb, TN_BYTE_SPILL);
+	if (bytes_not_covered(pb, sb, tn_slot_is_address(slot)) & ~spilled)
+		return false;
+	if (!(spilled & ~tn_bytes_equal(sb, TN_BYTE_ZERO))) {
 		tn_reg_set_const(&zero, 0);
 		return reg_covers(env, m, p, s, pr->reg, &zero);
 	}
-	for (uint32_t j = 0; j < 8; j++)
-		if ((pr->b[j] == TN_BYTE_SPILL) != (slot->b[j] == TN_BYTE_SPILL))
-			return false;
-	return reg_covers(env, m, p, s, pr->reg, &slot->reg);
-}
-
-static bool slot_has_address(const struct tn_slot *slot)
-{
-	for (uint32_t j = 0; j < 8; j++)
-		if (slot->b[j] == TN_BYTE_POISON ||
-		    (slot->b[j] == TN_BYTE_SPILL && tn_slot_is_address(slot)))
-			return true;
-	return false;
+	return spilled == tn_bytes_equal(sb, TN_BYTE_SPILL) &&
+	       reg_covers(env, m, p, s, pr->reg, &slot->reg);
 }
 
 /* Addresses in live slots of s where p knows of none: reading them would not be an error in p. */
@@ -299,12 +265,14 @@ static uint32_t count_addresses(const struct tn_state_env *env, const struct tn_
 {
 	uint32_t nr = 0;
 
-	for (uint32_t i = 0; i < s->nr_frames; i++)
-		*env->places += s->frames[i].nr_slots;
-	for (uint32_t i = 0; i < s->nr_frames; i++)
-		for (uint32_t j = 0; j < s->frames[i].nr_slots; j++)
-			nr += slot_has_address(&s->frames[i].slots[j]) &&
-			      tn_state_live_slot(env, s, i, j);
+	for (uint32_t i = 0; i < s->nr_frames; i++) {
+		const struct tn_frame *f = &s->frames[i];
+		uint32_t insn = tn_state_insn_of(s, i);
+
+		*env->places += f->nr_slots;
+		TN_EACH_SLOT(env->live, env->live->stack, insn, f, j)
+		nr += tn_slot_has_address(&f->slots[j]);
+	}
 	return nr;
 }
 
@@ -327,9 +295,9 @@ static bool place_may_cover(const struct tn_packed_reg *pr, const struct tn_stat
 	if ((uint32_t)pr->place - TN_PLACE_SLOT >= f->nr_slots)
 		return true;
 	slot = &f->slots[pr->place - TN_PLACE_SLOT];
-	for (uint32_t j = 0; j < 8; j++)
-		if (pr->b[j] == TN_BYTE_SPILL && slot->b[j] == TN_BYTE_SPILL)
-			return reg_may_cover(pr->reg, &slot->reg);
+	if (tn_bytes_equal(tn_bytes_of(pr->b), TN_BYTE_SPILL) &
+	    tn_bytes_equal(tn_bytes_of(slot->b), TN_BYTE_SPILL))
+		return reg_may_cover(pr->reg, &slot->reg);
 	return true;
 }
 
@@ -357,16 +325,16 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 		}
 		if (!spill_covers(env, m, p, s, pr, slot < f->nr_slots ? &f->slots[slot] : &empty))
 			return false;
-		nr_addresses += slot < f->nr_slots && slot_has_address(&f->slots[slot]);
+		nr_addresses += slot < f->nr_slots && tn_slot_has_address(&f->slots[slot]);
 	}
 	for (uint32_t i = 0; i < p->nr_bytes; i++) {
 		const struct tn_packed_bytes *b = &p->bytes[i];
 		const struct tn_frame *f = &s->frames[b->frame];
 		const struct tn_slot *slot = b->slot < f->nr_slots ? &f->slots[b->slot] : &empty;
 
-		if (!bytes_cover(b->b, slot, 0xff))
+		if (!bytes_cover(b->b, slot))
 			return false;
-		nr_addresses += slot_has_address(slot);
+		nr_addresses += tn_slot_has_address(slot);
 	}
 	return nr_addresses == count_addresses(env, s);
 }
@@ -704,23 +672,18 @@ static bool as_spilled_zero(struct tn_slot *slot, const struct tn_slot *like)
 	return true;
 }
 
-static bool has_spill(const struct tn_slot *slot)
-{
-	return memchr(slot->b, TN_BYTE_SPILL, 8) != NULL;
-}
-
 static bool merge_slot(struct merge *m, const struct tn_slot *old, struct tn_slot *b)
 {
 	struct tn_slot a = *old;
 	bool same = true;
 
-	if (has_spill(&a) && !has_spill(b) && a.reg.kind == TN_REG_SCALAR)
+	if (tn_slot_has_spill(&a) && !tn_slot_has_spill(b) && a.reg.kind == TN_REG_SCALAR)
 		as_spilled_zero(b, &a);
-	else if (has_spill(b) && !has_spill(&a) && b->reg.kind == TN_REG_SCALAR)
+	else if (tn_slot_has_spill(b) && !tn_slot_has_spill(&a) && b->reg.kind == TN_REG_SCALAR)
 		as_spilled_zero(&a, b);
 	for (uint32_t j = 0; j < 8; j++)
 		same = same && (a.b[j] == TN_BYTE_SPILL) == (b->b[j] == TN_BYTE_SPILL);
-	if (!same || !has_spill(b)) {
+	if (!same || !tn_slot_has_spill(b)) {
 		merge_slot_bytes(&a, b);
 		return true;
 	}

@@ -57,16 +57,21 @@ static void forget_slot(struct tn_slot *slot)
 	forget(&slot->reg);
 }
 
+static void set_frame_pointer(struct tn_frame *f, uint32_t frame)
+{
+	static const struct tn_reg fp = { .kind = TN_REG_STACK, .scale = 1 };
+
+	f->r[TN_R10] = fp;
+	f->r[TN_R10].frame = (uint8_t)frame;
+}
+
 struct tn_frame *tn_state_push_frame(struct tn_state *s, uint32_t subprog, uint32_t callsite)
 {
 	struct tn_frame *f = &s->frames[s->nr_frames];
-	struct tn_reg *fp = &f->r[TN_R10];
 
-	for (uint32_t i = 0; i < TN_NR_REGS; i++)
+	for (uint32_t i = 0; i < TN_R10; i++)
 		forget(&f->r[i]);
-	tn_reg_set_const(fp, 0);
-	fp->kind = TN_REG_STACK;
-	fp->frame = (uint8_t)s->nr_frames;
+	set_frame_pointer(f, s->nr_frames);
 	f->callsite = callsite;
 	f->subprog = subprog;
 	f->callback = false;
@@ -86,14 +91,6 @@ struct tn_slot *tn_frame_slot(struct tn_frame *f, uint32_t slot)
 	return &f->slots[slot];
 }
 
-static bool slot_is_uninit(const struct tn_slot *slot)
-{
-	uint64_t all;
-
-	memcpy(&all, slot->b, sizeof(all));
-	return all == 0;
-}
-
 void tn_state_each_reg(struct tn_state *s, tn_reg_fn fn, void *user)
 {
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
@@ -110,16 +107,10 @@ void tn_state_each_reg(struct tn_state *s, tn_reg_fn fn, void *user)
 
 /* ---- Putting away ---- */
 
-/* Outer frames wait at their call: what is live before it covers what the callee may read. */
-static uint32_t live_insn(const struct tn_state *s, uint32_t frame)
-{
-	return frame + 1 == s->nr_frames ? s->insn : s->frames[frame + 1].callsite;
-}
-
 uint32_t tn_state_live_regs(const struct tn_state_env *env, const struct tn_state *s,
 			    uint32_t frame)
 {
-	uint32_t insn = live_insn(s, frame);
+	uint32_t insn = tn_state_insn_of(s, frame);
 	uint32_t live = tn_live_regs(env->live, insn);
 
 	/* A callback's return comes back to the call with the arguments in r1 to r5. */
@@ -131,7 +122,7 @@ uint32_t tn_state_live_regs(const struct tn_state_env *env, const struct tn_stat
 bool tn_state_live_slot(const struct tn_state_env *env, const struct tn_state *s, uint32_t frame,
 			uint32_t slot)
 {
-	return tn_live_slot(env->live, live_insn(s, frame), slot) != 0;
+	return tn_live_slot(env->live, tn_state_insn_of(s, frame), slot) != 0;
 }
 
 static const struct tn_reg any_number = {
@@ -154,78 +145,92 @@ static const struct tn_reg *shared_reg(const struct tn_reg *r)
 {
 	const struct tn_reg *same = r->v.umax ? &any_number : &zero_number;
 
-	return r->v.umin || memcmp(r, same, sizeof(*r)) != 0 ? NULL : same;
+	if (r->v.umin || r->v.umax != same->v.umax || memcmp(r, same, sizeof(*r)) != 0)
+		return NULL;
+	return same;
 }
 
-static void count(const struct tn_state_env *env, const struct tn_state *s, uint32_t *regs,
-		  uint32_t *values, uint32_t *bytes)
+static void count(const struct tn_state_env *env, const struct tn_state *s, struct tn_packed *n)
 {
-	*regs = *values = *bytes = 0;
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
 		const struct tn_frame *f = &s->frames[i];
-		uint32_t live = tn_state_live_regs(env, s, i), insn = live_insn(s, i);
+		uint32_t insn = tn_state_insn_of(s, i);
 
-		for (uint32_t r = 0; r < TN_R10; r++)
-			if (f->r[r].kind && live >> r & 1) {
-				(*regs)++;
-				*values += !shared_reg(&f->r[r]);
-			}
-		for (uint32_t j = 0; j < f->nr_slots; j++) {
-			if (slot_is_uninit(&f->slots[j]) || !tn_live_slot(env->live, insn, j))
+		for (uint32_t live = tn_state_live_regs(env, s, i); live; live &= live - 1) {
+			const struct tn_reg *r = &f->r[__builtin_ctz(live)];
+
+			if (!r->kind)
 				continue;
-			if (tn_slot_has_spill(&f->slots[j])) {
-				(*regs)++;
-				*values += !shared_reg(&f->slots[j].reg);
+			n->nr_regs++;
+			n->nr_values += !shared_reg(r);
+		}
+		TN_EACH_SLOT(env->live, env->live->stack, insn, f, j)
+		{
+			const struct tn_slot *slot = &f->slots[j];
+
+			if (tn_slot_is_uninit(slot))
+				continue;
+			if (tn_slot_has_spill(slot)) {
+				n->nr_regs++;
+				n->nr_values += !shared_reg(&slot->reg);
 			} else {
-				(*bytes)++;
+				n->nr_bytes++;
 			}
 		}
 	}
 }
 
-static const struct tn_reg *put_value(struct tn_packed *p, const struct tn_reg *r)
+static struct tn_packed_reg *put_reg(struct tn_packed *p, uint32_t frame, uint32_t place,
+				     const struct tn_reg *r)
 {
-	const struct tn_reg *same = shared_reg(r);
+	struct tn_packed_reg *pr = &p->regs[p->nr_regs++];
 
-	if (same)
-		return same;
-	p->values[p->nr_values] = *r;
-	return &p->values[p->nr_values++];
+	pr->frame = (uint16_t)frame;
+	pr->place = (uint16_t)place;
+	pr->reg = shared_reg(r);
+	if (!pr->reg) {
+		p->values[p->nr_values] = *r;
+		pr->reg = &p->values[p->nr_values++];
+	}
+	return pr;
 }
 
 static void fill_frame(const struct tn_state_env *env, const struct tn_state *s, uint32_t i,
 		       struct tn_packed *p)
 {
 	const struct tn_frame *f = &s->frames[i];
-	uint32_t live = tn_state_live_regs(env, s, i), insn = live_insn(s, i);
+	struct tn_packed_frame *pf = &p->frames[i];
+	uint32_t insn = tn_state_insn_of(s, i);
 
-	p->frames[i] = (struct tn_packed_frame){ f->callsite, f->subprog, f->callback, f->rounds };
-	for (uint32_t r = 0; r < TN_R10; r++) {
-		struct tn_packed_reg *pr;
+	*pf = (struct tn_packed_frame){ .callsite = f->callsite,
+					.subprog = f->subprog,
+					.callback = f->callback,
+					.rounds = f->rounds };
+	for (uint32_t live = tn_state_live_regs(env, s, i); live; live &= live - 1) {
+		uint32_t r = (uint32_t)__builtin_ctz(live);
 
-		if (!f->r[r].kind || !(live >> r & 1))
+		if (!f->r[r].kind)
 			continue;
-		pr = &p->regs[p->nr_regs++];
-		pr->frame = (uint16_t)i;
-		pr->place = (uint16_t)r;
-		pr->reg = put_value(p, &f->r[r]);
+		pf->regs |= (uint16_t)(1u << r);
+		put_reg(p, i, r, &f->r[r]);
 	}
-	for (uint32_t j = 0; j < f->nr_slots; j++) {
+	TN_EACH_SLOT(env->live, env->live->stack, insn, f, j)
+	{
 		const struct tn_slot *slot = &f->slots[j];
 
-		if (slot_is_uninit(slot) || !tn_live_slot(env->live, insn, j))
+		if (tn_slot_is_uninit(slot))
 			continue;
+		pf->nr_slots = (uint32_t)j + 1;
 		if (tn_slot_has_spill(slot)) {
-			struct tn_packed_reg *r = &p->regs[p->nr_regs++];
+			struct tn_packed_reg *pr = put_reg(p, i, TN_PLACE_SLOT + (uint32_t)j,
+							   &slot->reg);
 
-			r->frame = (uint16_t)i;
-			r->place = (uint16_t)(TN_PLACE_SLOT + j);
-			r->reg = put_value(p, &slot->reg);
-			memcpy(r->b, slot->b, sizeof(r->b));
+			memcpy(pr->b, slot->b, sizeof(pr->b));
 		} else {
 			struct tn_packed_bytes *b = &p->bytes[p->nr_bytes++];
 
-			*b = (struct tn_packed_bytes){ .frame = (uint16_t)i, .slot = (uint16_t)j };
+			b->frame = (uint16_t)i;
+			b->slot = (uint16_t)j;
 			memcpy(b->b, slot->b, sizeof(b->b));
 		}
 	}
@@ -233,28 +238,27 @@ static void fill_frame(const struct tn_state_env *env, const struct tn_state *s,
 
 struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state *s)
 {
-	uint32_t nr_regs, nr_values, nr_bytes;
-	struct tn_packed *p;
+	struct tn_packed n = { 0 }, *p;
 	size_t size;
 
-	count(env, s, &nr_regs, &nr_values, &nr_bytes);
-	size = sizeof(*p) + nr_regs * sizeof(p->regs[0]) + nr_values * sizeof(p->values[0]) +
+	count(env, s, &n);
+	size = sizeof(*p) + n.nr_regs * sizeof(p->regs[0]) + n.nr_values * sizeof(p->values[0]) +
 	       s->nr_regions * sizeof(p->regions[0]) + s->nr_facts * sizeof(p->facts[0]) +
 	       s->nr_refs * sizeof(p->refs[0]) + s->nr_frames * sizeof(p->frames[0]) +
-	       nr_bytes * sizeof(p->bytes[0]);
+	       n.nr_bytes * sizeof(p->bytes[0]);
 	p = tn_pool_get(env->rt, &env->pool, size);
 	if (!p)
 		return NULL;
-	memset(p, 0, sizeof(*p));
+	/* Widest alignment first. */
 	p->size = (uint32_t)size;
 	p->insn = s->insn;
 	p->trail = s->trail;
 	p->locked = s->locked;
 	p->lock = s->lock;
-	/* Widest alignment first. */
+	p->nr_regs = p->nr_values = p->nr_bytes = 0;
 	p->regs = (struct tn_packed_reg *)(p + 1);
-	p->values = (struct tn_reg *)(p->regs + nr_regs);
-	p->regions = (struct tn_region_state *)(p->values + nr_values);
+	p->values = (struct tn_reg *)(p->regs + n.nr_regs);
+	p->regions = (struct tn_region_state *)(p->values + n.nr_values);
 	p->facts = (struct tn_len_fact *)(p->regions + s->nr_regions);
 	p->refs = (struct tn_ref *)(p->facts + s->nr_facts);
 	p->frames = (struct tn_packed_frame *)(p->refs + s->nr_refs);
@@ -265,9 +269,12 @@ struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state 
 	p->nr_regions = s->nr_regions;
 	p->nr_facts = s->nr_facts;
 	p->nr_refs = s->nr_refs;
-	memcpy(p->regions, s->regions, s->nr_regions * sizeof(p->regions[0]));
-	memcpy(p->facts, s->facts, s->nr_facts * sizeof(p->facts[0]));
-	memcpy(p->refs, s->refs, s->nr_refs * sizeof(p->refs[0]));
+	for (uint32_t i = 0; i < s->nr_regions; i++)
+		p->regions[i] = s->regions[i];
+	for (uint32_t i = 0; i < s->nr_facts; i++)
+		p->facts[i] = s->facts[i];
+	for (uint32_t i = 0; i < s->nr_refs; i++)
+		p->refs[i] = s->refs[i];
 	return p;
 }
 
@@ -278,16 +285,27 @@ void tn_packed_free(struct tn_state_env *env, struct tn_packed *p)
 	tn_pool_put(env->rt, &env->pool, p, p->size);
 }
 
+/* A frame without what it holds: all that no register or slot of `from` is about to fill. */
+static void unpack_frame(const struct tn_packed_frame *from, struct tn_frame *f, uint32_t frame)
+{
+	f->callsite = from->callsite;
+	f->subprog = from->subprog;
+	f->callback = from->callback;
+	f->rounds = from->rounds;
+	f->nr_slots = from->nr_slots;
+	set_frame_pointer(f, frame);
+	for (uint32_t r = 0; r < TN_R10; r++)
+		if (!(from->regs >> r & 1))
+			forget(&f->r[r]);
+	for (uint32_t j = 0; j < from->nr_slots; j++)
+		forget_slot(&f->slots[j]);
+}
+
 void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 {
-	s->nr_frames = 0;
-	for (uint32_t i = 0; i < p->nr_frames; i++) {
-		struct tn_frame *f = tn_state_push_frame(s, p->frames[i].subprog,
-							 p->frames[i].callsite);
-
-		f->callback = p->frames[i].callback;
-		f->rounds = p->frames[i].rounds;
-	}
+	s->nr_frames = p->nr_frames;
+	for (uint32_t i = 0; i < p->nr_frames; i++)
+		unpack_frame(&p->frames[i], &s->frames[i], i);
 	for (uint32_t i = 0; i < p->nr_regs; i++) {
 		const struct tn_packed_reg *r = &p->regs[i];
 		struct tn_slot *slot;
@@ -296,14 +314,14 @@ void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 			s->frames[r->frame].r[r->place] = *r->reg;
 			continue;
 		}
-		slot = tn_frame_slot(&s->frames[r->frame], r->place - TN_PLACE_SLOT);
+		slot = &s->frames[r->frame].slots[r->place - TN_PLACE_SLOT];
 		slot->reg = *r->reg;
 		memcpy(slot->b, r->b, sizeof(slot->b));
 	}
 	for (uint32_t i = 0; i < p->nr_bytes; i++) {
 		const struct tn_packed_bytes *b = &p->bytes[i];
 
-		memcpy(tn_frame_slot(&s->frames[b->frame], b->slot)->b, b->b, sizeof(b->b));
+		memcpy(s->frames[b->frame].slots[b->slot].b, b->b, sizeof(b->b));
 	}
 	s->insn = p->insn;
 	s->trail = p->trail;
@@ -312,9 +330,12 @@ void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 	s->nr_regions = p->nr_regions;
 	s->nr_facts = p->nr_facts;
 	s->nr_refs = p->nr_refs;
-	memcpy(s->regions, p->regions, p->nr_regions * sizeof(p->regions[0]));
-	memcpy(s->facts, p->facts, p->nr_facts * sizeof(p->facts[0]));
-	memcpy(s->refs, p->refs, p->nr_refs * sizeof(p->refs[0]));
+	for (uint32_t i = 0; i < p->nr_regions; i++)
+		s->regions[i] = p->regions[i];
+	for (uint32_t i = 0; i < p->nr_facts; i++)
+		s->facts[i] = p->facts[i];
+	for (uint32_t i = 0; i < p->nr_refs; i++)
+		s->refs[i] = p->refs[i];
 }
 
 void tn_state_clean(const struct tn_state_env *env, struct tn_state *s)
@@ -327,7 +348,7 @@ void tn_state_clean(const struct tn_state_env *env, struct tn_state *s)
 			if (!(live >> r & 1))
 				forget(&f->r[r]);
 		for (uint32_t j = 0; j < f->nr_slots; j++)
-			if (!slot_is_uninit(&f->slots[j]) && !tn_state_live_slot(env, s, i, j))
+			if (!tn_slot_is_uninit(&f->slots[j]) && !tn_state_live_slot(env, s, i, j))
 				forget_slot(&f->slots[j]);
 	}
 }
