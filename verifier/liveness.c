@@ -29,7 +29,7 @@ enum held_kind {
 };
 
 struct held {
-	uint8_t kind;
+	uint32_t kind; /* enum held_kind */
 	int32_t value;
 };
 
@@ -71,6 +71,7 @@ struct analysis {
 	uint32_t nr_granules; /* of this subprogram's frame that are read at all */
 	uint64_t *block_in;   /* per block of this subprogram, in reverse postorder: words */
 	struct reg_sets *block_regs;
+	bool *stale;  /* per block: what it is computed from has changed */
 	bool matters; /* the second solution */
 	uint32_t words;
 	bool failed; /* out of memory */
@@ -258,6 +259,8 @@ static bool merge_regs(struct regs *into, const struct regs *from)
 {
 	bool changed = false;
 
+	if (!memcmp(into, from, sizeof(*into)))
+		return false;
 	for (unsigned r = 0; r < NR_TRACKED; r++) {
 		struct held h = join_held(into->r[r], from->r[r]);
 
@@ -267,21 +270,34 @@ static bool merge_regs(struct regs *into, const struct regs *from)
 	return changed;
 }
 
+/* Returns whether a block that comes before this one in the order became stale. */
 static bool propagate_block(struct analysis *an, uint32_t b)
 {
 	const struct tn_block *block = &an->s->blocks[b];
 	struct regs regs = an->at_entry[b];
-	bool changed = false;
+	bool back = false;
 
 	for (uint32_t i = block->start; i < block->end; i++) {
 		if (!(an->s->sites[i].flags & TN_SITE_LDDW_HIGH))
 			forwards(an, i, &regs);
 	}
 	for (unsigned e = 0; e < 2; e++) {
-		if (block->succ[e] != TN_NONE)
-			changed |= merge_regs(&an->at_entry[block->succ[e]], &regs);
+		uint32_t succ = block->succ[e];
+
+		if (succ == TN_NONE || !merge_regs(&an->at_entry[succ], &regs))
+			continue;
+		an->stale[succ] = true;
+		back |= an->s->blocks[succ].rpo <= block->rpo;
 	}
-	return changed;
+	return back;
+}
+
+static void all_stale(struct analysis *an, uint32_t p)
+{
+	const struct tn_structure *s = an->s;
+
+	for (uint32_t i = s->rpo_start[p]; i < s->rpo_start[p + 1]; i++)
+		an->stale[s->rpo[i]] = true;
 }
 
 /* To a fixpoint: chains of joins are at most three long, and `escaped` is set once. */
@@ -289,18 +305,27 @@ static void propagate(struct analysis *an, uint32_t p)
 {
 	const struct tn_structure *s = an->s;
 	uint32_t first = s->rpo_start[p], end = s->rpo_start[p + 1];
-	bool changed = true;
+	bool again = true;
 
 	an->escaped = false;
 	for (unsigned r = 0; r < NR_TRACKED; r++)
 		an->at_entry[s->rpo[first]].r[r] = (struct held){ HELD_OTHER, 0 };
-	while (changed) {
+	all_stale(an, p);
+	while (again) {
 		bool escaped = an->escaped;
 
-		changed = false;
-		for (uint32_t i = first; i < end; i++)
-			changed |= propagate_block(an, s->rpo[i]);
-		changed |= escaped != an->escaped;
+		again = false;
+		for (uint32_t i = first; i < end; i++) {
+			if (!an->stale[s->rpo[i]])
+				continue;
+			an->stale[s->rpo[i]] = false;
+			again |= propagate_block(an, s->rpo[i]);
+		}
+		/* It says something about every call and load. */
+		if (escaped != an->escaped) {
+			all_stale(an, p);
+			again = true;
+		}
 	}
 }
 
@@ -583,13 +608,23 @@ static void find_effects(struct analysis *an, uint32_t p)
 
 /* ---- Backwards ---- */
 
+/* Of word w, the bits of the granules. */
+static uint64_t granules_in(struct granules g, uint32_t w)
+{
+	uint32_t from = TN_MAX(g.first, w * 64), to = TN_MIN((uint32_t)g.first + g.nr, w * 64 + 64);
+
+	return from < to ? UINT64_MAX >> (64 - (to - from)) << from % 64 : 0;
+}
+
 static void set_granules(uint64_t *words, struct granules g, bool value)
 {
-	for (uint32_t i = g.first; i < (uint32_t)g.first + g.nr; i++) {
+	if (!g.nr)
+		return;
+	for (uint32_t w = g.first / 64; w <= ((uint32_t)g.first + g.nr - 1) / 64; w++) {
 		if (value)
-			words[i / 64] |= (uint64_t)1 << i % 64;
+			words[w] |= granules_in(g, w);
 		else
-			words[i / 64] &= ~((uint64_t)1 << i % 64);
+			words[w] &= ~granules_in(g, w);
 	}
 }
 
@@ -605,8 +640,8 @@ static struct granules clamp_granules(const struct analysis *an, struct granules
 
 static bool any_granule(const uint64_t *words, struct granules g)
 {
-	for (uint32_t i = g.first; i < (uint32_t)g.first + g.nr; i++)
-		if (words[i / 64] >> i % 64 & 1)
+	for (uint32_t w = g.first / 64; g.nr && w <= ((uint32_t)g.first + g.nr - 1) / 64; w++)
+		if (words[w] & granules_in(g, w))
 			return true;
 	return false;
 }
@@ -711,7 +746,8 @@ static void live_out(const struct analysis *an, const struct tn_block *block, st
 		     uint64_t *stack)
 {
 	*regs = (struct reg_sets){ 0, 0 };
-	memset(stack, 0, an->words * sizeof(*stack));
+	for (uint32_t w = 0; w < an->words; w++)
+		stack[w] = 0;
 	for (unsigned e = 0; e < 2; e++) {
 		uint32_t succ = block->succ[e], at;
 
@@ -725,41 +761,49 @@ static void live_out(const struct analysis *an, const struct tn_block *block, st
 	}
 }
 
+/* Write what is live before each instruction, from what is known so far of the blocks behind: the
+ * last time, that is all. Returns whether the block's start has changed. */
 static bool update_block(struct analysis *an, uint32_t b, uint64_t *stack)
-{
-	const struct tn_block *block = &an->s->blocks[b];
-	uint64_t *in = &an->block_in[(size_t)block->rpo * an->words];
-	struct reg_sets regs;
-	bool changed;
-
-	live_out(an, block, &regs, stack);
-	for (uint32_t i = block->end; i > block->start; i--) {
-		if (!(an->s->sites[i - 1].flags & TN_SITE_LDDW_HIGH))
-			step_back(an, i - 1, &regs, stack);
-	}
-	changed = memcmp(&regs, &an->block_regs[block->rpo], sizeof(regs)) != 0 ||
-		  memcmp(in, stack, an->words * sizeof(*stack)) != 0;
-	an->block_regs[block->rpo] = regs;
-	memcpy(in, stack, an->words * sizeof(*stack));
-	return changed;
-}
-
-/* The fixpoint is reached: write what is live before each instruction. */
-static void record_block(struct analysis *an, uint32_t b, uint64_t *stack)
 {
 	const struct tn_block *block = &an->s->blocks[b];
 	struct tn_liveness *live = an->live;
 	uint16_t *to_regs = an->matters ? live->matters : live->regs;
 	uint64_t *to_stack = an->matters ? live->stack_matters : live->stack;
-	struct reg_sets regs;
+	uint64_t *in = &an->block_in[(size_t)block->rpo * an->words];
+	struct reg_sets regs, *regs_in = &an->block_regs[block->rpo];
+	bool changed;
 
 	live_out(an, block, &regs, stack);
 	for (uint32_t i = block->end; i > block->start; i--) {
+		uint64_t *to = &to_stack[live->stack_at[i - 1]];
+
 		if (!(an->s->sites[i - 1].flags & TN_SITE_LDDW_HIGH))
 			step_back(an, i - 1, &regs, stack);
 		to_regs[i - 1] = (uint16_t)((regs.live | regs.result) & ~bit(TN_R10));
-		memcpy(&to_stack[live->stack_at[i - 1]], stack, an->words * sizeof(*stack));
+		for (uint32_t w = 0; w < an->words; w++)
+			to[w] = stack[w];
 	}
+	changed = regs.live != regs_in->live || regs.result != regs_in->result;
+	*regs_in = regs;
+	for (uint32_t w = 0; w < an->words; w++) {
+		changed |= in[w] != stack[w];
+		in[w] = stack[w];
+	}
+	return changed;
+}
+
+/* What leads to the block is stale. Returns whether some of it comes behind it, or is itself. */
+static bool stale_preds(struct analysis *an, const struct tn_block *block)
+{
+	bool back = false;
+
+	for (uint32_t i = 0; i < block->nr_preds; i++) {
+		uint32_t pred = an->s->preds[block->first_pred + i];
+
+		an->stale[pred] = true;
+		back |= an->s->blocks[pred].rpo >= block->rpo;
+	}
+	return back;
 }
 
 static void find_idle(struct tn_liveness *live, uint32_t i)
@@ -776,20 +820,26 @@ static int solve(struct analysis *an, uint32_t p)
 	const struct tn_structure *s = an->s;
 	uint32_t first = s->rpo_start[p], end = s->rpo_start[p + 1];
 	uint64_t stack[TN_MAX_FRAME_BYTES / TN_LIVE_GRANULE / 64];
-	bool changed = true;
+	bool again = true;
 
 	memset(an->block_regs, 0, (size_t)(end - first) * sizeof(*an->block_regs));
 	an->block_in = tn_alloc_array(an->rt, (size_t)(end - first) * an->words + 1,
 				      sizeof(*an->block_in));
 	if (!an->block_in)
 		return -ENOMEM;
-	while (changed) {
-		changed = false;
-		for (uint32_t r = end; r > first; r--)
-			changed |= update_block(an, s->rpo[r - 1], stack);
+	all_stale(an, p);
+	while (again) {
+		again = false;
+		for (uint32_t r = end; r > first; r--) {
+			uint32_t b = s->rpo[r - 1];
+
+			if (!an->stale[b])
+				continue;
+			an->stale[b] = false;
+			if (update_block(an, b, stack))
+				again |= stale_preds(an, &s->blocks[b]);
+		}
 	}
-	for (uint32_t r = first; r < end; r++)
-		record_block(an, s->rpo[r], stack);
 	tn_free(an->rt, an->block_in);
 	an->block_in = NULL;
 	return 0;
@@ -873,13 +923,15 @@ struct tn_liveness *tn_liveness_new(const struct tn_structure *s, tn_live_sig_fn
 	an.at_entry = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.at_entry));
 	an.effects = tn_alloc_array(s->rt, nr, sizeof(*an.effects));
 	an.block_regs = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.block_regs));
+	an.stale = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.stale));
 	if (live->regs && live->stack_at && live->stack_words && live->matters && live->idle &&
-	    live->writes_frame && an.at_entry && an.effects && an.block_regs)
+	    live->writes_frame && an.at_entry && an.effects && an.block_regs && an.stale)
 		err = analyse(&an);
 out:
 	tn_free(s->rt, an.at_entry);
 	tn_free(s->rt, an.effects);
 	tn_free(s->rt, an.block_regs);
+	tn_free(s->rt, an.stale);
 	tn_vec_free(s->rt, &an.reads);
 	if (!err)
 		return live;
