@@ -99,6 +99,7 @@ struct tn_core_cand {
 	const struct tn_btf *btf;
 	uint32_t id;
 	uint32_t target;
+	bool fits; /* the record being resolved */
 };
 
 /* What a record of this local type may mean. libbpf drops the candidates that a record did not
@@ -156,7 +157,7 @@ int tn_core_types_match(struct tn_core *core, uint32_t local_id, const struct tn
 bool tn_core_kinds_compat(const struct tn_btf_type *a, const struct tn_btf_type *b);
 bool tn_core_names_match(const char *a, const char *b);
 
-/* spec NULL: nothing matched. -EINVAL with words: the record makes no sense for this access. */
+/* spec NULL: nothing matched. -EDOM with words: the record makes no sense for this access. */
 int tn_core_calc(const struct tn_core_record *rec, const struct tn_core_spec *spec,
 		 struct tn_core_value *out);
 /* May a load of the one be made a load of the other? */

@@ -19,8 +19,8 @@ struct field {
 
 static int no_sense(const struct tn_core_spec *spec, const char *what)
 {
-	return tn_err(-EINVAL, "CO-RE record for '%.60s': %s",
-		      tn_btf_name(spec->btf, spec->root_id), what);
+	return tn_err(-EDOM, "CO-RE record for '%.60s': %s", tn_btf_name(spec->btf, spec->root_id),
+		      what);
 }
 
 /* The smallest aligned integer that holds all bits of a bit field, from its own type's size on. */

@@ -53,7 +53,7 @@ static int add_cand(struct tn_core *core, struct tn_core_cands *cands, const str
 	cand = tn_vec_push(core->rt, &cands->v);
 	if (!cand)
 		return tn_err_nomem("CO-RE candidates");
-	*cand = (struct tn_core_cand){ btf, id, target };
+	*cand = (struct tn_core_cand){ .btf = btf, .id = id, .target = target };
 	return 0;
 }
 

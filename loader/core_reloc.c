@@ -91,37 +91,45 @@ static int ambiguous(struct resolve *r, const struct tn_core_cand *cand)
 	return refuse(r, -ENOTUNIQ, &t);
 }
 
+/* What a candidate comes to; *found: it has what the record is about. */
+static int look_at(struct resolve *r, struct tn_core_cand *cand)
+{
+	struct tn_core_value v;
+	int fits = tn_core_match(r->core, &r->rec, cand, &r->core->cand_spec), err;
+
+	if (fits < 0)
+		return fits;
+	cand->fits = fits;
+	if (!fits)
+		return 0;
+	err = tn_core_calc(&r->rec, &r->core->cand_spec, &v);
+	if (err)
+		return err;
+	if (r->found)
+		return agree(r, cand, &v) ? 0 : ambiguous(r, cand);
+	r->found = cand;
+	r->core->found_spec = r->core->cand_spec;
+	r->to = v;
+	return 0;
+}
+
 /* Look at every candidate; those that have it must have the same. The rest is dropped, unless none
  * has it. */
 static int match_all(struct resolve *r)
 {
 	struct tn_core_cands *cands = r->cands;
 	uint32_t nr = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; i < cands->v.nr; i++) {
-		struct tn_core_cand cand = cands->v.v[i];
-		struct tn_core_value v;
-		int found = tn_core_match(r->core, &r->rec, &cand, &r->core->cand_spec);
-		int err;
-
-		if (found < 0)
-			return found;
-		if (!found)
-			continue;
-		err = tn_core_calc(&r->rec, &r->core->cand_spec, &v);
-		if (err)
-			return err;
-		if (r->found && !agree(r, &cand, &v))
-			return ambiguous(r, &cand);
-		cands->v.v[nr++] = cand;
-		if (!r->found) {
-			r->found = &cands->v.v[0];
-			r->core->found_spec = r->core->cand_spec;
-			r->to = v;
-		}
-	}
-	if (nr)
-		cands->v.nr = nr;
+	for (uint32_t i = 0; i < cands->v.nr && !err && !r->patch->err; i++)
+		err = look_at(r, &cands->v.v[i]);
+	if (err || r->patch->err || !r->found)
+		return err;
+	for (uint32_t i = 0; i < cands->v.nr; i++)
+		if (cands->v.v[i].fits)
+			cands->v.v[nr++] = cands->v.v[i];
+	cands->v.nr = nr;
+	r->found = &cands->v.v[0];
 	return 0;
 }
 
@@ -193,6 +201,11 @@ static int resolve_record(struct resolve *r)
 	struct tn_core_text t = { .len = 0 };
 	int err = tn_core_parse(r->core->local, &r->rec, &r->core->spec);
 
+	/* Of a kind that is not known: of a newer compiler. */
+	if (err == -ENOTSUP) {
+		tn_core_say(&t, "%s", tn_err_last()->msg);
+		return refuse(r, err, &t);
+	}
 	if (err)
 		return err;
 	if (r->rec.kind == TN_CORE_LOCAL_TYPE_ID) {
@@ -207,6 +220,11 @@ static int resolve_record(struct resolve *r)
 		err = match_all(r);
 	if (!err && !r->found && !r->patch->err)
 		err = tn_core_calc(&r->rec, NULL, &r->to);
+	/* Of an unnamed type, or one that makes no sense of this kind. */
+	if (err == -ENOTSUP || err == -EDOM) {
+		tn_core_say(&t, "%s", tn_err_last()->msg);
+		return refuse(r, err == -EDOM ? -EINVAL : err, &t);
+	}
 	if (err || r->patch->err)
 		return err;
 	if (!r->to.missing &&
@@ -236,7 +254,6 @@ static int resolve_one(struct tn_load *ld, struct tn_core *core, uint32_t i)
 {
 	const struct tn_load_core *from = &ld->cores.v[i];
 	struct resolve r = { .ld = ld, .core = core, .patch = &ld->core_patches[i] };
-	int err;
 
 	begin_patch(ld, i, r.patch);
 	if (r.patch->words)
@@ -246,15 +263,7 @@ static int resolve_one(struct tn_load *ld, struct tn_core *core, uint32_t i)
 		.access = tn_btf_str(core->local, from->access_off),
 		.kind = (enum tn_core_kind)from->kind,
 	};
-	err = resolve_record(&r);
-	/* Of a kind that is not known, or for an unnamed type: a defect of the program alone. */
-	if (err == -ENOTSUP) {
-		struct tn_core_text t = { .len = 0 };
-
-		tn_core_say(&t, "%s", tn_err_last()->msg);
-		return refuse(&r, err, &t);
-	}
-	return err;
+	return resolve_record(&r);
 }
 
 /* libbpf leaves programs out that are not loaded by themselves, so what they want narrows the
