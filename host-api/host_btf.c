@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "host-api/host_type.h"
+#include "loader/btf_file.h"
 
 #define MAX_BTF_BYTES ((size_t)256 << 20)
 #define MAX_NAME      (TN_ERR_NAME_BYTES - 1)
@@ -51,7 +52,9 @@ static int publish(struct tenon_runtime *rt, struct tn_host_btf *e)
 	return rc;
 }
 
-static int add(struct tenon_runtime *rt, struct tn_span blob, const struct tenon_btf_opts *opts)
+/* `file`: raw BTF or ELF; else raw BTF alone. */
+static int add(struct tenon_runtime *rt, struct tn_span blob, bool file,
+	       const struct tenon_btf_opts *opts)
 {
 	const struct tn_host_btf *base;
 	struct tn_host_btf *e;
@@ -70,7 +73,8 @@ static int add(struct tenon_runtime *rt, struct tn_span blob, const struct tenon
 	if (!e->name) {
 		rc = tn_err_nomem("BTF of the host");
 	} else {
-		e->btf = tn_btf_parse(&rt->rt, blob);
+		e->btf = file ? tn_btf_read_file(&rt->rt, blob, base ? base->btf : NULL)
+			      : tn_btf_parse_split(&rt->rt, base ? base->btf : NULL, blob);
 		rc = e->btf ? publish(rt, e) : -errno;
 	}
 	if (rc)
@@ -105,7 +109,7 @@ int tenon_runtime_add_btf(struct tenon_runtime *rt, const void *btf, size_t size
 		return tn_err(-EINVAL, "tenon_runtime_add_btf: an argument is NULL");
 	rc = read_opts(opts, "host", &want);
 	if (!rc)
-		rc = add(rt, tn_span_make(btf, size), &want);
+		rc = add(rt, tn_span_make(btf, size), false, &want);
 	return finish(rc);
 }
 
@@ -126,7 +130,7 @@ int tenon_runtime_add_btf_file(struct tenon_runtime *rt, const char *path,
 		rc = tn_read_file(&rt->rt, path, MAX_BTF_BYTES, &buf, &size);
 	if (rc)
 		return finish(rc);
-	rc = add(rt, tn_span_make(buf, size), &want);
+	rc = add(rt, tn_span_make(buf, size), true, &want);
 	tn_free(&rt->rt, buf);
 	return finish(rc);
 }
