@@ -260,7 +260,7 @@ static const char *format(const struct tn_btf *btf, uint32_t id, const char *nam
 
 	b.decl.user = &b;
 	out[0] = 0;
-	if (size > 1)
+	if (size > 1 && tn_btf_type(btf, id))
 		tn_btf_print_decl(&b.decl, id, name);
 	return out;
 }

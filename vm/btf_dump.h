@@ -18,10 +18,11 @@ int tn_btf_dump_raw(const struct tn_btf *btf, uint32_t first, uint32_t end, bool
 		    tn_btf_line_fn line, void *user);
 
 /* Declarations in C of the nr types `ids` and of all that they need, each once; ids NULL: of all
- * types of `btf` and its bases. Functions and variables are left out. 0, -ENOMEM, -EINVAL (a type
+ * types of `btf` and its bases. Functions are declared with `func_suffix` (such as " __ksym")
+ * behind them, or left out where it is NULL; variables are left out. 0, -ENOMEM, -EINVAL (a type
  * that C cannot express, by name), or what `line` returned. */
-int tn_btf_dump_c(const struct tn_btf *btf, const uint32_t *ids, uint32_t nr, tn_btf_line_fn line,
-		  void *user);
+int tn_btf_dump_c(const struct tn_btf *btf, const uint32_t *ids, uint32_t nr,
+		  const char *func_suffix, tn_btf_line_fn line, void *user);
 
 /* "const struct conn *c" for type `id` and name "c"; an anonymous struct is written as "struct
  * {...}". `name` may be "". Truncated to size - 1 bytes, always terminated; returns `out`. */
