@@ -30,7 +30,7 @@ static void header_declares_only_helpers_that_exist(void **state)
 	int nr = 0;
 
 	(void)state;
-	while ((at = strstr(at, "\nTENON_HELPER("))) {
+	while ((at = strstr(at, "\nTENON_BPF_FN("))) {
 		const struct tn_helper *helper;
 		unsigned id = (unsigned)strtoul(at + 14, NULL, 10);
 		const char *name = strstr(at, "bpf_"), *end;

@@ -298,139 +298,139 @@ struct xdp_md;
 
 #ifndef __BPF_HELPERS__
 
-#define TENON_HELPER(id, ret, name, ...) \
+#define TENON_BPF_FN(id, ret, name, ...) \
 	static ret (*const name)(__VA_ARGS__) __attribute__((unused)) = (void *)(id)
 
 /* The lock in a map's value: one at a time, and no calls while it is held. */
-TENON_HELPER(93, void, bpf_spin_lock, struct bpf_spin_lock *lock);
-TENON_HELPER(94, void, bpf_spin_unlock, struct bpf_spin_lock *lock);
+TENON_BPF_FN(93, void, bpf_spin_lock, struct bpf_spin_lock *lock);
+TENON_BPF_FN(94, void, bpf_spin_unlock, struct bpf_spin_lock *lock);
 /* Samples of the host: callback(struct bpf_dynptr *sample, void *ctx) gives 0 to go on, 1 to stop.
  * The number of samples, or -EBUSY. */
-TENON_HELPER(209, long, bpf_user_ringbuf_drain, void *map, void *callback, void *callback_ctx,
+TENON_BPF_FN(209, long, bpf_user_ringbuf_drain, void *map, void *callback, void *callback_ctx,
 	     __u64 flags);
 
 /* Maps. A lookup gives a pointer into the map, to be tested for NULL. */
-TENON_HELPER(1, void *, bpf_map_lookup_elem, void *map, const void *key);
-TENON_HELPER(2, long, bpf_map_update_elem, void *map, const void *key, const void *value,
+TENON_BPF_FN(1, void *, bpf_map_lookup_elem, void *map, const void *key);
+TENON_BPF_FN(2, long, bpf_map_update_elem, void *map, const void *key, const void *value,
 	     __u64 flags);
-TENON_HELPER(3, long, bpf_map_delete_elem, void *map, const void *key);
+TENON_BPF_FN(3, long, bpf_map_delete_elem, void *map, const void *key);
 
 /* Queues and stacks. A full one gives -E2BIG, with BPF_EXIST it drops its oldest value; pop and peek
  * of an empty one give -ENOENT and zeros. */
-TENON_HELPER(87, long, bpf_map_push_elem, void *map, const void *value, __u64 flags);
-TENON_HELPER(88, long, bpf_map_pop_elem, void *map, void *value);
-TENON_HELPER(89, long, bpf_map_peek_elem, void *map, void *value);
+TENON_BPF_FN(87, long, bpf_map_push_elem, void *map, const void *value, __u64 flags);
+TENON_BPF_FN(88, long, bpf_map_pop_elem, void *map, void *value);
+TENON_BPF_FN(89, long, bpf_map_peek_elem, void *map, void *value);
 /* A sample into the ring of the thread's slot; flags BPF_F_CURRENT_CPU, in a packet's program with
  * the bytes of the frame to go behind it << 32. */
-TENON_HELPER(25, long, bpf_perf_event_output, void *ctx, void *map, __u64 flags, const void *data,
+TENON_BPF_FN(25, long, bpf_perf_event_output, void *ctx, void *map, __u64 flags, const void *data,
 	     __u64 size);
 
 /* Time in nanoseconds. */
-TENON_HELPER(5, __u64, bpf_ktime_get_ns, void);
-TENON_HELPER(125, __u64, bpf_ktime_get_boot_ns, void);
-TENON_HELPER(160, __u64, bpf_ktime_get_coarse_ns, void);
-TENON_HELPER(208, __u64, bpf_ktime_get_tai_ns, void);
+TENON_BPF_FN(5, __u64, bpf_ktime_get_ns, void);
+TENON_BPF_FN(125, __u64, bpf_ktime_get_boot_ns, void);
+TENON_BPF_FN(160, __u64, bpf_ktime_get_coarse_ns, void);
+TENON_BPF_FN(208, __u64, bpf_ktime_get_tai_ns, void);
 
-TENON_HELPER(118, __u64, bpf_jiffies64, void); /* 250 a second */
+TENON_BPF_FN(118, __u64, bpf_jiffies64, void); /* 250 a second */
 
-TENON_HELPER(7, __u32, bpf_get_prandom_u32, void);
-TENON_HELPER(8, __u32, bpf_get_smp_processor_id, void); /* the thread's slot */
+TENON_BPF_FN(7, __u32, bpf_get_prandom_u32, void);
+TENON_BPF_FN(8, __u32, bpf_get_smp_processor_id, void); /* the thread's slot */
 
 /* Process and user of the host. */
-TENON_HELPER(14, __u64, bpf_get_current_pid_tgid, void);
-TENON_HELPER(15, __u64, bpf_get_current_uid_gid, void);
-TENON_HELPER(16, long, bpf_get_current_comm, void *buf, __u32 size);
+TENON_BPF_FN(14, __u64, bpf_get_current_pid_tgid, void);
+TENON_BPF_FN(15, __u64, bpf_get_current_uid_gid, void);
+TENON_BPF_FN(16, long, bpf_get_current_comm, void *buf, __u32 size);
 
 /* Does not return where the slot holds a program. */
-TENON_HELPER(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
+TENON_BPF_FN(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
 /* What the host gave at attach. */
-TENON_HELPER(174, __u64, bpf_get_attach_cookie, void *ctx);
+TENON_BPF_FN(174, __u64, bpf_get_attach_cookie, void *ctx);
 /* Calls long callback(u32 index, void *ctx) until it returns 1; gives the number of calls. */
-TENON_HELPER(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, __u64 flags);
+TENON_BPF_FN(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, __u64 flags);
 /* The same for each element: long callback(map, const void *key, void *value, void *ctx). */
-TENON_HELPER(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
+TENON_BPF_FN(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
 	     __u64 flags);
 
 /* Timers in map values, for plugins under a GPL-compatible license: verified, with the function
  * int callback(void *map, const void *key, void *value) that returns 0; but nothing runs them yet,
  * and each of these gives -EOPNOTSUPP. */
-TENON_HELPER(169, long, bpf_timer_init, struct bpf_timer *timer, void *map, __u64 flags);
-TENON_HELPER(170, long, bpf_timer_set_callback, struct bpf_timer *timer, void *callback);
-TENON_HELPER(171, long, bpf_timer_start, struct bpf_timer *timer, __u64 ns, __u64 flags);
-TENON_HELPER(172, long, bpf_timer_cancel, struct bpf_timer *timer);
+TENON_BPF_FN(169, long, bpf_timer_init, struct bpf_timer *timer, void *map, __u64 flags);
+TENON_BPF_FN(170, long, bpf_timer_set_callback, struct bpf_timer *timer, void *callback);
+TENON_BPF_FN(171, long, bpf_timer_start, struct bpf_timer *timer, __u64 ns, __u64 flags);
+TENON_BPF_FN(172, long, bpf_timer_cancel, struct bpf_timer *timer);
 
 /* Copies from an address that may be bad: then the result is negative and `to` is cleared. Memory
  * that the plugin may not read by itself they copy only where the host trusts it like its own code
  * (addresses_visible). All but the last are for plugins under a GPL-compatible license. */
-TENON_HELPER(4, long, bpf_probe_read, void *to, __u32 size, const void *from);
-TENON_HELPER(112, long, bpf_probe_read_user, void *to, __u32 size, const void *from);
-TENON_HELPER(113, long, bpf_probe_read_kernel, void *to, __u32 size, const void *from);
-TENON_HELPER(45, long, bpf_probe_read_str, void *to, __u32 size, const void *from);
-TENON_HELPER(114, long, bpf_probe_read_user_str, void *to, __u32 size, const void *from);
-TENON_HELPER(115, long, bpf_probe_read_kernel_str, void *to, __u32 size, const void *from);
-TENON_HELPER(148, long, bpf_copy_from_user, void *to, __u32 size, const void *from);
+TENON_BPF_FN(4, long, bpf_probe_read, void *to, __u32 size, const void *from);
+TENON_BPF_FN(112, long, bpf_probe_read_user, void *to, __u32 size, const void *from);
+TENON_BPF_FN(113, long, bpf_probe_read_kernel, void *to, __u32 size, const void *from);
+TENON_BPF_FN(45, long, bpf_probe_read_str, void *to, __u32 size, const void *from);
+TENON_BPF_FN(114, long, bpf_probe_read_user_str, void *to, __u32 size, const void *from);
+TENON_BPF_FN(115, long, bpf_probe_read_kernel_str, void *to, __u32 size, const void *from);
+TENON_BPF_FN(148, long, bpf_copy_from_user, void *to, __u32 size, const void *from);
 
 /* Dynptrs: memory of a size that is known at run time alone. A record that was reserved must be
  * submitted or discarded on every path, also where reserve failed. */
-TENON_HELPER(197, long, bpf_dynptr_from_mem, void *data, __u32 size, __u64 flags,
+TENON_BPF_FN(197, long, bpf_dynptr_from_mem, void *data, __u32 size, __u64 flags,
 	     struct bpf_dynptr *out);
-TENON_HELPER(198, long, bpf_ringbuf_reserve_dynptr, void *ringbuf, __u32 size, __u64 flags,
+TENON_BPF_FN(198, long, bpf_ringbuf_reserve_dynptr, void *ringbuf, __u32 size, __u64 flags,
 	     struct bpf_dynptr *out);
-TENON_HELPER(199, void, bpf_ringbuf_submit_dynptr, struct bpf_dynptr *record, __u64 flags);
-TENON_HELPER(200, void, bpf_ringbuf_discard_dynptr, struct bpf_dynptr *record, __u64 flags);
-TENON_HELPER(201, long, bpf_dynptr_read, void *to, __u32 size, const struct bpf_dynptr *from,
+TENON_BPF_FN(199, void, bpf_ringbuf_submit_dynptr, struct bpf_dynptr *record, __u64 flags);
+TENON_BPF_FN(200, void, bpf_ringbuf_discard_dynptr, struct bpf_dynptr *record, __u64 flags);
+TENON_BPF_FN(201, long, bpf_dynptr_read, void *to, __u32 size, const struct bpf_dynptr *from,
 	     __u32 offset, __u64 flags);
-TENON_HELPER(202, long, bpf_dynptr_write, const struct bpf_dynptr *to, __u32 offset, void *from,
+TENON_BPF_FN(202, long, bpf_dynptr_write, const struct bpf_dynptr *to, __u32 offset, void *from,
 	     __u32 size, __u64 flags);
-TENON_HELPER(203, void *, bpf_dynptr_data, const struct bpf_dynptr *from, __u32 offset, __u32 size);
+TENON_BPF_FN(203, void *, bpf_dynptr_data, const struct bpf_dynptr *from, __u32 offset, __u32 size);
 
 /* Ring buffer. What reserve gives must be submitted or discarded on every path. */
-TENON_HELPER(130, long, bpf_ringbuf_output, void *ringbuf, void *data, __u64 size, __u64 flags);
-TENON_HELPER(131, void *, bpf_ringbuf_reserve, void *ringbuf, __u64 size, __u64 flags);
-TENON_HELPER(132, void, bpf_ringbuf_submit, void *data, __u64 flags);
-TENON_HELPER(133, void, bpf_ringbuf_discard, void *data, __u64 flags);
-TENON_HELPER(134, __u64, bpf_ringbuf_query, void *ringbuf, __u64 flags);
+TENON_BPF_FN(130, long, bpf_ringbuf_output, void *ringbuf, void *data, __u64 size, __u64 flags);
+TENON_BPF_FN(131, void *, bpf_ringbuf_reserve, void *ringbuf, __u64 size, __u64 flags);
+TENON_BPF_FN(132, void, bpf_ringbuf_submit, void *data, __u64 flags);
+TENON_BPF_FN(133, void, bpf_ringbuf_discard, void *data, __u64 flags);
+TENON_BPF_FN(134, __u64, bpf_ringbuf_query, void *ringbuf, __u64 flags);
 
 /* Text. As in the kernel, the two that print are for plugins under a GPL-compatible license. */
-TENON_HELPER(6, long, bpf_trace_printk, const char *fmt, __u32 fmt_size, ...);
-TENON_HELPER(177, long, bpf_trace_vprintk, const char *fmt, __u32 fmt_size, const void *args,
+TENON_BPF_FN(6, long, bpf_trace_printk, const char *fmt, __u32 fmt_size, ...);
+TENON_BPF_FN(177, long, bpf_trace_vprintk, const char *fmt, __u32 fmt_size, const void *args,
 	     __u32 args_size);
-TENON_HELPER(165, long, bpf_snprintf, char *out, __u32 size, const char *fmt, __u64 *args,
+TENON_BPF_FN(165, long, bpf_snprintf, char *out, __u32 size, const char *fmt, __u64 *args,
 	     __u32 args_size);
 /* How many characters the number takes, or negative; flags is the base, 0: as the text says. */
-TENON_HELPER(105, long, bpf_strtol, const char *text, unsigned long size, __u64 flags, long *out);
-TENON_HELPER(106, long, bpf_strtoul, const char *text, unsigned long size, __u64 flags,
+TENON_BPF_FN(105, long, bpf_strtol, const char *text, unsigned long size, __u64 flags, long *out);
+TENON_BPF_FN(106, long, bpf_strtoul, const char *text, unsigned long size, __u64 flags,
 	     unsigned long *out);
-TENON_HELPER(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
+TENON_BPF_FN(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
 
 /* Packets: copies bytes of the frame, wherever they lie. */
-TENON_HELPER(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
-TENON_HELPER(189, long, bpf_xdp_load_bytes, struct xdp_md *xdp, __u32 offset, void *to, __u32 size);
-TENON_HELPER(188, __u64, bpf_xdp_get_buff_len, struct xdp_md *xdp);
+TENON_BPF_FN(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
+TENON_BPF_FN(189, long, bpf_xdp_load_bytes, struct xdp_md *xdp, __u32 offset, void *to, __u32 size);
+TENON_BPF_FN(188, __u64, bpf_xdp_get_buff_len, struct xdp_md *xdp);
 /* The same the other way. */
-TENON_HELPER(9, long, bpf_skb_store_bytes, struct __sk_buff *skb, __u32 offset, const void *from,
+TENON_BPF_FN(9, long, bpf_skb_store_bytes, struct __sk_buff *skb, __u32 offset, const void *from,
 	     __u32 size, __u64 flags);
-TENON_HELPER(190, long, bpf_xdp_store_bytes, struct xdp_md *xdp, __u32 offset, void *from,
+TENON_BPF_FN(190, long, bpf_xdp_store_bytes, struct xdp_md *xdp, __u32 offset, void *from,
 	     __u32 size);
 /* A checksum in the frame, of which `from` became `to`: flags is their size, 2 or 4, or 0 where
  * `to` is the difference that bpf_csum_diff() gave. */
-TENON_HELPER(10, long, bpf_l3_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
+TENON_BPF_FN(10, long, bpf_l3_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
 	     __u64 to, __u64 flags);
-TENON_HELPER(11, long, bpf_l4_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
+TENON_BPF_FN(11, long, bpf_l4_csum_replace, struct __sk_buff *skb, __u32 offset, __u64 from,
 	     __u64 to, __u64 flags);
-TENON_HELPER(40, __s64, bpf_csum_update, struct __sk_buff *skb, __wsum csum);
-TENON_HELPER(34, __u32, bpf_get_hash_recalc, struct __sk_buff *skb);
-TENON_HELPER(48, long, bpf_set_hash, struct __sk_buff *skb, __u32 hash);
-TENON_HELPER(41, void, bpf_set_hash_invalid, struct __sk_buff *skb);
+TENON_BPF_FN(40, __s64, bpf_csum_update, struct __sk_buff *skb, __wsum csum);
+TENON_BPF_FN(34, __u32, bpf_get_hash_recalc, struct __sk_buff *skb);
+TENON_BPF_FN(48, long, bpf_set_hash, struct __sk_buff *skb, __u32 hash);
+TENON_BPF_FN(41, void, bpf_set_hash_invalid, struct __sk_buff *skb);
 /* The ends of the frame. What was loaded of data, data_end and data_meta is no longer good. */
-TENON_HELPER(39, long, bpf_skb_pull_data, struct __sk_buff *skb, __u32 size);
-TENON_HELPER(38, long, bpf_skb_change_tail, struct __sk_buff *skb, __u32 size, __u64 flags);
-TENON_HELPER(43, long, bpf_skb_change_head, struct __sk_buff *skb, __u32 more, __u64 flags);
-TENON_HELPER(44, long, bpf_xdp_adjust_head, struct xdp_md *xdp, int delta);
-TENON_HELPER(54, long, bpf_xdp_adjust_meta, struct xdp_md *xdp, int delta);
-TENON_HELPER(65, long, bpf_xdp_adjust_tail, struct xdp_md *xdp, int delta);
+TENON_BPF_FN(39, long, bpf_skb_pull_data, struct __sk_buff *skb, __u32 size);
+TENON_BPF_FN(38, long, bpf_skb_change_tail, struct __sk_buff *skb, __u32 size, __u64 flags);
+TENON_BPF_FN(43, long, bpf_skb_change_head, struct __sk_buff *skb, __u32 more, __u64 flags);
+TENON_BPF_FN(44, long, bpf_xdp_adjust_head, struct xdp_md *xdp, int delta);
+TENON_BPF_FN(54, long, bpf_xdp_adjust_meta, struct xdp_md *xdp, int delta);
+TENON_BPF_FN(65, long, bpf_xdp_adjust_tail, struct xdp_md *xdp, int delta);
 /* The checksum, in 16 bits, of seed without `from` and with `to`; sizes are multiples of 4. */
-TENON_HELPER(28, __s64, bpf_csum_diff, const void *from, __u32 from_size, const void *to,
+TENON_BPF_FN(28, __s64, bpf_csum_diff, const void *from, __u32 from_size, const void *to,
 	     __u32 to_size, __u32 seed);
 
 /* bpf_printk("%d of %d", a, b): a line to the host's log, at most 12 arguments.
