@@ -80,9 +80,12 @@ enum tn_resume {
 };
 
 struct tn_pending {
-	struct tn_packed *state;
-	uint8_t how; /* enum tn_resume */
+	struct tn_packed *state; /* NULL: among the newest, see pending.c */
+	uint8_t how;		 /* enum tn_resume */
 };
+
+struct tn_fresh;
+#define TN_MAX_FRESH 8
 
 struct tn_vf {
 	struct tn_rt *rt;
@@ -108,6 +111,8 @@ struct tn_vf {
 	struct tn_insn_seen *seen;
 	struct tn_saved_list *saved; /* per instruction */
 	TN_VEC(struct tn_pending) pending;
+	struct tn_fresh *fresh[TN_MAX_FRESH]; /* a ring: the newest of `pending` */
+	uint32_t first_fresh, nr_fresh;
 	struct tn_trail_arena *trails;
 	struct tn_reg shifted; /* what the left shift at shifted_at was given, see alu.c */
 	uint32_t shifted_at;
@@ -155,6 +160,11 @@ static inline const struct tn_insn *tn_vf_insn(const struct tn_vf *vf)
 /* Fill the diagnosis: `reg` is the register it is about (-1: none). Returns -EACCES. */
 int tn_reject(struct tn_vf *vf, enum tn_verr code, int reg, const char *fmt, ...)
 	TN_PRINTF(4, 5) TN_COLD;
+/* stale.c: 0 unless the plugin has another field at this place of `type` than the host has. Only
+ * where env->layout is set. */
+int tn_check_layout(struct tn_vf *vf, uint32_t regno, const struct tn_ctx_type *type, uint64_t at,
+		    uint32_t size);
+
 /* Add advice to the diagnosis: what would mend it. Returns -EACCES. */
 int tn_advise(struct tn_vf *vf, const char *fmt, ...) TN_PRINTF(2, 3) TN_COLD;
 
@@ -303,8 +313,19 @@ int tn_ref_none_of_callback(struct tn_vf *vf);
 /* verify.c: the current state has no frame, holds nothing and knows nothing. */
 void tn_vf_begin(struct tn_vf *vf);
 
-/* walk.c: take up the current state later. */
+/* pending.c: take up the current state later. */
 int tn_walk_push(struct tn_vf *vf, enum tn_resume how);
+/* The same at a branch with these outcomes. */
+int tn_walk_push_branch(struct tn_vf *vf, enum tn_resume how, const struct tn_outcomes *out);
+/* The newest becomes the current state. *out: what its branch found out, or NULL; valid until the
+ * next push. */
+enum tn_resume tn_pending_take(struct tn_vf *vf, const struct tn_outcomes **out);
+void tn_pending_clear(struct tn_vf *vf);
+void tn_pending_fini(struct tn_vf *vf);
+
+/* walk.c */
+/* An allocation for a state failed: -ENOMEM, or the verifier's limit as a diagnosis. */
+int tn_over_memory(struct tn_vf *vf);
 int tn_walk_trail(struct tn_vf *vf, uint8_t kind);
 int tn_walk(struct tn_vf *vf);
 void tn_walk_free(struct tn_vf *vf);

@@ -155,7 +155,7 @@ static int prepare_states(struct tn_vf *vf)
 static void fini(struct tn_vf *vf)
 {
 	tn_walk_free(vf);
-	tn_vec_free(vf->rt, &vf->pending);
+	tn_pending_fini(vf);
 	tn_vec_free(vf->rt, &vf->callbacks);
 	tn_vec_free(vf->rt, &vf->iters);
 	tn_global_free(vf);

@@ -43,7 +43,7 @@ struct tn_trail_arena {
 	struct tn_trail v[TRAIL_CHUNK];
 };
 
-static int over_memory(struct tn_vf *vf)
+int tn_over_memory(struct tn_vf *vf)
 {
 	char where[256];
 
@@ -64,7 +64,7 @@ int tn_walk_trail(struct tn_vf *vf, uint8_t kind)
 		struct tn_trail_arena *a;
 
 		if (!tn_pool_charge(&vf->senv.pool, sizeof(*a)))
-			return over_memory(vf);
+			return tn_over_memory(vf);
 		a = tn_alloc(vf->rt, sizeof(*a));
 		if (!a)
 			return -ENOMEM;
@@ -93,8 +93,7 @@ void tn_walk_free(struct tn_vf *vf)
 		vf->senv.pool.bytes -= sizeof(*a);
 		tn_free(vf->rt, a);
 	}
-	while (vf->pending.nr)
-		tn_packed_free(&vf->senv, vf->pending.v[--vf->pending.nr].state);
+	tn_pending_clear(vf);
 	for (uint32_t i = 0; vf->saved && i < vf->prog->nr_insns; i++) {
 		struct tn_saved_list *list = &vf->saved[i];
 
@@ -107,24 +106,6 @@ void tn_walk_free(struct tn_vf *vf)
 		list->nr = list->nr_back = 0;
 	}
 	tn_pool_fini(vf->rt, &vf->senv.pool);
-}
-
-int tn_walk_push(struct tn_vf *vf, enum tn_resume how)
-{
-	struct tn_packed *p = tn_state_pack(&vf->senv, &vf->s);
-	struct tn_pending *e;
-
-	if (!p)
-		return over_memory(vf);
-	vf->places += p->nr_regs + p->nr_bytes;
-	e = tn_vec_push(vf->rt, &vf->pending);
-	if (!e) {
-		tn_packed_free(&vf->senv, p);
-		return -ENOMEM;
-	}
-	e->state = p;
-	e->how = (uint8_t)how;
-	return 0;
 }
 
 /* ---- Where paths meet ---- */
@@ -180,11 +161,11 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	struct tn_saved *s = tn_pool_get(vf->rt, &vf->senv.pool, sizeof(*s));
 
 	if (!s)
-		return over_memory(vf);
+		return tn_over_memory(vf);
 	s->state = tn_state_pack(&vf->senv, &vf->s);
 	if (!s->state) {
 		tn_pool_put(vf->rt, &vf->senv.pool, s, sizeof(*s));
-		return over_memory(vf);
+		return tn_over_memory(vf);
 	}
 	vf->places += s->state->nr_regs + s->state->nr_bytes;
 	s->back = back;
@@ -404,7 +385,7 @@ static int do_jump(struct tn_vf *vf)
 	if (out.fall != out.taken)
 		return take_branch(vf, out.taken, &out);
 	first = taken_first(vf);
-	err = tn_walk_push(vf, first ? TN_RESUME_FALL : TN_RESUME_TAKEN);
+	err = tn_walk_push_branch(vf, first ? TN_RESUME_FALL : TN_RESUME_TAKEN, &out);
 	return err ? err : take_branch(vf, first, &out);
 }
 
@@ -494,7 +475,7 @@ static int follow(struct tn_vf *vf)
 }
 
 /* Take up a state; what is to be done at its instruction is done without meeting others there. */
-static int take_up(struct tn_vf *vf, enum tn_resume how)
+static int take_up(struct tn_vf *vf, enum tn_resume how, const struct tn_outcomes *out)
 {
 	int err;
 
@@ -504,9 +485,9 @@ static int take_up(struct tn_vf *vf, enum tn_resume how)
 	vf->ended = vf->back_arrival = false;
 	switch (how) {
 	case TN_RESUME_TAKEN:
-		return take_branch(vf, true, NULL);
+		return take_branch(vf, true, out);
 	case TN_RESUME_FALL:
-		return take_branch(vf, false, NULL);
+		return take_branch(vf, false, out);
 	case TN_RESUME_STOP:
 	case TN_RESUME_NULL:
 	case TN_RESUME_TAIL:
@@ -523,11 +504,10 @@ static int walk_pending(struct tn_vf *vf)
 	int err = tn_walk_push(vf, TN_RESUME_AT);
 
 	while (!err && vf->pending.nr) {
-		struct tn_pending e = vf->pending.v[--vf->pending.nr];
+		const struct tn_outcomes *out;
+		enum tn_resume how = tn_pending_take(vf, &out);
 
-		tn_state_unpack(e.state, &vf->s);
-		tn_packed_free(&vf->senv, e.state);
-		err = take_up(vf, e.how);
+		err = take_up(vf, how, out);
 		if (!err && !vf->ended)
 			err = follow(vf);
 	}
