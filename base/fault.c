@@ -264,9 +264,9 @@ static bool resume_compiled(greg_t *regs)
 /*
  * A host may install its own handler over ours, and pass on to ours or not: when another runtime
  * asks, ours goes on top again. That one must not pass on to itself through the host's, so each
- * time is a function of its own, with what it found.
+ * handler that was found has a function of ours that passes on to it.
  */
-#define LEVELS 4
+#define LEVELS 8
 
 static const int signals[2] = { SIGSEGV, SIGBUS };
 static struct sigaction before[LEVELS][2];
@@ -335,9 +335,15 @@ HANDLER(0)
 HANDLER(1)
 HANDLER(2)
 HANDLER(3)
+HANDLER(4)
+HANDLER(5)
+HANDLER(6)
+HANDLER(7)
 
-static void (*const handlers[LEVELS])(int, siginfo_t *, void *) = { handler_0, handler_1, handler_2,
-								    handler_3 };
+static void (*const handlers[LEVELS])(int, siginfo_t *, void *) = {
+	handler_0, handler_1, handler_2, handler_3, handler_4, handler_5, handler_6, handler_7,
+};
+static uint32_t nr_levels[2]; /* under the threads lock, as what installs */
 
 static bool is_ours(const struct sigaction *act)
 {
@@ -347,16 +353,19 @@ static bool is_ours(const struct sigaction *act)
 	return false;
 }
 
+/* What one handler does for another one's signals it does for this one's. */
+static bool same_handler(const struct sigaction *a, const struct sigaction *b)
+{
+	return a->sa_sigaction == b->sa_sigaction && a->sa_flags == b->sa_flags &&
+	       !memcmp(&a->sa_mask, &b->sa_mask, 8); /* what the kernel fills */
+}
+
 /* Nothing is masked and the alternate stack is used: what handlers behind it want, pass_on() does,
  * but for the stack, which one that needs it could not do without. */
 static int install(uint32_t i, uint32_t level)
 {
-	struct sigaction act = { .sa_sigaction = handlers[level] }, was;
+	struct sigaction act = { .sa_sigaction = handlers[level] }, was = before[level][i];
 
-	/* It may be called before the call that installs it returns. */
-	if (sigaction(signals[i], NULL, &before[level][i]))
-		return -errno;
-	was = before[level][i];
 	act.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | (was.sa_flags & SA_RESTART);
 	/* What was ignored interrupted nobody. */
 	if (was.sa_handler == SIG_IGN)
@@ -365,34 +374,45 @@ static int install(uint32_t i, uint32_t level)
 	if (sigaction(signals[i], &act, &was))
 		return -errno;
 	/* Another thread may have been quick. */
-	if (was.sa_sigaction != before[level][i].sa_sigaction)
+	if (!same_handler(&was, &before[level][i]))
 		before[level][i] = was;
 	return 0;
 }
 
+static int install_one(uint32_t i)
+{
+	struct sigaction now;
+	uint32_t level = 0;
+
+	if (sigaction(signals[i], NULL, &now))
+		return -errno;
+	if (is_ours(&now))
+		return 0;
+	while (level < nr_levels[i] && !same_handler(&before[level][i], &now))
+		level++;
+	if (level == LEVELS)
+		return -EBUSY;
+	/* Before the call that installs it: it may be called before that returns. */
+	before[level][i] = now;
+	tn_store_relaxed(&spent[level][i], 0);
+	nr_levels[i] = TN_MAX(nr_levels[i], level + 1);
+	return install(i, level);
+}
+
 int tn_fault_install(void)
 {
-	static uint32_t levels[2]; /* under the threads lock */
-	struct sigaction now;
-	int err = 0;
+	int err;
 
 	tn_threads_lock();
-	for (uint32_t i = 0; i < 2 && !err; i++) {
-		if (sigaction(signals[i], NULL, &now))
-			err = -errno;
-		else if (is_ours(&now))
-			continue;
-		else if (levels[i] == LEVELS)
-			err = -EBUSY;
-		else
-			err = install(i, levels[i]++);
-	}
+	err = install_one(0);
+	if (!err)
+		err = install_one(1);
 	tn_threads_unlock();
 	if (err == -EBUSY)
 		return tn_err(err,
-			      "fault handler: the host replaced it %d times; its handlers must "
-			      "pass on what they do not know to the handler they found",
-			      LEVELS - 1);
+			      "fault handler: %d others were installed over it; they must pass on "
+			      "what they do not know to the handler they found",
+			      LEVELS);
 	return err ? tn_err(err, "fault handler: sigaction: %s", strerror(-err)) : 0;
 }
 
