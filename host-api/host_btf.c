@@ -135,24 +135,64 @@ int tenon_runtime_add_btf_file(struct tenon_runtime *rt, const char *path,
 	return finish(rc);
 }
 
-int tn_host_btf_targets(struct tenon_runtime *rt, const struct tn_btf ***out, uint32_t *nr,
-			uint32_t *nr_whole)
+/* Makes what is missing of the declared ones in `list`, and puts them into *out where there is room
+ * for them; *nr counts on. Under rt.lock. */
+static int add_declared(struct tenon_runtime *rt, struct tn_ctx_entry *list,
+			const struct tn_btf **out, uint32_t *nr)
+{
+	for (struct tn_ctx_entry *e = list; e; e = e->next) {
+		if (!tn_declared_wanted(rt, e))
+			continue;
+		if (!e->btf)
+			e->btf = tn_btf_of_declared(rt, e->type);
+		if (!e->btf)
+			return -errno;
+		if (out)
+			out[*nr] = e->btf;
+		++*nr;
+	}
+	return 0;
+}
+
+static int add_all_declared(struct tenon_runtime *rt, const struct tn_btf **out, uint32_t *nr)
+{
+	int rc = add_declared(rt, rt->ctx_types, out, nr);
+
+	return rc ? rc : add_declared(rt, rt->structs, out, nr);
+}
+
+static int get_targets(struct tenon_runtime *rt, const struct tn_btf ***out, uint32_t *nr,
+		       uint32_t *nr_whole)
 {
 	const struct tn_host_btf *e;
 	uint32_t n = 0;
+	int rc;
+
+	for (e = rt->btfs; e; e = e->next)
+		n++;
+	rc = add_all_declared(rt, NULL, &n);
+	if (rc || !n)
+		return rc;
+	*out = tn_alloc_array(&rt->rt, n, sizeof((*out)[0]));
+	if (!*out)
+		return tn_err_nomem("BTF of the host");
+	for (e = rt->btfs; e; e = e->next)
+		(*out)[(*nr)++] = e->btf;
+	*nr_whole = *nr;
+	return add_all_declared(rt, *out, nr);
+}
+
+int tn_host_btf_targets(struct tenon_runtime *rt, const struct tn_btf ***out, uint32_t *nr,
+			uint32_t *nr_whole)
+{
+	int rc;
 
 	*nr = *nr_whole = 0;
 	*out = NULL;
 	tn_lock(rt);
-	for (e = rt->btfs; e; e = e->next)
-		n++;
-	if (n)
-		*out = tn_alloc_array(&rt->rt, n, sizeof((*out)[0]));
-	for (e = rt->btfs; e && *out; e = e->next)
-		(*out)[(*nr)++] = e->btf;
+	rc = get_targets(rt, out, nr, nr_whole);
 	tn_unlock(rt);
-	*nr_whole = *nr;
-	return *nr == n ? 0 : tn_err_nomem("BTF of the host");
+	return rc;
 }
 
 uint32_t tn_host_btf_find(struct tenon_runtime *rt, const char *name, enum tn_btf_kind kind,

@@ -10,6 +10,8 @@
 #include "host-api/runtime.h"
 #include "vm/btf.h"
 
+struct tn_ctx_type;
+
 struct tn_host_btf {
 	struct tn_host_btf *next;
 	char *name; /* for messages: "host", "libfoo.so" */
@@ -26,6 +28,13 @@ struct tn_host_btf {
  */
 int tn_host_btf_targets(struct tenon_runtime *rt, const struct tn_btf ***out, uint32_t *nr,
 			uint32_t *nr_whole);
+
+struct tn_ctx_entry;
+
+/* declared_btf.c: BTF of a declared structure, NULL with errno and words; and whether it is a
+ * target of relocations, under rt.lock. */
+struct tn_btf *tn_btf_of_declared(struct tenon_runtime *rt, const struct tn_ctx_type *type);
+bool tn_declared_wanted(const struct tenon_runtime *rt, const struct tn_ctx_entry *e);
 
 /* The id of the type of that kind and name in the first BTF that has one, which is put into *btf;
  * 0: none has. Takes rt.lock. */

@@ -38,6 +38,13 @@ _Static_assert(sizeof(struct tenon_xdp_md) == sizeof(struct tn_xdp_host) &&
 	       "the public XDP context is the rewriter's");
 #define SAME_SKB(member) \
 	(offsetof(struct tenon_sk_buff, member) == offsetof(struct tn_skb_host, member))
+_Static_assert(sizeof(struct tenon_seq_file) == sizeof(struct tn_seq_host) &&
+		       offsetof(struct tenon_seq_file, user) == offsetof(struct tn_seq_host, user),
+	       "tenon_seq_file");
+_Static_assert(offsetof(struct tenon_xdp_md, redirect_ifindex) ==
+				       offsetof(struct tn_xdp_host, redirect_ifindex) &&
+		       SAME_SKB(redirect_ifindex) && SAME_SKB(redirect_flags),
+	       "where to");
 _Static_assert(sizeof(struct tenon_sk_buff) == sizeof(struct tn_skb_host) && SAME_SKB(data_meta) &&
 		       SAME_SKB(tstamp) && SAME_SKB(len) && SAME_SKB(mark) && SAME_SKB(protocol) &&
 		       SAME_SKB(priority) && SAME_SKB(cb) && SAME_SKB(hash) &&
@@ -663,6 +670,7 @@ static void free_types(struct tenon_runtime *rt, struct tn_ctx_entry **list)
 
 		*list = e->next;
 		tn_ctx_type_free(&rt->rt, e->type);
+		tn_btf_free(e->btf);
 		tn_free(&rt->rt, e);
 	}
 }

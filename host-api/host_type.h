@@ -17,6 +17,7 @@
 struct tn_ctx_entry {
 	struct tn_ctx_entry *next;
 	struct tn_ctx_type *type;
+	struct tn_btf *btf; /* of it, made when a plugin is first relocated; NULL: not yet */
 };
 
 struct tn_helper_entry {
@@ -47,8 +48,6 @@ int tn_ctx_type_check_btf(const struct tn_ctx_type *type, const struct tn_btf *b
 int tn_struct_register(struct tenon_runtime *rt, const struct tenon_struct_type *desc);
 /* NULL: no fields of such handles were declared. */
 const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *name);
-/* As tn_ctx_type_check_btf(), of all that are declared. */
-int tn_structs_check_btf(struct tenon_runtime *rt, const struct tn_btf *btf);
 
 /* Pointers that only a host can fill in; those to a packet's frame are not. */
 bool tn_ctx_has_pointers(const struct tn_ctx_type *type);
