@@ -2,6 +2,7 @@
 /*
  * Each block has a header of 16 bytes with its size, since the host's allocator wants it back
  * (osize) and the byte count goes down by it. `rt` may be NULL: then plain malloc, not counted.
+ * Large blocks that came from malloc are kept for the next ones, see base/kept.h.
  */
 #include "base/mem.h"
 
@@ -16,7 +17,7 @@
 
 struct block {
 	size_t size; /* without the header */
-	size_t unused;
+	size_t kept; /* bytes that there are, if it is of those that are kept; else 0 */
 };
 _Static_assert(sizeof(struct block) == 16, "blocks stay aligned to 16");
 
@@ -74,12 +75,24 @@ static void *raw_realloc(struct tn_rt *rt, void *ptr, size_t osize, size_t nsize
 	return realloc(ptr, nsize);
 }
 
+/* A new block, which has *kept bytes if it is one to be kept. */
+static struct block *get_block(struct tn_rt *rt, size_t total, size_t *kept)
+{
+	struct block *b;
+
+	*kept = rt && !rt->mem.alloc ? tn_kept_size(total) : 0;
+	if (!*kept)
+		return raw_realloc(rt, NULL, 0, total);
+	b = tn_kept_take(&rt->mem.kept, *kept);
+	return b ? b : raw_realloc(rt, NULL, 0, *kept);
+}
+
 static void *resize(struct tn_rt *rt, void *ptr, size_t size)
 {
 	struct block *old = ptr ? block_of(ptr) : NULL;
 	size_t old_total = old ? old->size + sizeof(*old) : 0;
 	struct block *new;
-	size_t total;
+	size_t total, kept = 0;
 
 	if (__builtin_add_overflow(size, sizeof(*new), &total) || total > PTRDIFF_MAX)
 		return NULL;
@@ -87,7 +100,7 @@ static void *resize(struct tn_rt *rt, void *ptr, size_t size)
 		return NULL;
 	if (total > old_total && tn_charge(rt, TN_CHARGE_HEAP, total - old_total))
 		return NULL;
-	new = raw_realloc(rt, old, old_total, total);
+	new = old ? raw_realloc(rt, old, old_total, total) : get_block(rt, total, &kept);
 	if (!new) {
 		if (total > old_total)
 			tn_uncharge(rt, TN_CHARGE_HEAP, total - old_total);
@@ -96,6 +109,7 @@ static void *resize(struct tn_rt *rt, void *ptr, size_t size)
 	if (total < old_total)
 		tn_uncharge(rt, TN_CHARGE_HEAP, old_total - total);
 	new->size = size;
+	new->kept = kept;
 	return new + 1;
 }
 
@@ -134,7 +148,10 @@ void tn_free(struct tn_rt *rt, void *ptr)
 	if (!ptr)
 		return;
 	total = block_of(ptr)->size + sizeof(struct block);
-	raw_realloc(rt, block_of(ptr), total, 0);
+	if (block_of(ptr)->kept)
+		tn_kept_put(&rt->mem.kept, block_of(ptr), block_of(ptr)->kept);
+	else
+		raw_realloc(rt, block_of(ptr), total, 0);
 	tn_uncharge(rt, TN_CHARGE_HEAP, total);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/kept.h"
 
 struct tn_rt;
 
@@ -29,6 +30,7 @@ struct tn_mem {
 	/* Failure injection, for tests: when positive, counts down on each allocation (heap, pages)
 	 * and the one that brings it to 0 fails; then it stays at 0 and nothing fails. */
 	_Atomic int64_t fail_after;
+	struct tn_kept kept; /* used where `alloc` is NULL */
 };
 
 /* All return memory aligned to 16, NULL when it cannot be had (no error record is written: the

@@ -54,6 +54,7 @@ int tn_rt_init(struct tn_rt *rt, const struct tn_rt_config *config)
 	if (!config)
 		config = &none;
 	memset(rt, 0, sizeof(*rt));
+	tn_kept_init(&rt->mem.kept);
 	if (config->limits)
 		rt->limits = *config->limits;
 	else
@@ -76,8 +77,10 @@ int tn_rt_init(struct tn_rt *rt, const struct tn_rt_config *config)
 	if (!tn_thread_self())
 		return tn_err_nomem("thread record");
 	err = tn_slots_init(rt);
-	if (err)
+	if (err) {
+		tn_kept_fini(&rt->mem.kept);
 		return err;
+	}
 	pthread_mutex_init(&rt->lock, NULL);
 	rt->fork = (struct tn_fork_ops){ .prepare = fork_prepare,
 					 .parent = fork_done,
@@ -99,6 +102,7 @@ void tn_rt_fini(struct tn_rt *rt)
 	tn_store_relaxed(&rt->builtin_btf, NULL);
 	tn_slots_fini(rt);
 	pthread_mutex_destroy(&rt->lock);
+	tn_kept_fini(&rt->mem.kept);
 	rt->id = 0;
 }
 

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define CHUNK_BYTES ((size_t)32 * 1024)
+/* With the allocator's header not more than a power of two: see base/kept.h. */
+#define CHUNK_BYTES ((size_t)32 * 1024 - 64)
 
 struct tn_pool_chunk {
 	struct tn_pool_chunk *next;

@@ -86,6 +86,76 @@ static void realloc_array_keeps_content_and_count(void **state)
 	assert_int_equal(heap_bytes(*state), before);
 }
 
+static void large_block_is_given_again(void **state)
+{
+	size_t before = heap_bytes(*state);
+	void *p = tn_alloc(*state, 100000), *q;
+
+	tn_free(*state, p);
+	assert_int_equal(heap_bytes(*state), before);
+	if (!tn_kept_size(100000))
+		skip(); /* never under a sanitizer */
+	assert_true(((struct tn_rt *)*state)->mem.kept.bytes >= 100000);
+	q = tn_alloc_array(*state, 1, 99990);
+	assert_ptr_equal(q, p);
+	for (size_t i = 0; i < 99990; i++)
+		assert_int_equal(((char *)q)[i], 0);
+	assert_int_equal(heap_bytes(*state), before + 99990 + 16);
+	assert_int_equal(((struct tn_rt *)*state)->mem.kept.bytes, 0);
+	tn_free(*state, q);
+}
+
+static void large_blocks_are_kept_up_to_a_bound(void **state)
+{
+	void *p[40];
+
+	for (unsigned i = 0; i < 40; i++)
+		p[i] = tn_alloc(*state, (size_t)1 << 19);
+	for (unsigned i = 0; i < 40; i++)
+		tn_free(*state, p[i]);
+	assert_true(((struct tn_rt *)*state)->mem.kept.bytes <= TN_KEPT_BYTES);
+}
+
+/* Each size that is kept has a class of its own, at most a quarter larger. */
+static void kept_sizes_are_their_own_classes(void **state)
+{
+	(void)state;
+	assert_int_equal(tn_kept_size(TN_KEPT_MIN_BYTES - 1), 0);
+	assert_int_equal(tn_kept_size(TN_KEPT_MAX_BYTES + 1), 0);
+	for (size_t n = TN_KEPT_MIN_BYTES; n <= TN_KEPT_MAX_BYTES; n += 1000) {
+		size_t size = tn_kept_size(n);
+		struct tn_kept k;
+		void *block = size ? malloc(size) : NULL;
+
+		if (!size)
+			skip();
+		assert_true(size >= n && size <= n + n / 4);
+		assert_int_equal(tn_kept_size(size), size);
+		tn_kept_init(&k);
+		tn_kept_put(&k, block, size);
+		assert_ptr_equal(tn_kept_take(&k, size), block);
+		assert_null(tn_kept_take(&k, size));
+		tn_kept_put(&k, block, size);
+		tn_kept_fini(&k);
+	}
+}
+
+/* What another thread holds, now or when the process forked, is not waited for. */
+static void kept_blocks_in_use_elsewhere_are_not_waited_for(void **state)
+{
+	size_t size = tn_kept_size(50000);
+	struct tn_kept k;
+
+	(void)state;
+	if (!size)
+		skip();
+	tn_kept_init(&k);
+	atomic_flag_test_and_set(&k.busy);
+	assert_null(tn_kept_take(&k, size));
+	tn_kept_put(&k, malloc(size), size);
+	assert_int_equal(k.bytes, 0);
+}
+
 static void free_accepts_null(void **state)
 {
 	tn_free(*state, NULL);
@@ -214,6 +284,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(alloc_array_is_zeroed, make_rt, drop_rt),
 		cmocka_unit_test_setup_teardown(realloc_array_keeps_content_and_count, make_rt,
 						drop_rt),
+		cmocka_unit_test_setup_teardown(large_block_is_given_again, make_rt, drop_rt),
+		cmocka_unit_test_setup_teardown(large_blocks_are_kept_up_to_a_bound, make_rt,
+						drop_rt),
+		cmocka_unit_test(kept_sizes_are_their_own_classes),
+		cmocka_unit_test(kept_blocks_in_use_elsewhere_are_not_waited_for),
 		cmocka_unit_test_setup_teardown(free_accepts_null, make_rt, drop_rt),
 		cmocka_unit_test_setup_teardown(strings_are_copied, make_rt, drop_rt),
 		cmocka_unit_test_setup_teardown(heap_limit_refuses_and_leaves_block_intact, make_rt,
