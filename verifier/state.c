@@ -10,8 +10,10 @@ int tn_state_init(struct tn_state_env *env, struct tn_state *s)
 	struct tn_slot *slots;
 
 	memset(s, 0, sizeof(*s));
-	s->frames = tn_alloc_array(env->rt, env->max_frames, sizeof(s->frames[0]));
-	slots = tn_alloc_array(env->rt, (size_t)env->max_frames * env->max_slots, sizeof(*slots));
+	/* Not zeroed: what is taken into use is forgotten first. */
+	s->frames = tn_realloc_array(env->rt, NULL, env->max_frames, sizeof(s->frames[0]));
+	slots = tn_realloc_array(env->rt, NULL, (size_t)env->max_frames * env->max_slots,
+				 sizeof(*slots));
 	if (!s->frames || !slots) {
 		tn_free(env->rt, s->frames);
 		tn_free(env->rt, slots);

@@ -283,19 +283,23 @@ static int meet(struct tn_vf *vf, bool *covered)
 	struct tn_saved_list *list = &vf->saved[vf->s.insn];
 	struct tn_insn_seen *seen = &vf->seen[vf->s.insn];
 	uint32_t loop = vf->loop_of[vf->s.insn];
-	bool back = arrives_back(vf, loop);
+	bool back = arrives_back(vf, loop), forgets = !vf->exact && !seen->unroll;
 	enum tn_merge_how how;
 	int err = 0;
 
-	if (!vf->exact && !seen->unroll)
-		vf->forgot |= tn_state_forget(&vf->senv, &vf->s);
-	if (loop != TN_NONE)
+	if (loop != TN_NONE) {
+		if (forgets)
+			vf->forgot |= tn_state_forget(&vf->senv, &vf->s);
 		tn_counters_arrive(vf->counters, loop, back, tn_state_top(&vf->s));
+	}
 	*covered = is_covered(vf, list);
 	if (*covered) {
 		vf->pruned++;
 		return 0;
 	}
+	/* What contains the state after this contains it before, so it is done to few of them. */
+	if (forgets && loop == TN_NONE)
+		vf->forgot |= tn_state_forget(&vf->senv, &vf->s);
 	how = seen->joins < JOIN_ROUNDS ? TN_MERGE_JOIN : TN_MERGE_WIDEN;
 	if (back && !seen->unroll && list->nr_back >= UNROLL_ROUNDS) {
 		err = merge_with_kept(vf, list, TN_MERGE_WIDEN, loop, BACK_STATES);
