@@ -15,6 +15,7 @@
  *                                                   RULE: all, until-set, last
  *                                                   RESULT: fallback, last-good
  *   helper NAME NUMBER FLAGS SIGNATURE              FLAGS: names joined by ',', or -
+ *   var NAME SIZE ALIGNMENT ACCESS [TYPE]           ALIGNMENT: bytes, up to 8; ACCESS: r, rw
  *
  * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes and a '?'
  * where the pointer may be NULL. Contexts come before the hooks that use them; xdp_md and __sk_buff
@@ -33,6 +34,7 @@
 
 #include "base/vec.h"
 #include "host-api/hook.h"
+#include "host-api/var.h"
 
 #define MAX_FILE_BYTES ((size_t)4 << 20)
 #define MAX_NAME_BYTES 128u
@@ -190,10 +192,21 @@ static void add_helper(struct text *t, const struct tn_helper_entry *e)
 	add(t, " %s\n", sig);
 }
 
+static void add_var(struct text *t, const struct tn_host_var *var)
+{
+	add(t, "var");
+	add_name(t, var->name);
+	add(t, " %u %u %s", var->size, 1u << var->align_log2, var->writable ? "rw" : "r");
+	if (var->type)
+		add_name(t, var->type);
+	add(t, "\n");
+}
+
 static void add_all(struct text *t, struct tenon_runtime *rt)
 {
 	const struct tn_helper_entry *helper;
 	const struct tn_ctx_entry *ctx;
+	const struct tn_var_entry *var;
 	const struct tn_hook *hook;
 
 	add(t, "tenon-host %s\n", FORMAT_VERSION);
@@ -206,6 +219,8 @@ static void add_all(struct text *t, struct tenon_runtime *rt)
 		add_hook(t, hook);
 	for (helper = rt->helpers; helper; helper = helper->next)
 		add_helper(t, helper);
+	for (var = rt->vars; var; var = var->next)
+		add_var(t, &var->var);
 	tn_unlock(rt);
 }
 
@@ -646,6 +661,33 @@ static int on_helper(struct reader *r)
 	return rc;
 }
 
+static int on_var(struct reader *r)
+{
+	struct tenon_var_opts opts = { .sz = sizeof(opts) };
+	uint32_t size = 0, align = 0, access = 0;
+	const char *name = NULL;
+	int rc = finish_ctx(r);
+
+	if (!rc && r->nr != 6)
+		rc = expect_words(r, 5);
+	if (!rc)
+		rc = read_name(r, 1, &name);
+	if (!rc)
+		rc = read_u32(r, 2, &size);
+	if (!rc)
+		rc = read_u32(r, 3, &align);
+	if (!rc && (align == 0 || align > 8 || align & (align - 1)))
+		rc = refuse(r, "alignment %u is not 1, 2, 4 or 8", align);
+	if (!rc)
+		rc = read_access(r, 4, &access);
+	if (!rc && access != TENON_R && access != TENON_RW)
+		rc = refuse(r, "variable '%s': access is r or rw", name);
+	if (!rc && r->nr == 6)
+		rc = read_name(r, 5, &opts.type);
+	opts.writable = access == TENON_RW;
+	return rc ? rc : place(r, tn_var_add(r->rt, name, NULL, size, align, &opts));
+}
+
 /* Cut the line into words; of a helper's line the fifth word is all that is left. */
 static int split(struct reader *r, char *line)
 {
@@ -672,7 +714,7 @@ static int read_line(struct reader *r, char *line)
 		int (*fn)(struct reader *r);
 	} statements[] = {
 		{ "ctx", on_ctx },   { "struct", on_ctx },    { "field", on_field },
-		{ "hook", on_hook }, { "helper", on_helper },
+		{ "hook", on_hook }, { "helper", on_helper }, { "var", on_var },
 	};
 	size_t i;
 	int rc;

@@ -28,15 +28,6 @@ static void entry_free(struct tenon_runtime *rt, struct tn_var_entry *e)
 	tn_free(&rt->rt, e);
 }
 
-static uint32_t alignment(const void *addr)
-{
-	uint32_t log2 = 0;
-
-	while (addr && log2 < 3 && !((uintptr_t)addr >> log2 & 1))
-		log2++;
-	return log2;
-}
-
 static struct tn_var_entry *entry_new(struct tenon_runtime *rt, const char *name, void *addr,
 				      size_t size, const struct tenon_var_opts *opts)
 {
@@ -46,7 +37,6 @@ static struct tn_var_entry *entry_new(struct tenon_runtime *rt, const char *name
 		return NULL;
 	e->var.addr = addr;
 	e->var.size = (uint32_t)size;
-	e->var.align_log2 = (uint8_t)alignment(addr);
 	e->var.writable = opts->writable;
 	e->var.name = tn_strdup(&rt->rt, name);
 	/* No handle type of a host is named so: the token is nothing but itself. */
@@ -58,7 +48,28 @@ static struct tn_var_entry *entry_new(struct tenon_runtime *rt, const char *name
 	return NULL;
 }
 
-int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t size,
+static int check_type(struct tenon_runtime *rt, const char *name, size_t size, uint32_t align,
+		      const struct tenon_var_opts *opts)
+{
+	const struct tn_ctx_type *type;
+
+	if (opts->writable || strlen(opts->type) >= TN_SIG_HANDLE_BYTES)
+		return tn_err(-EINVAL,
+			      "variable '%s': of a structure, its fields say what is writable",
+			      name);
+	type = tn_struct_find(rt, opts->type);
+	if (!type)
+		return tn_err(-ENOENT, "variable '%s': no structure '%s' is declared", name,
+			      opts->type);
+	if (size < type->host_size || align < 8)
+		return tn_err(-EINVAL,
+			      "variable '%s': %zu bytes at a multiple of %u; structure '%s' has %u "
+			      "and stands at a multiple of 8",
+			      name, size, align, opts->type, type->host_size);
+	return 0;
+}
+
+int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t size, uint32_t align,
 	       const struct tenon_var_opts *opts)
 {
 	struct tn_var_entry *e;
@@ -70,16 +81,14 @@ int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t si
 	if (size == 0 || size > MAX_VAR_BYTES)
 		return tn_err(-EINVAL, "variable '%s': it has %zu bytes, expected 1 to %zu", name,
 			      size, MAX_VAR_BYTES);
-	if (opts->type && (opts->writable || strlen(opts->type) >= TN_SIG_HANDLE_BYTES))
-		return tn_err(-EINVAL,
-			      "variable '%s': of a structure, its fields say what is writable",
-			      name);
-	if (opts->type && !tn_struct_find(rt, opts->type))
-		return tn_err(-ENOENT, "variable '%s': no structure '%s' is declared", name,
-			      opts->type);
+	rc = opts->type ? check_type(rt, name, size, align, opts) : 0;
+	if (rc)
+		return rc;
 	e = entry_new(rt, name, addr, size, opts);
 	if (!e)
 		return tn_err_nomem("variable");
+	while (e->var.align_log2 < 3 && 2u << e->var.align_log2 <= align)
+		e->var.align_log2++;
 	tn_lock(rt);
 	if (find_var(rt, name)) {
 		rc = tn_err(-EEXIST, "variable '%s' is registered already", name);
@@ -93,6 +102,14 @@ int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t si
 	return rc;
 }
 
+/* The largest power of two up to 8 that divides it. */
+static uint32_t alignment(const void *addr)
+{
+	uint32_t low = (uint32_t)(uintptr_t)addr | 8;
+
+	return low & -low;
+}
+
 int tenon_runtime_add_var(struct tenon_runtime *rt, const char *name, void *addr, size_t size,
 			  const struct tenon_var_opts *opts)
 {
@@ -102,9 +119,7 @@ int tenon_runtime_add_var(struct tenon_runtime *rt, const char *name, void *addr
 	if (!rt || !name || !addr)
 		return tn_err(-EINVAL, "tenon_runtime_add_var: an argument is NULL");
 	rc = tn_opts_read("tenon_var_opts", opts, &want, sizeof(want));
-	if (!rc && want.type && (uintptr_t)addr % 8)
-		rc = tn_err(-EINVAL, "variable '%s': a structure stands at a multiple of 8", name);
-	return rc ? rc : tn_var_add(rt, name, addr, size, &want);
+	return rc ? rc : tn_var_add(rt, name, addr, size, alignment(addr), &want);
 }
 
 /* Bytes of the plugin's declaration; 0 for `extern const void x`, whose type says nothing. */

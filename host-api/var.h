@@ -16,8 +16,8 @@ struct tn_var_entry {
  * -ESTALE (the sizes differ), -ENOSYS (known by description only; not with `verify_only`). */
 int tn_var_resolve(struct tenon_runtime *rt, const struct tn_btf *btf, struct tn_extern *ext,
 		   bool verify_only);
-/* tenon_runtime_add_var(); `addr` NULL: known by description only. */
-int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t size,
+/* tenon_runtime_add_var(); `addr` NULL: known by description only. `align` divides the address. */
+int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t size, uint32_t align,
 	       const struct tenon_var_opts *opts);
 void tn_vars_fini(struct tenon_runtime *rt);
 

@@ -151,6 +151,21 @@ extern const struct {
 } host_pair __ksym;
 PROG(return host_pair.a * 10 + host_pair.b)
 
+#elif defined(CASE_KSYM_STRUCT)
+struct pair {
+	u32 a, b;
+};
+extern const struct pair typed_pair __ksym;
+extern u64 pair_sum(const struct pair *p) __ksym;
+PROG(return typed_pair.a * 100 + pair_sum(&typed_pair))
+
+#elif defined(CASE_KSYM_STRUCT_HIDDEN)
+struct pair {
+	u32 a, b;
+};
+extern const struct pair typed_pair __ksym;
+PROG(return typed_pair.b)
+
 #elif defined(CASE_KSYM_VAR_LARGER)
 extern const struct {
 	u32 a, b, c;

@@ -399,6 +399,59 @@ static void row_17_variables_of_the_host(void **state)
 			 (uintptr_t)&host_object);
 }
 
+static uint64_t pair_sum(const struct pair *p)
+{
+	return p->a + p->b;
+}
+
+static void row_17_variable_that_is_a_structure(void **state)
+{
+	static const struct tenon_field fields[] = { TENON_SCALAR(struct pair, a, TENON_R) };
+	const struct tenon_struct_type pair = { .sz = sizeof(pair),
+						.name = "pair",
+						.size = sizeof(struct pair),
+						.fields = fields,
+						.nr_fields = 1,
+						.field_size = sizeof(fields[0]) };
+	static _Alignas(8) struct pair value = { 4, 5 };
+	TENON_OPTS(tenon_var_opts, typed, .type = "pair");
+
+	(void)state;
+	assert_ok(tenon_runtime_add_struct(rt, &pair));
+	assert_ok(tenon_runtime_add_helper(rt, "pair_sum", "u64(handle:pair)", TENON_FN(pair_sum),
+					   NULL));
+	assert_int_equal(tenon_runtime_add_var(rt, "typed_pair", &value, 4, &typed), -EINVAL);
+	assert_words("structure 'pair' has 8");
+	assert_int_equal(tenon_runtime_add_var(rt, "typed_pair", &value.b, 8, &typed), -EINVAL);
+	assert_ok(tenon_runtime_add_var(rt, "typed_pair", &value, sizeof(value), &typed));
+	assert_int_equal(run_call(must_load("case_KSYM_STRUCT", NULL), NULL, 0), 409);
+	refuse_load("case_KSYM_STRUCT_HIDDEN", -EACCES, "pair");
+}
+
+static void row_17_described_variables_verify_and_do_not_load(void **state)
+{
+	static const char path[] = "checklist_host.txt";
+	struct tenon_runtime *host = rt;
+	struct tenon_object *obj;
+
+	(void)state;
+	assert_ok(tenon_runtime_describe(host, path));
+	rt = tenon_runtime_new(NULL);
+	assert_non_null(rt);
+	assert_ok(tenon_runtime_add_description(rt, path));
+	unlink(path);
+	obj = must_open("case_KSYM_VAR", NULL);
+	assert_ok(tenon_object_verify(obj));
+	refuse_load("case_KSYM_VAR", -ENOSYS, "'host_pair' is known by description only");
+	refuse_load("case_KSYM_VAR_LARGER", -ENOSYS, "");
+	obj = must_open("case_KSYM_VAR_LARGER", NULL);
+	assert_int_equal(tenon_object_verify(obj), -ESTALE);
+	obj = must_open("case_KSYM_VAR_WRITE", NULL);
+	assert_int_equal(tenon_object_verify(obj), -EACCES);
+	assert_ok(tenon_runtime_free(rt));
+	rt = host;
+}
+
 static void row_17_weak_symbols_are_absent_or_found(void **state)
 {
 	(void)state;
@@ -592,6 +645,8 @@ int main(void)
 		ROW(row_16_kconfig_values_of_every_type),
 		ROW(row_16_bad_kconfig_values_are_refused_by_name),
 		ROW(row_17_variables_of_the_host),
+		ROW(row_17_variable_that_is_a_structure),
+		ROW(row_17_described_variables_verify_and_do_not_load),
 		ROW(row_17_weak_symbols_are_absent_or_found),
 		ROW(row_17_variables_are_declared_once_and_whole),
 		ROW(row_18_plain_extern_needs_a_linker),
