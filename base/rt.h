@@ -30,6 +30,7 @@ struct tn_limits {
 
 struct tn_rt;
 struct tn_btf;
+struct tenon_sk_buff; /* the host's side of a packet; vm has a name of its own for it */
 typedef int (*tn_slot_taken_fn)(struct tn_rt *rt, uint32_t slot);
 
 struct tn_rt {
@@ -47,6 +48,13 @@ struct tn_rt {
 	/* Reads through untrusted pointers are plain loads under the handler of base/fault.h; else
 	 * the kernel does them. Constant once programs are loaded. */
 	bool fault_handler;
+	/* Devices of the host, for packet helpers. Constant once programs are loaded. */
+	struct tn_packet_ops {
+		int (*clone_redirect)(void *user, const struct tenon_sk_buff *skb,
+				      uint32_t ifindex, uint64_t flags);
+		int (*mtu)(void *user, uint32_t ifindex);
+		void *user;
+	} packet_ops;
 	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */
 	void (*printk)(void *user, const char *line);
 	void *printk_user;

@@ -542,6 +542,11 @@ int tn_ctx_type_of_proto(struct tenon_runtime *rt, const struct tn_proto *proto,
 					  .field_size = sizeof(struct tenon_field) };
 	if (!rc)
 		rc = tn_ctx_type_make(rt, &layout, &type);
+	if (!rc) {
+		type->is_args = true;
+		type->has_ret = slots.nr > r.nr;
+		type->nr_args = (uint8_t)r.nr;
+	}
 	tn_tags_free(&rt->rt, &r.tags);
 	return rc ? rc : tn_ctx_type_intern(rt, type, out);
 }

@@ -103,6 +103,7 @@ static int check_aligned(struct tn_vf *vf, const struct tn_callee *c, uint32_t i
 				  .written = written,
 				  .fully = c->id != 0,
 				  .what = written ? "written by a call" : "read by a call" };
+	int err;
 
 	if (tn_reg_is_pointer(r) && (r->v.t.value | r->v.t.mask) & (align - 1))
 		return tn_reject(vf, E_ALIGN, (int)(TN_R1 + i),
@@ -111,7 +112,8 @@ static int check_aligned(struct tn_vf *vf, const struct tn_callee *c, uint32_t i
 	if (!c->id && ((r->kind == TN_REG_REGION && align > 1) ||
 		       (r->kind == TN_REG_MEM && align > 1u << r->part)))
 		return tn_refuse_arg(vf, c, i, "memory whose alignment is known");
-	return tn_check_mem_arg(vf, &mem);
+	err = arg->in_out ? check_fixed_mem(vf, i, arg->struct_size, "read by a call") : 0;
+	return err ? err : tn_check_mem_arg(vf, &mem);
 }
 
 static bool changes_map(uint32_t id)
@@ -394,7 +396,7 @@ static bool is_filled(const struct tn_arg *arg)
 
 int tn_check_args(struct tn_vf *vf, struct tn_callee *c)
 {
-	int err = 0;
+	int err = tn_check_context_serves(vf, c);
 
 	/* What is read is what was there before the call: bytes that it fills are not yet so. */
 	for (uint32_t i = 0; i < c->sig->nr_args && !err; i++)

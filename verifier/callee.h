@@ -31,6 +31,9 @@ bool tn_reg_is_null(const struct tn_reg *r);
 /* A pointer to the very start of its memory. */
 bool tn_reg_at_start(const struct tn_reg *r);
 
+/* context.c: is there in the program's context what the callee asks of it? */
+int tn_check_context_serves(struct tn_vf *vf, const struct tn_callee *c);
+
 /* lock.c */
 int tn_check_lock_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i);
 /* The pointer in r1 was checked: its lock is held from here on, or not any more. */

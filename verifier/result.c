@@ -63,7 +63,9 @@ static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
 {
 	uint64_t key;
 
+	/* Of another slot's value it is not known whether there is such a slot. */
 	return (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
+	       c->id != TN_HELPER_map_lookup_percpu_elem &&
 	       const_key(vf, c, &key) && key < c->map->max_entries + TN_MUT(KEY_OFF_BY_ONE);
 }
 
@@ -143,6 +145,11 @@ static bool enters_kernel(uint32_t id)
 	case TN_HELPER_get_current_pid_tgid:
 	case TN_HELPER_get_current_uid_gid:
 	case TN_HELPER_get_current_comm:
+	case TN_HELPER_get_ns_current_pid_tgid:
+	case TN_HELPER_get_numa_node_id:
+	case TN_HELPER_clone_redirect:
+	case TN_HELPER_seq_printf:
+	case TN_HELPER_seq_write:
 	case TN_HELPER_perf_event_output:
 	case TN_HELPER_ringbuf_output:
 	case TN_HELPER_ringbuf_submit:
@@ -157,7 +164,7 @@ static bool enters_kernel(uint32_t id)
 /* Moves the ends of the packet, and clears what comes in; or copies from it. */
 static bool moves_ends(uint32_t id)
 {
-	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
+	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_adjust_room || id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
 	       id == TN_HELPER_xdp_adjust_head || id == TN_HELPER_xdp_adjust_tail;
 }
 

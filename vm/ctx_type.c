@@ -26,6 +26,16 @@ const struct tn_field *tn_ctx_field_at(const struct tn_ctx_type *type, uint32_t 
 	return NULL;
 }
 
+const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type)
+{
+	const struct tn_field *f = tn_ctx_field_by_name(type, "retval");
+
+	return f && f->kind == TN_FIELD_SCALAR && f->elem_size == f->size &&
+			       f->host_size == f->size && (f->size == 4 || f->size == 8)
+		       ? f
+		       : NULL;
+}
+
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name)
 {
 	for (uint32_t i = 0; i < type->nr_fields; i++) {

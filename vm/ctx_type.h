@@ -66,11 +66,17 @@ struct tn_ctx_type {
 	bool from_btf;	/* made of the host's BTF */
 	char *base;	/* structures behind handles: the type that they serve as too; NULL */
 	uint32_t id;	/* 1.. for builtins; 0 else: identity is the address */
+	/* Made of a function's arguments: nr_args slots of 8 bytes, its result behind them. */
+	bool is_args, has_ret;
+	uint8_t nr_args;
 };
 
 /* Field that contains [off, off + size), or NULL. */
 const struct tn_field *tn_ctx_field_at(const struct tn_ctx_type *type, uint32_t off, uint32_t size);
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name);
+
+/* The field `retval`, a number of 4 or 8 bytes: what bpf_get_retval() gives. NULL: none. */
+const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type);
 
 /* By the key in ctx_types.def, such as "xdp_md"; and the type of a kernel section name such as
  * "xdp", "tc", "socket". NULL: none. Static. */
@@ -85,7 +91,7 @@ void tn_ctx_type_free(struct tn_rt *rt, struct tn_ctx_type *type); /* not for bu
  * (host-api asserts equality). */
 struct tn_xdp_host {
 	void *data, *data_end, *data_meta;
-	uint32_t ingress_ifindex, rx_queue_index, egress_ifindex, reserved;
+	uint32_t ingress_ifindex, rx_queue_index, egress_ifindex, redirect_ifindex;
 	void *room, *room_end;
 };
 
@@ -114,6 +120,13 @@ struct tn_skb_host {
 	uint32_t wire_len, gso_segs, gso_size;
 	void *room, *room_end;
 	void *sk;
+	uint32_t redirect_ifindex, redirect_flags;
+};
+
+/* The host's side of handles of type "seq_file"; public as struct tenon_seq_file. */
+struct tn_seq_host {
+	int (*write)(void *user, const void *data, size_t size);
+	void *user;
 };
 
 #endif

@@ -40,6 +40,25 @@ TN_HELPER_BODY(extern, tn_helper_map_pop);
 TN_HELPER_BODY(extern, tn_helper_map_peek);
 TN_HELPER_BODY(extern, tn_helper_perf_output);
 
+/* context_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_get_func_arg);
+TN_HELPER_BODY(extern, tn_helper_get_func_ret);
+TN_HELPER_BODY(extern, tn_helper_get_func_arg_cnt);
+TN_HELPER_BODY(extern, tn_helper_get_func_ip);
+TN_HELPER_BODY(extern, tn_helper_get_retval);
+TN_HELPER_BODY(extern, tn_helper_set_retval);
+TN_HELPER_BODY(extern, tn_helper_override_return);
+TN_HELPER_BODY(extern, tn_helper_seq_printf);
+TN_HELPER_BODY(extern, tn_helper_seq_write);
+
+/* packet_room.c */
+TN_HELPER_BODY(extern, tn_helper_redirect);
+TN_HELPER_BODY(extern, tn_helper_clone_redirect);
+TN_HELPER_BODY(extern, tn_helper_check_mtu);
+TN_HELPER_BODY(extern, tn_helper_skb_adjust_room);
+TN_HELPER_BODY(extern, tn_helper_skb_load_bytes_relative);
+TN_HELPER_BODY(extern, tn_helper_csum_level);
+
 /* probe_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_probe_read);
 TN_HELPER_BODY(extern, tn_helper_probe_read_str);

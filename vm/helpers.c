@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sched.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,6 +57,19 @@ BODY(map_update_elem)
 BODY(map_delete_elem)
 {
 	return from_int(map(r1)->ops->del(map(r1), ptr(r2)));
+}
+
+/* map, key, slot. What a slot holds that no thread had yet is charged first. */
+BODY(map_lookup_percpu_elem)
+{
+	struct tn_map *m = map(r1);
+	uint32_t slot = (uint32_t)r3;
+	void *value;
+
+	if (slot >= m->rt->max_slots)
+		return 0;
+	value = m->ops->lookup(m, ptr(r2), slot);
+	return !value || tn_map_use_slot(m, slot) ? 0 : (uintptr_t)value;
 }
 
 BODY(ringbuf_output)
@@ -127,6 +142,32 @@ BODY(get_smp_processor_id)
 	return ex->slot;
 }
 
+BODY(get_numa_node_id)
+{
+	unsigned int cpu, node = 0;
+
+	return getcpu(&cpu, &node) ? 0 : node;
+}
+
+/* device and inode of the namespace, struct bpf_pidns_info, its size. The kernel's own is asked
+ * each time: a process may have been moved. */
+BODY(get_ns_current_pid_tgid)
+{
+	uint32_t ids[2] = { 0, 0 };
+	struct stat ns;
+	int err = -EINVAL;
+
+	if (r4 == sizeof(ids) && !stat("/proc/self/ns/pid", &ns) && ns.st_dev == r1 &&
+	    ns.st_ino == r2) {
+		ids[0] = (uint32_t)syscall(SYS_gettid);
+		ids[1] = (uint32_t)getpid();
+		err = 0;
+	}
+	memset(ptr(r3), 0, r4);
+	memcpy(ptr(r3), ids, TN_MIN(r4, sizeof(ids)));
+	return from_int(err);
+}
+
 BODY(get_attach_cookie)
 {
 	return ex->cookie;
@@ -189,7 +230,7 @@ BODY(get_prandom_u32)
 /* ---- Text ---- */
 
 #define MAX_FORMAT_BYTES 512
-#define MAX_LINE_BYTES	 1024
+#define MAX_LINE_BYTES	 TN_FORMAT_MAX_LINE
 #define MAX_FORMAT_ARGS	 12
 
 /* The format may stand in memory that another thread writes, so a copy is checked and used. */
@@ -241,6 +282,18 @@ static int copy_args(uint64_t out[MAX_FORMAT_ARGS], uint64_t data, uint64_t size
 	if (size)
 		memcpy(out, ptr(data), size);
 	return 0;
+}
+
+int tn_format_values(char *out, uint32_t out_size, uint64_t fmt, uint64_t fmt_size, uint64_t data,
+		     uint64_t size)
+{
+	uint64_t args[MAX_FORMAT_ARGS];
+	char format[MAX_FORMAT_BYTES];
+	int err = copy_args(args, data, size);
+
+	if (!err)
+		err = copy_format(format, fmt, fmt_size);
+	return err ? err : tn_format(out, out_size, format, args, (uint32_t)(size / 8));
 }
 
 BODY(trace_vprintk)
@@ -346,6 +399,7 @@ BODY(timer_unsupported)
 
 #define TYPE(name)     (1u << TN_MAP_##name)
 #define VALUE_MAPS     (TYPE(HASH) | TYPE(ARRAY) | TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
+#define SLOT_MAPS      (TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
 #define LOOKUP_MAPS    (VALUE_MAPS | TYPE(ARRAY_OF_MAPS) | TYPE(HASH_OF_MAPS))
 #define QUEUE_MAPS     (TYPE(QUEUE) | TYPE(STACK))
 #define PERF_MAPS      TYPE(PERF_EVENT_ARRAY)
@@ -377,6 +431,8 @@ BODY(timer_unsupported)
 #define DYNPTR_NEW    ARG(DYNPTR_NEW, PTR, )
 #define DYNPTR_END    ARG(DYNPTR, PTR, .release = true)
 #define WLONG	      ARG(WMEM_FIXED, PTR, .struct_size = 8)
+#define INOUT_U32     ARG(WMEM_FIXED, PTR, .struct_size = 4, .in_out = true)
+#define SEQ_FILE      ARG(HANDLE, PTR, .handle = "seq_file")
 #define U32	      ARG(SCALAR, U32, )
 #define U64	      ARG(SCALAR, U64, )
 #define I32	      ARG(SCALAR, I32, )

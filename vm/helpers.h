@@ -34,6 +34,11 @@ void tn_helpers_set_printk(struct tn_rt *rt, void (*fn)(void *user, const char *
 /* bpf_snprintf's formatting, shared with printk: 0-terminated; the length it needed with the NUL,
  * or -EINVAL. */
 int tn_format(char *out, uint32_t size, const char *fmt, const uint64_t *args, uint32_t nr_args);
+/* The values of printing helpers: an array of u64. `data` of `size` bytes, the format of fmt_size.
+ * As tn_format(), or -EINVAL, -E2BIG. */
+#define TN_FORMAT_MAX_LINE 1024
+int tn_format_values(char *out, uint32_t out_size, uint64_t fmt, uint64_t fmt_size, uint64_t data,
+		     uint64_t size);
 /* Has it conversions that read memory at an address given as a number (%s, %pI4)? Into a log that
  * is the host's business; into the program's own memory it would show it all of the host's. */
 bool tn_format_reads_memory(const char *fmt);

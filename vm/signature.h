@@ -91,6 +91,7 @@ struct tn_arg {
 	uint8_t nr_members;		     /* STRUCT */
 	uint8_t members[TN_SIG_MAX_MEMBERS]; /* enum tn_ctype */
 	uint16_t struct_size;
+	bool in_out;	    /* WMEM_FIXED: read by the callee first */
 	uint8_t align;	    /* MEM_FIXED, WMEM_FIXED: 1, 2, 4, 8; 0: struct_size, a number's */
 	uint32_t map_types; /* MAP: bit (1 << id) per allowed type, 0: any. HELPERS of one type */
 	char handle[TN_SIG_HANDLE_BYTES];

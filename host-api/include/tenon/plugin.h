@@ -193,6 +193,10 @@ struct bpf_timer {
 struct bpf_spin_lock {
 	__u32 val;
 };
+struct bpf_pidns_info {
+	__u32 pid;
+	__u32 tgid;
+};
 struct bpf_dynptr {
 	__u64 opaque[2];
 } __attribute__((aligned(8)));
@@ -291,6 +295,8 @@ enum {
 
 struct __sk_buff;
 struct bpf_dynptr;
+struct bpf_pidns_info;
+struct seq_file;
 struct bpf_iter_num;
 struct bpf_spin_lock;
 struct bpf_timer;
@@ -314,9 +320,11 @@ TENON_BPF_FN(1, void *, bpf_map_lookup_elem, void *map, const void *key);
 TENON_BPF_FN(2, long, bpf_map_update_elem, void *map, const void *key, const void *value,
 	     __u64 flags);
 TENON_BPF_FN(3, long, bpf_map_delete_elem, void *map, const void *key);
+/* Another slot's value of a per-slot map. */
+TENON_BPF_FN(195, void *, bpf_map_lookup_percpu_elem, void *map, const void *key, __u32 slot);
 
-/* Queues and stacks. A full one gives -E2BIG, with BPF_EXIST it drops its oldest value; pop and peek
- * of an empty one give -ENOENT and zeros. */
+/* Queues and stacks. A full one gives -E2BIG, with BPF_EXIST it drops its oldest value; pop and
+ * peek of an empty one give -ENOENT and zeros. */
 TENON_BPF_FN(87, long, bpf_map_push_elem, void *map, const void *value, __u64 flags);
 TENON_BPF_FN(88, long, bpf_map_pop_elem, void *map, void *value);
 TENON_BPF_FN(89, long, bpf_map_peek_elem, void *map, void *value);
@@ -340,6 +348,28 @@ TENON_BPF_FN(8, __u32, bpf_get_smp_processor_id, void); /* the thread's slot */
 TENON_BPF_FN(14, __u64, bpf_get_current_pid_tgid, void);
 TENON_BPF_FN(15, __u64, bpf_get_current_uid_gid, void);
 TENON_BPF_FN(16, long, bpf_get_current_comm, void *buf, __u32 size);
+
+/* -EINVAL where the process is not in the namespace with that device and inode. */
+TENON_BPF_FN(120, long, bpf_get_ns_current_pid_tgid, __u64 dev, __u64 ino,
+	     struct bpf_pidns_info *ids, __u32 size);
+TENON_BPF_FN(42, long, bpf_get_numa_node_id, void);
+
+/* Contexts made of a function's arguments: argument n as the caller passed it (-EPERM: a pointer,
+ * which is read from the context itself), the result, how many there are. */
+TENON_BPF_FN(183, long, bpf_get_func_arg, void *ctx, __u32 n, __u64 *value);
+TENON_BPF_FN(184, long, bpf_get_func_ret, void *ctx, __u64 *value);
+TENON_BPF_FN(185, long, bpf_get_func_arg_cnt, void *ctx);
+/* The instruction where the context's registers stand; 0: it has none. */
+TENON_BPF_FN(173, __u64, bpf_get_func_ip, void *ctx);
+/* Contexts with a number `retval`: what the hook gives so far, and what it is to give. */
+TENON_BPF_FN(186, int, bpf_get_retval, void);
+TENON_BPF_FN(187, int, bpf_set_retval, int retval);
+TENON_BPF_FN(58, long, bpf_override_return, void *ctx, __u64 retval);
+
+/* Output of iterators. */
+TENON_BPF_FN(126, long, bpf_seq_printf, struct seq_file *seq, const char *fmt, __u32 fmt_size,
+	     const void *args, __u32 args_size);
+TENON_BPF_FN(127, long, bpf_seq_write, struct seq_file *seq, const void *data, __u32 size);
 
 /* Does not return where the slot holds a program. */
 TENON_BPF_FN(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
@@ -422,6 +452,19 @@ TENON_BPF_FN(40, __s64, bpf_csum_update, struct __sk_buff *skb, __wsum csum);
 TENON_BPF_FN(34, __u32, bpf_get_hash_recalc, struct __sk_buff *skb);
 TENON_BPF_FN(48, long, bpf_set_hash, struct __sk_buff *skb, __u32 hash);
 TENON_BPF_FN(41, void, bpf_set_hash_invalid, struct __sk_buff *skb);
+/* Bytes of the frame (from 0), or of its network header (1). */
+TENON_BPF_FN(68, long, bpf_skb_load_bytes_relative, const void *skb, __u32 offset, void *to,
+	     __u32 size, __u32 from);
+TENON_BPF_FN(135, long, bpf_csum_level, struct __sk_buff *skb, __u64 level);
+/* A verdict; the host sends the frame there. Or a copy at once. */
+TENON_BPF_FN(23, long, bpf_redirect, __u32 ifindex, __u64 flags);
+TENON_BPF_FN(13, long, bpf_clone_redirect, struct __sk_buff *skb, __u32 ifindex, __u64 flags);
+/* 0: the frame, made longer by `delta`, fits the device; 1, 2: it does not. */
+TENON_BPF_FN(163, long, bpf_check_mtu, void *ctx, __u32 ifindex, __u32 *mtu_len, __s32 delta,
+	     __u64 flags);
+/* Room behind the network header (mode 0) or in front of it (1), or less of it. */
+TENON_BPF_FN(50, long, bpf_skb_adjust_room, struct __sk_buff *skb, __s32 delta, __u32 mode,
+	     __u64 flags);
 /* The ends of the frame. What was loaded of data, data_end and data_meta is no longer good. */
 TENON_BPF_FN(39, long, bpf_skb_pull_data, struct __sk_buff *skb, __u32 size);
 TENON_BPF_FN(38, long, bpf_skb_change_tail, struct __sk_buff *skb, __u32 size, __u64 flags);
