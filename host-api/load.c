@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "host-api/hook.h"
 #include "host-api/object.h"
+#include "host-api/stale.h"
 #include "host-api/pin.h"
 #include "host-api/section_handler.h"
 #include "host-api/var.h"
@@ -44,9 +45,7 @@ static int use_hook(struct tenon_object *obj, struct tenon_program *program)
 			    program->prog->section ? program->prog->section : "", program->hook);
 	}
 	tn_unlock(obj->rt);
-	if (!rc)
-		rc = tn_ctx_type_check_btf(program->prog->ctx_type, obj->unit->image->btf);
-	return rc ? rc : tn_structs_check_btf(obj->rt, obj->unit->image->btf);
+	return rc ? rc : tn_stale_check_types(obj, program->prog->ctx_type);
 }
 
 /* A context known by its size alone: its programs take the size in r2. */
@@ -410,6 +409,23 @@ static int note_source(struct tenon_program *program)
 	file = strrchr(line->file, '/');
 	program->source = tn_asprintf(rt, "%s:%u", file ? file + 1 : line->file, line->line);
 	return program->source ? 0 : tn_err_nomem("report");
+}
+
+static int run_verifier(struct tenon_object *obj, struct tenon_program *program,
+			struct tn_verify_env *env)
+{
+	struct tn_stale stale;
+	int rc = tn_stale_init(&stale, obj->rt, obj->unit->image->btf);
+
+	if (rc)
+		return rc;
+	if (tn_stale_knows(&stale)) {
+		env->layout = tn_stale_check;
+		env->layout_user = &stale;
+	}
+	rc = tn_verify(program->prog, env, &program->verdict);
+	tn_stale_fini(&stale);
+	return rc;
 }
 
 static int verify(struct tenon_object *obj, struct tenon_program *program)

@@ -148,15 +148,3 @@ const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *n
 	tn_unlock(rt);
 	return e ? e->type : NULL;
 }
-
-int tn_structs_check_btf(struct tenon_runtime *rt, const struct tn_btf *btf)
-{
-	const struct tn_ctx_entry *e;
-	int rc = 0;
-
-	tn_lock(rt);
-	for (e = rt->structs; e && !rc; e = e->next)
-		rc = tn_ctx_type_check_btf(e->type, btf);
-	tn_unlock(rt);
-	return rc;
-}

@@ -10,6 +10,7 @@
  *   core_calc.c   the 13 results
  *   core_patch.c  the instruction with the result in it
  *   core_words.c  why there is none
+ *   core_layout.c accesses without a record
  *   core_reloc.c  all records of an object
  */
 #ifndef TN_LOADER_CORE_H
@@ -144,6 +145,8 @@ int tn_core_parse(const struct tn_btf *btf, const struct tn_core_record *rec,
 		  struct tn_core_spec *out);
 int tn_core_find(struct tn_core *core, const struct tn_core_record *rec,
 		 struct tn_core_cands **out);
+/* The same for any type of the plugin; the caller frees cands->v. */
+int tn_core_find_cands(struct tn_core *core, uint32_t local_id, struct tn_core_cands *cands);
 /* 1: *out is the same access on the candidate's types; 0: it has none such. */
 int tn_core_match(struct tn_core *core, const struct tn_core_record *rec,
 		  const struct tn_core_cand *cand, struct tn_core_spec *out);
@@ -190,6 +193,8 @@ void tn_core_say(struct tn_core_text *t, const char *fmt, ...) TN_PRINTF(2, 3);
 /* "conn.peer.len" */
 void tn_core_say_record(struct tn_core_text *t, const struct tn_core *core,
 			const struct tn_core_record *rec);
+/* "has it at offset 16, 4 bytes (u32)": by core->spec. */
+void tn_core_say_own_field(struct tn_core_text *t, const struct tn_core *core);
 /* Why nothing matched. */
 void tn_core_say_missing(struct tn_core_text *t, const struct tn_core *core,
 			 const struct tn_core_record *rec, const struct tn_core_cands *cands);

@@ -91,11 +91,26 @@ static int search_builtin(struct tn_core *core, struct tn_core_cands *cands, uin
 	return btf ? search(core, cands, local_id, btf, TN_CORE_BUILTIN) : -ENOMEM;
 }
 
+int tn_core_find_cands(struct tn_core *core, uint32_t local_id, struct tn_core_cands *cands)
+{
+	const struct tn_load_opts *opts = core->opts;
+	int err = search_targets(core, cands, local_id, 0, opts->nr_whole);
+
+	if (!err && !cands->v.nr)
+		err = search_targets(core, cands, local_id, opts->nr_whole, opts->nr_targets);
+	if (!err && !cands->v.nr)
+		err = search_builtin(core, cands, local_id);
+	/* A host without BTF says nothing about its other types: what it gives of them is checked
+	 * against its descriptions anyway. */
+	if (!err && !cands->v.nr && !opts->nr_whole)
+		err = add_cand(core, cands, core->local, local_id, TN_CORE_OWN);
+	return err;
+}
+
 int tn_core_find(struct tn_core *core, const struct tn_core_record *rec, struct tn_core_cands **out)
 {
 	struct tn_core_cands *cands = &core->cands[rec->type_id];
-	const struct tn_load_opts *opts = core->opts;
-	int err = 0;
+	int err;
 
 	*out = cands;
 	if (cands->looked)
@@ -104,15 +119,7 @@ int tn_core_find(struct tn_core *core, const struct tn_core_record *rec, struct 
 		return tn_err(
 			-ENOTSUP, "CO-RE record for a %s without a name",
 			tn_btf_kind_name(tn_btf_kind(tn_btf_type(core->local, rec->type_id))));
-	err = search_targets(core, cands, rec->type_id, 0, opts->nr_whole);
-	if (!err && !cands->v.nr)
-		err = search_targets(core, cands, rec->type_id, opts->nr_whole, opts->nr_targets);
-	if (!err && !cands->v.nr)
-		err = search_builtin(core, cands, rec->type_id);
-	/* A host without BTF says nothing about its other types: what it gives of them is checked
-	 * against its descriptions anyway. */
-	if (!err && !cands->v.nr && !opts->nr_whole)
-		err = add_cand(core, cands, core->local, rec->type_id, TN_CORE_OWN);
+	err = tn_core_find_cands(core, rec->type_id, cands);
 	cands->looked = !err;
 	return err;
 }

@@ -87,6 +87,12 @@ static void say_field(struct tn_core_text *t, const struct tn_core_spec *spec)
 		say_place(t, spec->btf, last->type_id, spec->bit_off, 0);
 }
 
+void tn_core_say_own_field(struct tn_core_text *t, const struct tn_core *core)
+{
+	tn_core_say(t, "has it ");
+	say_field(t, &core->spec);
+}
+
 static uint64_t enum_value(const struct tn_core_spec *spec)
 {
 	const struct tn_core_record rec = { .kind = TN_CORE_ENUM_VALUE };

@@ -90,7 +90,7 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 		return tn_reject(vf, E_ALIGN, (int)regno,
 				 "misaligned access to field '%s' of the structure '%s'",
 				 (*field)->name, type->name);
-	return 0;
+	return vf->env->layout ? tn_check_layout(vf, regno, type, (uint64_t)off, size) : 0;
 }
 
 int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bool sext,

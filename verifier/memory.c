@@ -248,7 +248,7 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 	/* Where both see one layout nothing is rewritten, and moved pointers are fine. */
 	if (!vf->ctx_identity)
 		vf->facts->insns[vf->s.insn].flags |= TN_FACT_CTX_REWRITE;
-	return 0;
+	return vf->env->layout ? tn_check_layout(vf, regno, vf->ctx, at, size) : 0;
 }
 
 static int load_pointer_field(struct tn_vf *vf, uint32_t index, struct tn_reg *out)
