@@ -450,7 +450,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.user = obj->rt,
 	};
 	uint64_t start = tn_clock_ns();
-	int rc = tn_verify(program->prog, &env, &program->verdict);
+	int rc = run_verifier(obj, program, &env);
 
 	program->verify_ns = tn_clock_ns() - start;
 	program->verified = rc != -ENOMEM;
