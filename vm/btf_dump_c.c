@@ -70,28 +70,35 @@ static int inexpressible(struct dump *d, uint32_t id, const char *why)
 
 /* ---- Text ---- */
 
+static void put_byte(struct dump *d, char c)
+{
+	char *slot;
+
+	if (!d->budget--) {
+		fail(d, tn_err(-EINVAL, "BTF: its text in C is out of proportion"));
+		return;
+	}
+	slot = tn_vec_push(d->btf->rt, &d->text);
+	if (!slot) {
+		fail(d, tn_err_nomem("BTF dump"));
+		return;
+	}
+	*slot = c == '\n' ? '\0' : c;
+	if (c == '\n') {
+		d->text.nr = 0;
+		fail(d, d->line(d->user, d->text.v));
+	}
+}
+
 static void put(void *user, const char *text, size_t len)
 {
 	struct dump *d = user;
 
-	for (; len && !d->err; text++, len--) {
-		char *slot;
-
-		if (!d->budget--) {
-			fail(d, tn_err(-EINVAL, "BTF: its text in C is out of proportion"));
-			return;
-		}
-		slot = tn_vec_push(d->btf->rt, &d->text);
-		if (!slot) {
-			fail(d, tn_err_nomem("BTF dump"));
-			return;
-		}
-		*slot = *text == '\n' ? '\0' : *text;
-		if (*text != '\n')
-			continue;
-		d->text.nr = 0;
-		fail(d, d->line(d->user, d->text.v));
-	}
+	for (; len && !d->err; len--)
+		put_byte(d, *text++);
+	/* What would be written after an error can be exponential too. */
+	if (d->err && d->decl)
+		d->decl->too_deep = true;
 }
 
 static void puts_(struct dump *d, const char *text)
