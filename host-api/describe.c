@@ -4,6 +4,9 @@
  * begins a comment line; bytes of names that are not printable, blanks and '%' stand as %XX:
  *
  *   tenon-host 1                                    first line: the format's version
+ *   btf NAME BYTES [split]                          types of the host (raw BTF); split: behind the
+ *                                                   first. Its bytes follow:
+ *   data BASE64
  *   ctx NAME SIZE                                   a context; its fields follow
  *   field NAME OFFSET SIZE scalar ACCESS
  *   field NAME OFFSET SIZE sized ACCESS LENGTH-OFFSET ELEMENT-BYTES
@@ -16,6 +19,9 @@
  *                                                   RESULT: fallback, last-good
  *   helper NAME NUMBER FLAGS SIGNATURE              FLAGS: names joined by ',', or -
  *   var NAME SIZE ALIGNMENT ACCESS [TYPE]           ALIGNMENT: bytes, up to 8; ACCESS: r, rw
+ *
+ * With "typed" among its FLAGS, a helper's signature is that of its prototype in the BTF, and
+ * SIGNATURE is for people.
  *
  * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes and a '?'
  * where the pointer may be NULL. Contexts come before the hooks that use them; xdp_md and __sk_buff
@@ -33,10 +39,13 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "host-api/base64.h"
 #include "host-api/hook.h"
+#include "host-api/host_btf.h"
 #include "host-api/var.h"
 
-#define MAX_FILE_BYTES ((size_t)4 << 20)
+#define MAX_FILE_BYTES ((size_t)32 << 20)
+#define DATA_BYTES     57u /* a line */
 #define MAX_NAME_BYTES 128u
 #define MAX_WORDS      12u
 #define FORMAT_VERSION "1"
@@ -181,8 +190,12 @@ static void add_helper(struct text *t, const struct tn_helper_entry *e)
 	add(t, "helper");
 	add_name(t, e->helper.name);
 	add(t, " %u ", e->helper.id);
-	if (!e->flags)
+	if (e->helper.btf_func) {
+		add(t, "typed");
+		sep = ",";
+	} else if (!e->flags) {
 		add(t, "-");
+	}
 	for (i = 0; i < TN_ARRAY_SIZE(helper_flags); i++) {
 		if (!(e->flags & helper_flags[i].flag))
 			continue;
@@ -202,8 +215,23 @@ static void add_var(struct text *t, const struct tn_host_var *var)
 	add(t, "\n");
 }
 
+static void add_btf(struct text *t, const struct tn_host_btf *e)
+{
+	char line[TN_BASE64_CHARS(DATA_BYTES) + 1];
+
+	add(t, "btf");
+	add_name(t, e->name);
+	add(t, " %zu%s\n", e->btf->size, e->base ? " split" : "");
+	for (size_t at = 0; at < e->btf->size; at += DATA_BYTES) {
+		tn_base64_encode(e->btf->data + at, TN_MIN(e->btf->size - at, (size_t)DATA_BYTES),
+				 line);
+		add(t, "data %s\n", line);
+	}
+}
+
 static void add_all(struct text *t, struct tenon_runtime *rt)
 {
+	const struct tn_host_btf *btf;
 	const struct tn_helper_entry *helper;
 	const struct tn_ctx_entry *ctx;
 	const struct tn_var_entry *var;
@@ -211,10 +239,15 @@ static void add_all(struct text *t, struct tenon_runtime *rt)
 
 	add(t, "tenon-host %s\n", FORMAT_VERSION);
 	tn_lock(rt);
+	for (btf = rt->btfs; btf; btf = btf->next)
+		add_btf(t, btf);
 	for (ctx = rt->ctx_types; ctx; ctx = ctx->next)
 		add_ctx(t, ctx->type);
-	for (ctx = rt->structs; ctx; ctx = ctx->next)
-		add_struct(t, ctx->type);
+	/* Those of the BTF are made of it again. */
+	for (ctx = rt->structs; ctx; ctx = ctx->next) {
+		if (!ctx->type->from_btf)
+			add_struct(t, ctx->type);
+	}
 	for (hook = rt->hooks; hook; hook = hook->next)
 		add_hook(t, hook);
 	for (helper = rt->helpers; helper; helper = helper->next)
@@ -287,6 +320,11 @@ struct reader {
 	bool is_struct;
 	const char *base;
 	TN_VEC(struct tenon_field) fields;
+	/* The BTF whose bytes are being read. */
+	const char *btf_name;
+	unsigned char *btf;
+	uint64_t btf_size, btf_have;
+	bool btf_split;
 	/* Finished ones, for the hooks behind them. */
 	TN_VEC(struct tenon_ctx_type) ctxs;
 };
@@ -621,12 +659,13 @@ static int on_hook(struct reader *r)
 	return add_described_hook(r, &desc);
 }
 
-static int read_helper_flags(const struct reader *r, uint32_t idx, uint64_t *out)
+static int read_helper_flags(const struct reader *r, uint32_t idx, uint64_t *out, bool *typed)
 {
 	char *save = NULL, *word;
 	size_t i;
 
 	*out = 0;
+	*typed = false;
 	if (!strcmp(r->words[idx], "-"))
 		return 0;
 	for (word = strtok_r(r->words[idx], ",", &save); word; word = strtok_r(NULL, ",", &save)) {
@@ -634,9 +673,12 @@ static int read_helper_flags(const struct reader *r, uint32_t idx, uint64_t *out
 			if (!strcmp(word, helper_flags[i].word))
 				break;
 		}
-		if (i == TN_ARRAY_SIZE(helper_flags))
+		if (i < TN_ARRAY_SIZE(helper_flags))
+			*out |= helper_flags[i].flag;
+		else if (!strcmp(word, "typed"))
+			*typed = true;
+		else
 			return refuse(r, "unknown helper flag '%.32s'", word);
-		*out |= helper_flags[i].flag;
 	}
 	return 0;
 }
@@ -646,6 +688,7 @@ static int on_helper(struct reader *r)
 {
 	struct tenon_helper_opts opts = { .sz = sizeof(opts) };
 	const char *name = NULL;
+	bool typed = false;
 	int rc = finish_ctx(r);
 
 	if (!rc)
@@ -655,9 +698,10 @@ static int on_helper(struct reader *r)
 	if (!rc)
 		rc = read_u32(r, 2, &opts.id);
 	if (!rc)
-		rc = read_helper_flags(r, 3, &opts.flags);
+		rc = read_helper_flags(r, 3, &opts.flags, &typed);
 	if (!rc)
-		rc = place(r, tn_host_helper_add(r->rt, name, r->words[4], NULL, &opts));
+		rc = place(r, tn_host_helper_add(r->rt, name, typed ? NULL : r->words[4], NULL,
+						 &opts));
 	return rc;
 }
 
@@ -688,6 +732,61 @@ static int on_var(struct reader *r)
 	return rc ? rc : place(r, tn_var_add(r->rt, name, NULL, size, align, &opts));
 }
 
+static void drop_btf(struct reader *r)
+{
+	tn_free(&r->rt->rt, r->btf);
+	r->btf = NULL;
+}
+
+static int btf_is_short(const struct reader *r)
+{
+	return refuse(r, "BTF '%s' ends before its %" PRIu64 " bytes", r->btf_name, r->btf_size);
+}
+
+static int on_btf(struct reader *r)
+{
+	int rc = finish_ctx(r);
+
+	if (!rc && r->btf)
+		rc = btf_is_short(r);
+	r->btf_split = r->nr == 4 && !strcmp(r->words[3], "split");
+	if (!rc && !r->btf_split)
+		rc = expect_words(r, 3);
+	if (!rc)
+		rc = read_name(r, 1, &r->btf_name);
+	if (!rc)
+		rc = read_u64(r, 2, MAX_FILE_BYTES, &r->btf_size);
+	if (rc)
+		return rc;
+	r->btf_have = 0;
+	r->btf = tn_alloc(&r->rt->rt, r->btf_size + 1);
+	return r->btf ? 0 : tn_err_nomem("description");
+}
+
+static int on_data(struct reader *r)
+{
+	struct tenon_btf_opts opts = { .sz = sizeof(opts),
+				       .name = r->btf_name,
+				       .split = r->btf_split };
+	int rc = expect_words(r, 2);
+	ssize_t got;
+
+	if (rc)
+		return rc;
+	if (!r->btf)
+		return refuse(r, "'data' without BTF before it");
+	got = tn_base64_decode(r->words[1], r->btf + r->btf_have, r->btf_size - r->btf_have);
+	if (got < 0)
+		return refuse(r, "not base64, or more than the %" PRIu64 " bytes of the BTF",
+			      r->btf_size);
+	r->btf_have += (uint64_t)got;
+	if (r->btf_have < r->btf_size)
+		return 0;
+	rc = place(r, tenon_runtime_add_btf(r->rt, r->btf, r->btf_size, &opts));
+	drop_btf(r);
+	return rc;
+}
+
 /* Cut the line into words; of a helper's line the fifth word is all that is left. */
 static int split(struct reader *r, char *line)
 {
@@ -715,6 +814,7 @@ static int read_line(struct reader *r, char *line)
 	} statements[] = {
 		{ "ctx", on_ctx },   { "struct", on_ctx },    { "field", on_field },
 		{ "hook", on_hook }, { "helper", on_helper }, { "var", on_var },
+		{ "btf", on_btf },   { "data", on_data },
 	};
 	size_t i;
 	int rc;
@@ -753,6 +853,8 @@ static int read_lines(struct reader *r, char *text, size_t size)
 	}
 	if (!rc && !r->line)
 		rc = tn_err(-EINVAL, "%s: the file is empty", r->path);
+	if (!rc && r->btf)
+		rc = btf_is_short(r);
 	return rc ? rc : finish_ctx(r);
 }
 
@@ -772,6 +874,7 @@ int tenon_runtime_add_description(struct tenon_runtime *rt, const char *path)
 	rc = read_lines(&r, (char *)buf, size);
 	for (i = 0; i < r.ctxs.nr; i++)
 		tn_free(&rt->rt, (void *)(uintptr_t)r.ctxs.v[i].fields);
+	drop_btf(&r);
 	tn_vec_free(&rt->rt, &r.ctxs);
 	tn_vec_free(&rt->rt, &r.fields);
 	tn_free(&rt->rt, buf);

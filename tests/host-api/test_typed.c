@@ -4,7 +4,7 @@
  * typed_host.bpf.c makes BTF. Plugins on both engines; what must be rejected, and in which words.
  */
 #include <linux/bpf.h>
-#include <linux/btf.h>
+#include <unistd.h>
 
 #include "host.h"
 #include "typed_api.h"
@@ -276,7 +276,7 @@ static const struct {
 	{ "address_as_number", NULL, "" },
 	{ "made_up_object", "E_ARG", "must be a handle of type conn" },
 	{ "changing_text", "E_ARG", "must be a string in constant read-only data" },
-	{ "long_read", "E_BOUNDS", "" },
+	{ "long_read", "E_STACK", "" },
 };
 
 static void plugins_are_held_to_what_the_header_says(void **state)
@@ -421,6 +421,74 @@ static void types_are_refused_that_are_malformed_or_doubled(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
+/* What a description holds is enough to judge plugins without the host. */
+static void description_carries_types_and_prototypes(void **state)
+{
+	char path[] = "/tmp/tenon-typed-XXXXXX";
+	int fd = mkstemp(path);
+	struct tenon_hook hook = { 0 };
+	struct tenon_runtime *rt = new_host(&hook, false);
+	struct tenon_object *good, *bad, *wrong;
+	struct tenon_report report = { .sz = sizeof(report) };
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_ok(tenon_runtime_describe(rt, path));
+	assert_ok(tenon_runtime_free(rt));
+	rt = new_runtime(NULL);
+	assert_ok(tenon_runtime_add_description(rt, path));
+	/* A description of a description is the same again. */
+	assert_ok(tenon_runtime_describe(rt, path));
+	assert_ok(tenon_runtime_free(rt));
+	rt = new_runtime(NULL);
+	assert_ok(tenon_runtime_add_description(rt, path));
+
+	good = tenon_object_open_file(rt, TN_TEST_PLUGINS "typed.bpf.o", NULL);
+	bad = tenon_object_open_file(rt, TN_TEST_PLUGINS "typed_bad.bpf.o", NULL);
+	wrong = tenon_object_open_file(rt, TN_TEST_PLUGINS "typed_wrong_2.bpf.o", NULL);
+	assert_ok(tenon_object_verify(good));
+	assert_int_equal(tenon_object_verify(bad), -EACCES);
+	assert_ok(tenon_program_report(tenon_object_find_program(bad, "untrusted_argument"),
+				       &report));
+	assert_string_equal(report.code_name, "E_ARG");
+	assert_int_equal(tenon_object_verify(wrong), -EPROTO);
+	assert_words("'uint32_t t_conn_id(struct conn *)'");
+	assert_ok(tenon_object_close(good));
+	assert_ok(tenon_object_close(bad));
+	assert_ok(tenon_object_close(wrong));
+	assert_ok(tenon_runtime_free(rt));
+	close(fd);
+	unlink(path);
+}
+
+static void expect_description_refused(const char *text, const char *words)
+{
+	char path[] = "/tmp/tenon-typed-XXXXXX";
+	int fd = mkstemp(path);
+	struct tenon_runtime *rt = new_runtime(NULL);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	assert_int_equal(tenon_runtime_add_description(rt, path), -EINVAL);
+	assert_words(words);
+	unlink(path);
+	assert_ok(tenon_runtime_free(rt));
+}
+
+static void description_with_broken_types_is_refused(void **state)
+{
+	(void)state;
+	expect_description_refused("tenon-host 1\nbtf host 6\ndata AAAA\n", "ends before its 6");
+	expect_description_refused("tenon-host 1\nbtf host 3\ndata AAAAAA==\n", "not base64");
+	expect_description_refused("tenon-host 1\nbtf host 3\ndata A*AA\n", "not base64");
+	expect_description_refused("tenon-host 1\nbtf host 3\ndata A=AA\n", "not base64");
+	expect_description_refused("tenon-host 1\ndata AAAA\n", "without BTF");
+	expect_description_refused("tenon-host 1\nbtf host 3\ndata AAAA\n", "too few");
+	expect_description_refused("tenon-host 1\nhelper f 0 typed u32(u32)\n",
+				   "no BTF of the host has a function");
+}
+
 static void plugins_without_the_hosts_types_do_not_load(void **state)
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
@@ -446,6 +514,8 @@ int main(void)
 		cmocka_unit_test(functions_that_cannot_be_expressed_are_refused),
 		cmocka_unit_test(contexts_by_name_need_a_structure_of_that_name),
 		cmocka_unit_test(types_are_refused_that_are_malformed_or_doubled),
+		cmocka_unit_test(description_carries_types_and_prototypes),
+		cmocka_unit_test(description_with_broken_types_is_refused),
 		cmocka_unit_test(plugins_without_the_hosts_types_do_not_load),
 	};
 
