@@ -218,7 +218,7 @@ int tn_note_kind(struct tn_vf *vf, uint8_t kind)
 
 /* ---- The context ---- */
 
-static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
+static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size, bool write,
 		      const struct tn_field **field)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
@@ -235,6 +235,10 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 				 tn_bytes_words(vf, size), (long long)at, vf->ctx->name,
 				 vf->ctx->size);
 	*field = tn_ctx_field_at(vf->ctx, (uint32_t)at, size);
+	/* Of several fields where nothing is rewritten: the first stands for all. */
+	if (!*field && !write && vf->ctx_identity && at % size == 0 &&
+	    tn_ctx_numbers_at(vf->ctx, (uint32_t)at, size))
+		*field = tn_ctx_field_at(vf->ctx, (uint32_t)at, 1);
 	if (!*field)
 		return tn_reject(
 			vf, E_CTX, (int)regno,
@@ -309,7 +313,7 @@ static int load_ctx(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size
 		    struct tn_reg *out)
 {
 	const struct tn_field *f = NULL;
-	int err = find_field(vf, regno, off, size, &f);
+	int err = find_field(vf, regno, off, size, false, &f);
 
 	if (err)
 		return err;
@@ -337,7 +341,7 @@ static int load_ctx(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size
 static int store_ctx(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size)
 {
 	const struct tn_field *f = NULL;
-	int err = find_field(vf, regno, off, size, &f);
+	int err = find_field(vf, regno, off, size, true, &f);
 
 	if (err)
 		return err;
@@ -479,9 +483,11 @@ static int check_atomic_place(struct tn_vf *vf, uint32_t regno, int64_t off, uin
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
 	struct tn_reg m = moved(r, off);
 
-	/* Stack, values and records begin at multiples of 8, and regions where the host says so. */
+	/* Stack, values and records begin at multiples of 8, and regions where the host says so; of
+	 * a variable of the host the address is known. */
 	if (r->kind != TN_REG_STACK && r->kind != TN_REG_VALUE && r->kind != TN_REG_RECORD &&
-	    !(r->kind == TN_REG_REGION && vf->regions[r->region].access & TN_ACC_ALIGNED))
+	    !(r->kind == TN_REG_REGION && vf->regions[r->region].access & TN_ACC_ALIGNED) &&
+	    !(r->kind == TN_REG_MEM && size <= 1u << r->part))
 		return tn_reject(
 			vf, E_TYPE, (int)regno,
 			"an atomic operation on %s; the stack, map values, records and memory that "

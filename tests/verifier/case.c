@@ -67,6 +67,99 @@ const struct tn_ctx_type case_test_ctx = {
 	.nr_fields = TN_ARRAY_SIZE(test_fields),
 };
 
+/* A structure behind handles, and the context `nodes` with some of them. */
+#define OF(f)                                                                                     \
+	.name = (char *)#f, .offset = offsetof(struct case_node, f),                              \
+	.size = sizeof(((struct case_node *)0)->f), .host_offset = offsetof(struct case_node, f), \
+	.host_size = sizeof(((struct case_node *)0)->f),                                          \
+	.elem_size = sizeof(((struct case_node *)0)->f), .peer = -1
+#define HANDLE(type) .kind = TN_FIELD_HANDLE, .handle = (char *)(type)
+
+static struct tn_field node_fields[] = {
+	{ OF(id), .access = TN_ACC_R },
+	{ OF(flags), .access = TN_ACC_R },
+	{ OF(tiny), .access = TN_ACC_R },
+	{ OF(kind), .access = TN_ACC_R },
+	{ OF(port), .access = TN_ACC_R },
+	{ OF(next), HANDLE("node"), .access = TN_ACC_UNTRUSTED },
+	{ OF(owner), HANDLE("node") },
+	{ OF(label), HANDLE("char"), .access = TN_ACC_UNTRUSTED },
+	{ OF(counter), .access = TN_ACC_RW },
+};
+
+const struct tn_ctx_type case_node = {
+	.name = (char *)"node",
+	.size = sizeof(struct case_node),
+	.host_size = sizeof(struct case_node),
+	.fields = node_fields,
+	.nr_fields = TN_ARRAY_SIZE(node_fields),
+};
+
+struct nodes_ctx {
+	struct case_node *first; /*  0 */
+	struct case_node *any;	 /*  8 untrusted */
+	struct case_node *maybe; /* 16 or NULL */
+	uint64_t number;	 /* 24 */
+};
+
+#undef OF
+#define OF(f)                                                                   \
+	.name = (char *)#f, .offset = offsetof(struct nodes_ctx, f), .size = 8, \
+	.host_offset = offsetof(struct nodes_ctx, f), .host_size = 8, .elem_size = 8, .peer = -1
+
+static struct tn_field nodes_fields[] = {
+	{ OF(first), HANDLE("node") },
+	{ OF(any), HANDLE("node"), .access = TN_ACC_UNTRUSTED },
+	{ OF(maybe), HANDLE("node"), .access = TN_ACC_NULLABLE },
+	{ OF(number), .access = TN_ACC_RW },
+};
+
+const struct tn_ctx_type case_nodes_ctx = {
+	.name = (char *)"nodes",
+	.size = sizeof(struct nodes_ctx),
+	.host_size = sizeof(struct nodes_ctx),
+	.fields = nodes_fields,
+	.nr_fields = TN_ARRAY_SIZE(nodes_fields),
+};
+
+/* The arguments of a function, and its result; `retval` is a number of the hook besides. */
+struct args_ctx {
+	uint64_t nr;		/*  0 */
+	struct case_node *node; /*  8 */
+	int64_t ret;		/* 16 */
+	int32_t retval, fixed;	/* 24, 28 */
+};
+
+#undef OF
+#define OF(f)                                                                                   \
+	.name = (char *)#f, .offset = offsetof(struct args_ctx, f),                             \
+	.size = sizeof(((struct args_ctx *)0)->f), .host_offset = offsetof(struct args_ctx, f), \
+	.host_size = sizeof(((struct args_ctx *)0)->f),                                         \
+	.elem_size = sizeof(((struct args_ctx *)0)->f), .peer = -1
+
+static struct tn_field args_fields[] = {
+	{ OF(nr), .access = TN_ACC_R },	   { OF(node), HANDLE("node") },
+	{ OF(ret), .access = TN_ACC_R },   { OF(retval), .access = TN_ACC_RW },
+	{ OF(fixed), .access = TN_ACC_R },
+};
+
+static const struct tn_ctx_type case_args_ctx = {
+	.name = (char *)"args",
+	.size = sizeof(struct args_ctx),
+	.host_size = sizeof(struct args_ctx),
+	.fields = args_fields,
+	.nr_fields = TN_ARRAY_SIZE(args_fields),
+	.is_args = true,
+	.has_ret = true,
+	.nr_args = 2,
+};
+
+const struct tn_ctx_type *case_struct_of(void *user, const char *name)
+{
+	(void)user;
+	return strcmp(name, "node") ? NULL : &case_node;
+}
+
 static const struct {
 	const char *name;
 	uint32_t type;
@@ -78,6 +171,10 @@ static const struct {
 	{ "ringbuf", TN_MAP_RINGBUF },
 	{ "prog_array", TN_MAP_PROG_ARRAY },
 	{ "array_of_maps", TN_MAP_ARRAY_OF_MAPS },
+	{ "hash_of_maps", TN_MAP_HASH_OF_MAPS },
+	{ "queue", TN_MAP_QUEUE },
+	{ "stack", TN_MAP_STACK },
+	{ "perf_event_array", TN_MAP_PERF_EVENT_ARRAY },
 	{ "arena", TN_MAP_ARENA },
 };
 
@@ -152,12 +249,17 @@ static bool add_map(struct tn_case *c, char *spec)
 	}
 	if (attr.type == TN_MAP_RINGBUF || attr.type == TN_MAP_ARENA)
 		attr.key_size = attr.value_size = 0;
+	if (attr.type == TN_MAP_QUEUE || attr.type == TN_MAP_STACK)
+		attr.key_size = 0;
+	if (attr.type == TN_MAP_PERF_EVENT_ARRAY)
+		attr.value_size = 4;
 	if (attr.type == TN_MAP_ARENA)
 		attr.flags |= TN_MAP_F_MMAPABLE;
-	if (attr.type == TN_MAP_ARRAY_OF_MAPS) { /* of arrays; all else is said of those */
+	if (attr.type == TN_MAP_ARRAY_OF_MAPS ||
+	    attr.type == TN_MAP_HASH_OF_MAPS) { /* of arrays; all else is said of those */
 		inner = attr;
 		inner.type = TN_MAP_ARRAY;
-		attr = (struct tn_map_attr){ .type = TN_MAP_ARRAY_OF_MAPS,
+		attr = (struct tn_map_attr){ .type = attr.type,
 					     .key_size = 4,
 					     .value_size = 4,
 					     .max_entries = 1,
@@ -216,6 +318,10 @@ static bool set_ctx(struct tn_case *c, const char *value)
 		c->prog->ctx_type = c->raw;
 	} else if (!strcmp(value, "test")) {
 		c->prog->ctx_type = &case_test_ctx;
+	} else if (!strcmp(value, "nodes")) {
+		c->prog->ctx_type = &case_nodes_ctx;
+	} else if (!strcmp(value, "args")) {
+		c->prog->ctx_type = &case_args_ctx;
 	} else if (!strcmp(value, "none")) {
 		c->prog->ctx_type = NULL;
 		return true;
@@ -237,6 +343,38 @@ static bool set_expect(struct tn_case *c, const char *value)
 	return true;
 }
 
+static _Alignas(8) unsigned char var_bytes[4096];
+
+static bool add_var(struct tn_case *c, char *spec)
+{
+	static char name[] = "host_var", token[] = "&host_var";
+	struct tn_host_var *var = &c->vars[c->nr_vars];
+	char *save = NULL, *word = strtok_r(spec, " \t", &save);
+	uint32_t at = 0;
+
+	if (!word || c->nr_vars == CASE_MAX_VARS)
+		return bad(c, "var", spec);
+	for (size_t i = 0; i < sizeof(var_bytes); i++)
+		var_bytes[i] = (unsigned char)i;
+	*var = (struct tn_host_var){ .name = name, .token = token };
+	var->size = (uint32_t)atoi(word);
+	while ((word = strtok_r(NULL, " \t", &save))) {
+		if (!strcmp(word, "rw"))
+			var->writable = true;
+		else if (!strcmp(word, "opaque"))
+			c->opaque[c->nr_vars] = true;
+		else if (!strcmp(word, "at") && (word = strtok_r(NULL, " \t", &save)))
+			at = (uint32_t)atoi(word);
+		else
+			return bad(c, "var", word ? word : "");
+	}
+	var->addr = var_bytes + at;
+	while (var->align_log2 < 3 && at % (2u << var->align_log2) == 0)
+		var->align_log2++;
+	c->nr_vars++;
+	return true;
+}
+
 static bool header(struct tn_case *c, const char *key, char *value)
 {
 	long long lo, hi;
@@ -247,6 +385,8 @@ static bool header(struct tn_case *c, const char *key, char *value)
 		return add_map(c, value);
 	if (!strcmp(key, "helper"))
 		return add_helper(c, value);
+	if (!strcmp(key, "var"))
+		return add_var(c, value);
 	if (!strcmp(key, "expect"))
 		return set_expect(c, value);
 	if (!strcmp(key, "license")) {
@@ -341,13 +481,21 @@ static bool build(struct tn_case *c)
 	for (uint32_t i = 0; i < c->nr_maps; i++)
 		p->maps[i] = tn_map_get(c->maps[i]);
 	p->nr_maps = c->nr_maps;
-	p->externs = tn_alloc_array(c->rt, c->nr_helpers + 1, sizeof(p->externs[0]));
+	p->externs = tn_alloc_array(c->rt, c->nr_helpers + c->nr_vars + 1, sizeof(p->externs[0]));
 	for (uint32_t i = 0; i < c->nr_helpers; i++) {
 		p->externs[i].name = tn_strdup(c->rt, c->helpers[i].name);
 		p->externs[i].is_func = true;
 		p->externs[i].helper = &c->helpers[i];
 	}
-	p->nr_externs = c->nr_helpers;
+	for (uint32_t i = 0; i < c->nr_vars; i++) {
+		struct tn_extern *ext = &p->externs[c->nr_helpers + i];
+
+		ext->name = tn_strdup(c->rt, c->vars[i].name);
+		ext->var = &c->vars[i];
+		ext->value = (uintptr_t)c->vars[i].addr;
+		ext->typeless = c->opaque[i];
+	}
+	p->nr_externs = c->nr_helpers + c->nr_vars;
 	return true;
 }
 
@@ -359,6 +507,7 @@ bool case_open(struct tn_case *c, struct tn_rt *rt, const char *path)
 	c->rt = rt;
 	snprintf(c->name, sizeof(c->name), "%s", slash ? slash + 1 : path);
 	c->env.fuel = rt->limits.fuel;
+	c->env.struct_of = case_struct_of;
 	c->prog = tn_prog_new(rt, "main");
 	c->image.license = tn_zalloc(rt, 64);
 	if (!c->prog || !c->image.license)
@@ -405,6 +554,9 @@ uint64_t case_run(struct tn_case *c)
 				 .conn = data,
 				 .recs = recs,
 				 .nr_recs = 4 };
+	struct case_node second = { .id = 22, .owner = &second, .label = "two" };
+	struct case_node first = { .id = 11, .next = &second, .owner = &second, .tiny = -1 };
+	struct nodes_ctx nodes = { .first = &first, .any = NULL };
 	struct tn_xdp_host xdp = { .data = data, .data_end = data + 64, .data_meta = data };
 	struct tn_skb_host skb = {
 		.data = data, .data_end = data + 64, .data_meta = data, .len = 64
@@ -422,6 +574,8 @@ uint64_t case_run(struct tn_case *c)
 	ex.ctx = raw;
 	if (c->prog->ctx_type == &case_test_ctx)
 		ex.ctx = &test;
+	else if (c->prog->ctx_type == &case_nodes_ctx)
+		ex.ctx = &nodes;
 	else if (c->prog->ctx_type && c->prog->ctx_type->builtin)
 		ex.ctx = c->prog->ctx_type->id == 1 ? (void *)&xdp : (void *)&skb;
 	ex.ctx_size = c->prog->ctx_type ? c->prog->ctx_type->size : 0;
