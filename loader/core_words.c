@@ -268,6 +268,24 @@ static void say_field_cand(struct tn_core_text *t, const struct tn_core *core,
 	tn_core_say(t, ", which cannot be read as the plugin's");
 }
 
+/* Compilers leave out of BTF what only pointers in other structures lead to. */
+static void say_nothing_there(struct tn_core_text *t, const struct tn_core *core,
+			      const struct tn_core_record *rec)
+{
+	const char *name = tn_btf_name(core->local, rec->type_id);
+	size_t len = tn_btf_essential_len(name);
+	bool is_declared = false;
+
+	for (uint32_t i = 0; i < core->opts->nr_whole; i++) {
+		const struct tn_btf *btf = core->opts->targets[i];
+		uint32_t id = tn_btf_next_named(btf, name, len, 0);
+
+		is_declared |= id && tn_btf_kind(tn_btf_type(btf, id)) == TN_BTF_FWD;
+	}
+	tn_core_say(t, is_declared ? "; the host's BTF has no more than a declaration of it"
+				   : "; the host has no type of this name and kind");
+}
+
 void tn_core_say_missing(struct tn_core_text *t, const struct tn_core *core,
 			 const struct tn_core_record *rec, const struct tn_core_cands *cands)
 {
@@ -276,7 +294,7 @@ void tn_core_say_missing(struct tn_core_text *t, const struct tn_core *core,
 	tn_core_say_record(t, core, rec);
 	say_own(t, core, rec);
 	if (!cand) {
-		tn_core_say(t, "; the host has no type of this name");
+		say_nothing_there(t, core, rec);
 		return;
 	}
 	if (cand->target == TN_CORE_OWN) {

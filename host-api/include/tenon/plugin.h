@@ -580,6 +580,69 @@ extern __u32 bpf_dynptr_size(const struct bpf_dynptr *p) __weak __ksym;
 extern int bpf_dynptr_clone(const struct bpf_dynptr *p, struct bpf_dynptr *out) __weak __ksym;
 #endif
 
+/* ---- The host's types, where they differ from the plugin's (CO-RE) ---------------------------
+ *
+ * Structures declared between TENON_TYPES_BEGIN and TENON_TYPES_END (tenon/host.h), or with
+ * __attribute__((preserve_access_index)), are accessed where the host has their fields. What a host
+ * does not have, a program may not come to: it asks first. FIELD is an access (`job->size`) or two
+ * arguments, a type and a field (`struct job, size`). Types and fields of other releases get names
+ * of their own behind three underscores, which are not looked at: struct job___v3.
+ */
+#ifndef __BPF_CORE_READ_H__
+#define TENON_CORE_FIELD_1_(access)	  access
+#define TENON_CORE_FIELD_2_(type, field)  ((__typeof__(type) *)0)->field
+#define TENON_CORE_PICK_(a, b, name, ...) name
+#define TENON_CORE_FIELD_(...)                                                    \
+	TENON_CORE_PICK_(__VA_ARGS__, TENON_CORE_FIELD_2_, TENON_CORE_FIELD_1_, ) \
+	(__VA_ARGS__)
+#define TENON_CORE_INFO_(kind, ...) \
+	__builtin_preserve_field_info(TENON_CORE_FIELD_(__VA_ARGS__), kind)
+
+#define bpf_core_field_offset(...) TENON_CORE_INFO_(0, __VA_ARGS__)
+#define bpf_core_field_size(...)   TENON_CORE_INFO_(1, __VA_ARGS__)
+#define bpf_core_field_exists(...) TENON_CORE_INFO_(2, __VA_ARGS__)
+
+#define bpf_core_type_id_local(type)  __builtin_btf_type_id(*(__typeof__(type) *)0, 0)
+#define bpf_core_type_id_kernel(type) __builtin_btf_type_id(*(__typeof__(type) *)0, 1)
+#define bpf_core_type_exists(type)    __builtin_preserve_type_info(*(__typeof__(type) *)0, 0)
+#define bpf_core_type_size(type)      __builtin_preserve_type_info(*(__typeof__(type) *)0, 1)
+#define bpf_core_type_matches(type)   __builtin_preserve_type_info(*(__typeof__(type) *)0, 2)
+
+/* The value that the host gives an enumerator: bpf_core_enum_value(enum state, STATE_DONE). */
+#define bpf_core_enum_value_exists(type, value) \
+	__builtin_preserve_enum_value(*(__typeof__(type) *)value, 0)
+#define bpf_core_enum_value(type, value) \
+	__builtin_preserve_enum_value(*(__typeof__(type) *)value, 1)
+
+/* Bit fields, wherever their bits are: BPF_CORE_READ_BITFIELD(job, flag). */
+#define BPF_CORE_READ_BITFIELD(s, field)                                                        \
+	({                                                                                      \
+		const void *at_ = (const void *)(s) + TENON_CORE_INFO_(0, (s)->field);          \
+		__u64 bits_ = 0;                                                                \
+                                                                                                \
+		/* One address for the four loads, which are no accesses of the field's own. */ \
+		__asm__ volatile("" : "+r"(at_));                                               \
+		switch (TENON_CORE_INFO_(1, (s)->field)) {                                      \
+		case 1:                                                                         \
+			bits_ = *(const __u8 *)at_;                                             \
+			break;                                                                  \
+		case 2:                                                                         \
+			bits_ = *(const __u16 *)at_;                                            \
+			break;                                                                  \
+		case 4:                                                                         \
+			bits_ = *(const __u32 *)at_;                                            \
+			break;                                                                  \
+		case 8:                                                                         \
+			bits_ = *(const __u64 *)at_;                                            \
+			break;                                                                  \
+		}                                                                               \
+		bits_ <<= TENON_CORE_INFO_(4, (s)->field);                                      \
+		TENON_CORE_INFO_(3, (s)->field)                                                 \
+			? (__u64)((__s64)bits_ >> TENON_CORE_INFO_(5, (s)->field))              \
+			: bits_ >> TENON_CORE_INFO_(5, (s)->field);                             \
+	})
+#endif
+
 /* ---- Loops without a proof of their end ---------------------------------------------------
  *
  *	for (i = 0; can_loop && node; i++) ...		or
