@@ -12,6 +12,7 @@ struct tn_packed_reg {
 	uint16_t frame;
 	uint16_t place; /* register, or TN_PLACE_SLOT + slot */
 	uint8_t b[8];	/* slots */
+	bool shared;	/* reg is */
 	/* In the block, or one of those that many states hold: any number, zero. */
 	const struct tn_reg *reg;
 };

@@ -152,131 +152,149 @@ static const struct tn_reg *shared_reg(const struct tn_reg *r)
 	return same;
 }
 
-static void count(const struct tn_state_env *env, const struct tn_state *s, struct tn_packed *n)
+/* Lists of what is live, before it is known how long they get; the next place in each. */
+struct found {
+	struct tn_packed_frame *frame;
+	struct tn_packed_reg *reg; /* `reg` of it in the state as yet, unless shared */
+	struct tn_packed_bytes *bytes;
+	uint32_t nr_values;
+};
+
+static inline void find_reg(struct found *n, uint32_t frame, uint32_t place, const struct tn_reg *r)
 {
-	for (uint32_t i = 0; i < s->nr_frames; i++) {
-		const struct tn_frame *f = &s->frames[i];
-		uint32_t insn = tn_state_insn_of(s, i);
+	const struct tn_reg *same = shared_reg(r);
 
-		for (uint32_t live = tn_state_live_regs(env, s, i); live; live &= live - 1) {
-			const struct tn_reg *r = &f->r[__builtin_ctz(live)];
-
-			if (!r->kind)
-				continue;
-			n->nr_regs++;
-			n->nr_values += !shared_reg(r);
-		}
-		TN_EACH_SLOT(env->live, env->live->stack, insn, f, j)
-		{
-			const struct tn_slot *slot = &f->slots[j];
-
-			if (tn_slot_is_uninit(slot))
-				continue;
-			if (tn_slot_has_spill(slot)) {
-				n->nr_regs++;
-				n->nr_values += !shared_reg(&slot->reg);
-			} else {
-				n->nr_bytes++;
-			}
-		}
-	}
+	n->reg->frame = (uint16_t)frame;
+	n->reg->place = (uint16_t)place;
+	n->reg->shared = same != NULL;
+	n->reg->reg = same ? same : r;
+	n->reg++;
+	n->nr_values += !same;
 }
 
-static struct tn_packed_reg *put_reg(struct tn_packed *p, uint32_t frame, uint32_t place,
-				     const struct tn_reg *r)
-{
-	struct tn_packed_reg *pr = &p->regs[p->nr_regs++];
-
-	pr->frame = (uint16_t)frame;
-	pr->place = (uint16_t)place;
-	pr->reg = shared_reg(r);
-	if (!pr->reg) {
-		p->values[p->nr_values] = *r;
-		pr->reg = &p->values[p->nr_values++];
-	}
-	return pr;
-}
-
-static void fill_frame(const struct tn_state_env *env, const struct tn_state *s, uint32_t i,
-		       struct tn_packed *p)
+static void find_in_frame(const struct tn_state_env *env, const struct tn_state *s, uint32_t i,
+			  struct found *to)
 {
 	const struct tn_frame *f = &s->frames[i];
-	struct tn_packed_frame *pf = &p->frames[i];
-	uint32_t insn = tn_state_insn_of(s, i);
+	uint32_t insn = tn_state_insn_of(s, i), nr_slots = 0;
+	uint16_t regs = 0;
+	struct found n = *to;
 
-	*pf = (struct tn_packed_frame){ .callsite = f->callsite,
-					.subprog = f->subprog,
-					.callback = f->callback,
-					.rounds = f->rounds };
 	for (uint32_t live = tn_state_live_regs(env, s, i); live; live &= live - 1) {
 		uint32_t r = (uint32_t)__builtin_ctz(live);
 
 		if (!f->r[r].kind)
 			continue;
-		pf->regs |= (uint16_t)(1u << r);
-		put_reg(p, i, r, &f->r[r]);
+		regs |= (uint16_t)(1u << r);
+		find_reg(&n, i, r, &f->r[r]);
 	}
 	TN_EACH_SLOT(env->live, env->live->stack, insn, f, j)
 	{
 		const struct tn_slot *slot = &f->slots[j];
+		uint64_t all = tn_bytes_of(slot->b);
 
-		if (tn_slot_is_uninit(slot))
+		if (!all)
 			continue;
-		pf->nr_slots = (uint32_t)j + 1;
+		nr_slots = (uint32_t)j + 1;
 		if (tn_slot_has_spill(slot)) {
-			struct tn_packed_reg *pr = put_reg(p, i, TN_PLACE_SLOT + (uint32_t)j,
-							   &slot->reg);
-
-			memcpy(pr->b, slot->b, sizeof(pr->b));
+			memcpy(n.reg->b, &all, sizeof(all));
+			find_reg(&n, i, TN_PLACE_SLOT + (uint32_t)j, &slot->reg);
 		} else {
-			struct tn_packed_bytes *b = &p->bytes[p->nr_bytes++];
-
-			b->frame = (uint16_t)i;
-			b->slot = (uint16_t)j;
-			memcpy(b->b, slot->b, sizeof(b->b));
+			n.bytes->frame = (uint16_t)i;
+			n.bytes->slot = (uint16_t)j;
+			memcpy(n.bytes->b, &all, sizeof(all));
+			n.bytes++;
 		}
+	}
+	*n.frame++ = (struct tn_packed_frame){ .callsite = f->callsite,
+					       .subprog = f->subprog,
+					       .callback = f->callback,
+					       .regs = regs,
+					       .nr_slots = nr_slots,
+					       .rounds = f->rounds };
+	*to = n;
+}
+
+static void fill_values(struct tn_packed *p)
+{
+	struct tn_reg *value = p->values;
+
+	for (uint32_t i = 0; i < p->nr_regs; i++) {
+		if (p->regs[i].shared)
+			continue;
+		*value = *p->regs[i].reg;
+		p->regs[i].reg = value++;
 	}
 }
 
-struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state *s)
+static void fill(struct tn_packed *p, const struct tn_state *s, const struct tn_packed_reg *regs,
+		 const struct tn_packed_frame *frames, const struct tn_packed_bytes *bytes)
 {
-	struct tn_packed n = { 0 }, *p;
-	size_t size;
-
-	count(env, s, &n);
-	size = sizeof(*p) + n.nr_regs * sizeof(p->regs[0]) + n.nr_values * sizeof(p->values[0]) +
-	       s->nr_regions * sizeof(p->regions[0]) + s->nr_facts * sizeof(p->facts[0]) +
-	       s->nr_refs * sizeof(p->refs[0]) + s->nr_frames * sizeof(p->frames[0]) +
-	       n.nr_bytes * sizeof(p->bytes[0]);
-	p = tn_pool_get(env->rt, &env->pool, size);
-	if (!p)
-		return NULL;
-	/* Widest alignment first. */
-	p->size = (uint32_t)size;
 	p->insn = s->insn;
 	p->trail = s->trail;
 	p->locked = s->locked;
 	p->lock = s->lock;
-	p->nr_regs = p->nr_values = p->nr_bytes = 0;
-	p->regs = (struct tn_packed_reg *)(p + 1);
-	p->values = (struct tn_reg *)(p->regs + n.nr_regs);
-	p->regions = (struct tn_region_state *)(p->values + n.nr_values);
-	p->facts = (struct tn_len_fact *)(p->regions + s->nr_regions);
-	p->refs = (struct tn_ref *)(p->facts + s->nr_facts);
-	p->frames = (struct tn_packed_frame *)(p->refs + s->nr_refs);
-	p->bytes = (struct tn_packed_bytes *)(p->frames + s->nr_frames);
 	p->nr_frames = s->nr_frames;
-	for (uint32_t i = 0; i < s->nr_frames; i++)
-		fill_frame(env, s, i, p);
 	p->nr_regions = s->nr_regions;
 	p->nr_facts = s->nr_facts;
 	p->nr_refs = s->nr_refs;
+	/* Widest alignment first. */
+	p->regs = (struct tn_packed_reg *)(p + 1);
+	p->values = (struct tn_reg *)(p->regs + p->nr_regs);
+	p->regions = (struct tn_region_state *)(p->values + p->nr_values);
+	p->facts = (struct tn_len_fact *)(p->regions + p->nr_regions);
+	p->refs = (struct tn_ref *)(p->facts + p->nr_facts);
+	p->frames = (struct tn_packed_frame *)(p->refs + p->nr_refs);
+	p->bytes = (struct tn_packed_bytes *)(p->frames + p->nr_frames);
+	memcpy(p->regs, regs, p->nr_regs * sizeof(*regs));
+	memcpy(p->bytes, bytes, p->nr_bytes * sizeof(*bytes));
+	fill_values(p);
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		p->frames[i] = frames[i];
 	for (uint32_t i = 0; i < s->nr_regions; i++)
 		p->regions[i] = s->regions[i];
 	for (uint32_t i = 0; i < s->nr_facts; i++)
 		p->facts[i] = s->facts[i];
 	for (uint32_t i = 0; i < s->nr_refs; i++)
 		p->refs[i] = s->refs[i];
+}
+
+struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state *s)
+{
+	uint32_t most = 0, nr_regs, nr_bytes;
+	struct tn_packed_frame *frames;
+	struct tn_packed_bytes *bytes;
+	struct tn_packed_reg *regs;
+	struct tn_packed *p;
+	struct found n;
+	size_t room, size;
+
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		most += TN_R10 + s->frames[i].nr_slots;
+	room = most * (sizeof(*regs) + sizeof(*bytes)) + s->nr_frames * sizeof(*frames);
+	regs = tn_pool_get(env->rt, &env->pool, room);
+	if (!regs)
+		return NULL;
+	frames = (struct tn_packed_frame *)(regs + most);
+	bytes = (struct tn_packed_bytes *)(frames + s->nr_frames);
+	n = (struct found){ .frame = frames, .reg = regs, .bytes = bytes };
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		find_in_frame(env, s, i, &n);
+	nr_regs = (uint32_t)(n.reg - regs);
+	nr_bytes = (uint32_t)(n.bytes - bytes);
+	size = sizeof(*p) + nr_regs * sizeof(*regs) + n.nr_values * sizeof(p->values[0]) +
+	       s->nr_regions * sizeof(p->regions[0]) + s->nr_facts * sizeof(p->facts[0]) +
+	       s->nr_refs * sizeof(p->refs[0]) + s->nr_frames * sizeof(*frames) +
+	       nr_bytes * sizeof(*bytes);
+	p = tn_pool_get(env->rt, &env->pool, size);
+	if (p) {
+		p->size = (uint32_t)size;
+		p->nr_regs = nr_regs;
+		p->nr_values = n.nr_values;
+		p->nr_bytes = nr_bytes;
+		fill(p, s, regs, frames, bytes);
+	}
+	tn_pool_put(env->rt, &env->pool, regs, room);
 	return p;
 }
 
