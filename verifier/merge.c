@@ -185,17 +185,6 @@ static bool names_cover(const struct tn_state_env *env, struct pairs *m, const s
 	return pair_nulls(env, m, pr->null_id, null_id);
 }
 
-static bool same_what(const struct tn_reg *pr, const struct tn_reg *sr)
-{
-	struct tn_reg trusted;
-
-	if (!TN_MUT(PROBE_COVERED))
-		return tn_reg_same_what(pr, sr);
-	trusted = *sr;
-	trusted.untrusted = pr->untrusted;
-	return tn_reg_same_what(pr, &trusted);
-}
-
 static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
 			   const struct tn_packed *p, const struct tn_state *s,
 			   const struct tn_reg *pr, const struct tn_reg *sr)
@@ -204,7 +193,7 @@ static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
 
 	if (pr->nullable && sr->kind == TN_REG_SCALAR && tn_scalar_is_const(&sr->v, &c) && !c)
 		return !pr->ref && pair_nulls(env, m, pr->null_id, IS_NULL);
-	return same_what(pr, sr) && !(sr->nullable && !pr->nullable) &&
+	return tn_reg_same_what(pr, sr) && !(sr->nullable && !pr->nullable) &&
 	       tn_scalar_subset(&sr->v, &pr->v) && names_cover(env, m, p, s, pr, sr) &&
 	       pair_ids(env, m, pr, sr);
 }

