@@ -23,10 +23,10 @@
  * With "typed" among its FLAGS, a helper's signature is that of its prototype in the BTF, and
  * SIGNATURE is for people.
  *
- * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes and a '?'
- * where the pointer may be NULL. Contexts come before the hooks that use them; xdp_md and __sk_buff
- * are built in. The file is not trusted: what it says goes through the same registration as what a
- * host says.
+ * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes, a 'u' where
+ * nobody vouches for the pointer, and a '?' where it may be NULL. Contexts come before the hooks
+ * that use them or are structures of the BTF; xdp_md and __sk_buff are built in. The file is not
+ * trusted: what it says goes through the same registration as what a host says.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -241,9 +241,11 @@ static void add_all(struct text *t, struct tenon_runtime *rt)
 	tn_lock(rt);
 	for (btf = rt->btfs; btf; btf = btf->next)
 		add_btf(t, btf);
-	for (ctx = rt->ctx_types; ctx; ctx = ctx->next)
-		add_ctx(t, ctx->type);
 	/* Those of the BTF are made of it again. */
+	for (ctx = rt->ctx_types; ctx; ctx = ctx->next) {
+		if (!ctx->type->from_btf)
+			add_ctx(t, ctx->type);
+	}
 	for (ctx = rt->structs; ctx; ctx = ctx->next) {
 		if (!ctx->type->from_btf)
 			add_struct(t, ctx->type);
@@ -626,6 +628,7 @@ static int read_early_end(struct reader *r, struct tenon_hook_desc *desc)
 static int on_hook(struct reader *r)
 {
 	struct tenon_hook_desc desc = { .sz = sizeof(desc) };
+	const struct tn_btf *btf;
 	const char *ctx = NULL;
 	uint32_t rule = 0;
 	int rc = finish_ctx(r);
@@ -654,7 +657,9 @@ static int on_hook(struct reader *r)
 		return rc;
 	desc.chain = (enum tenon_chain)rule;
 	desc.ctx = find_ctx(r, ctx);
-	if (!desc.ctx)
+	if (!desc.ctx && tn_host_btf_find(r->rt, ctx, TN_BTF_STRUCT, &btf))
+		desc.ctx_name = ctx;
+	else if (!desc.ctx)
 		return refuse(r, "hook '%s': no context '%s' before it", desc.name, ctx);
 	return add_described_hook(r, &desc);
 }

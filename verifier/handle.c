@@ -81,6 +81,8 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 				 what, tn_bytes_words(vf, size), (long long)off, type->name,
 				 tn_bytes_words(vf, type->size));
 	*field = tn_ctx_field_at(type, (uint32_t)off, size);
+	if (!*field && !write && off % size == 0 && tn_ctx_numbers_at(type, (uint32_t)off, size))
+		*field = tn_ctx_field_at(type, (uint32_t)off, 1);
 	if (!*field)
 		return tn_reject(vf, E_TYPE, (int)regno,
 				 "bytes %lld..%lld of the structure '%s' are in no single field "

@@ -36,6 +36,20 @@ const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type)
 		       : NULL;
 }
 
+bool tn_ctx_numbers_at(const struct tn_ctx_type *type, uint32_t off, uint32_t size)
+{
+	if (!type->from_btf)
+		return false;
+	for (uint32_t i = 0; i < size; i++) {
+		const struct tn_field *f = tn_ctx_field_at(type, off + i, 1);
+
+		if (!f || (f->kind != TN_FIELD_SCALAR && f->kind != TN_FIELD_SIZED_LEN) ||
+		    !(f->access & TN_ACC_R))
+			return false;
+	}
+	return true;
+}
+
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name)
 {
 	for (uint32_t i = 0; i < type->nr_fields; i++) {

@@ -73,6 +73,10 @@ struct tn_ctx_type {
 
 /* Field that contains [off, off + size), or NULL. */
 const struct tn_field *tn_ctx_field_at(const struct tn_ctx_type *type, uint32_t off, uint32_t size);
+/* Are all of these bytes, of several fields, of numbers that may be read? For types from BTF:
+ * compilers read bit fields by the unit that they stand in, and copy structures by words. What a
+ * host lists field by field is read field by field. */
+bool tn_ctx_numbers_at(const struct tn_ctx_type *type, uint32_t off, uint32_t size);
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name);
 
 /* The field `retval`, a number of 4 or 8 bytes: what bpf_get_retval() gives. NULL: none. */

@@ -105,6 +105,22 @@ long context(struct request *r)
 	return r->urgent + r->weight * 2 + r->ports[3] + r->at.x + r->at.y;
 }
 
+/* As compilers copy structures: two members in one word. */
+SEC("hook/request")
+long both(struct request *r)
+{
+	u64 both = *(volatile u64 *)&r->at;
+
+	return (int)both + (int)(both >> 32);
+}
+
+/* The whole unit of a bit field, its neighbours with it. */
+SEC("hook/request")
+long unit(struct request *r)
+{
+	return *(volatile u32 *)((char *)r + 36) >> 1 & 127;
+}
+
 SEC("hook/request")
 long store(struct request *r)
 {

@@ -63,6 +63,20 @@ long write_length(struct request *r)
 	return 0;
 }
 
+/* Half of it is a number, half a pointer. */
+SEC("hook/request")
+long half_a_pointer(struct request *r)
+{
+	return *(volatile u64 *)((char *)r + 28);
+}
+
+SEC("hook/request")
+long write_two(struct request *r)
+{
+	*(volatile u64 *)((char *)r + 16) = 0;
+	return 0;
+}
+
 SEC("hook/request")
 long null_object(struct request *r)
 {
