@@ -21,6 +21,9 @@ struct cli {
 	const char *object;  /* OBJ */
 	const char *program; /* --program NAME, or NULL */
 	const char *host;    /* --host FILE */
+	const char *base;    /* --base FILE */
+	char **words;	     /* what is no option, behind the command */
+	unsigned int nr_words;
 	const char *data_in, *ctx_in;
 	unsigned int ctx_size;
 	unsigned int repeat;
@@ -48,6 +51,13 @@ void cli_print_json(struct json_object *json);
 /* Should the command look at this program? */
 bool cli_selected(const struct cli *cli, const struct tenon_program *prog);
 
+/* Tell the runtime what --host names: a description, or BTF. Not 0: said why. */
+int cli_add_host(struct cli *cli);
+/* A number above 0; -1: said why. */
+int cli_parse_number(const char *text, unsigned int *out);
+
+int cmd_btf_dump(struct cli *cli);
+int cmd_gen_header(struct cli *cli);
 int cmd_prog_verify(struct cli *cli);
 int cmd_prog_run(struct cli *cli);
 int cmd_prog_disasm(struct cli *cli);

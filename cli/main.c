@@ -7,30 +7,47 @@
 
 #include "cli.h"
 
-enum { O_DISASM = 1, O_VERIFY = 2, O_RUN = 4, O_SHOW = 8, O_PROBE = 16, O_ALL = 31 };
+enum {
+	O_DISASM = 1,
+	O_VERIFY = 2,
+	O_RUN = 4,
+	O_SHOW = 8,
+	O_PROBE = 16,
+	O_BTF = 32,
+	O_HEADER = 64,
+	O_MIN_BTF = 128,
+	O_ALL = 255
+};
+
+#define ANY_WORDS 2 /* the command looks at them itself */
 
 static const struct command {
 	const char *object, *verb;
 	unsigned int options; /* O_... of this command */
-	bool wants_file;
+	unsigned int words;   /* 0, 1 (a file), ANY_WORDS */
 	const char *usage, *what;
 	int (*run)(struct cli *cli);
 } commands[] = {
-	{ "prog", "verify", O_VERIFY, true,
+	{ "prog", "verify", O_VERIFY, 1,
 	  "OBJ [--program NAME] [--host FILE] [--ctx-size N] [--addresses-visible] "
 	  "[--strict-alignment] [--explain | --visual] [--log] [--json]",
 	  "prove the programs safe: exit 0 accepted, 1 rejected, 2 cannot read", cmd_prog_verify },
-	{ "prog", "run", O_RUN, true,
+	{ "prog", "run", O_RUN, 1,
 	  "OBJ [--program NAME] [--data-in F] [--ctx-in F] [--repeat N] [--engine interp|jit] "
 	  "[--host FILE] [--ctx-size N] [--addresses-visible] [--strict-alignment] [--json]",
 	  "run a program on a frame or context", cmd_prog_run },
-	{ "prog", "disasm", O_DISASM, true,
+	{ "prog", "disasm", O_DISASM, 1,
 	  "OBJ [--program NAME] [--source] [--jited] [--host FILE] [--ctx-size N] "
 	  "[--addresses-visible] [--strict-alignment]",
 	  "print instructions, with their source lines or native code", cmd_prog_disasm },
-	{ "obj", "show", O_SHOW, true, "OBJ [--json]",
+	{ "obj", "show", O_SHOW, 1, "OBJ [--json]",
 	  "sections, programs, maps, helpers, relocations", cmd_obj_show },
-	{ "feature", "probe", O_PROBE, false, "[--json]", "what this build and this machine offer",
+	{ "btf", "dump", O_BTF, ANY_WORDS,
+	  "{FILE | --host FILE} [format raw|c] [root_id N]... [--base FILE] [--json]",
+	  "the types of an object, a program, raw BTF, or of a host", cmd_btf_dump },
+	{ "gen", "header", O_HEADER, 0, "--host FILE",
+	  "the host's types and functions as a header for plugins", cmd_gen_header },
+	{ "feature", "probe", O_PROBE, 0, "[--json]", "what this build and this machine offer",
 	  cmd_feature_probe },
 };
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -51,6 +68,7 @@ static const struct option long_options[] = {
 	{ "log", no_argument, NULL, 'l' },
 	{ "explain", no_argument, NULL, 'E' },
 	{ "visual", no_argument, NULL, 'V' },
+	{ "base", required_argument, NULL, 'B' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -59,8 +77,11 @@ static const struct option long_options[] = {
 static unsigned int commands_with(int option)
 {
 	switch (option) {
-	case 'p':
 	case 'H':
+		return O_VERIFY | O_RUN | O_DISASM | O_BTF | O_HEADER;
+	case 'B':
+		return O_BTF;
+	case 'p':
 	case 'c':
 	case 'a':
 	case 'A':
@@ -90,13 +111,14 @@ static void usage(FILE *out)
 			commands[i].usage, commands[i].what);
 	fprintf(out,
 		"tenon version\ntenon help\n\n"
-		"--host FILE            the host's contexts and functions, from its description\n"
+		"--host FILE            the host's contexts, types and functions, from its description,\n"
+		"                       or its types from its executable or BTF\n"
 		"--ctx-size N           sections without a context get N bytes to read and write\n"
 		"--addresses-visible    programs may return, store and compute with addresses\n"
 		"--strict-alignment     accesses to memory must be at multiples of their size\n");
 }
 
-static int parse_number(const char *text, unsigned int *out)
+int cli_parse_number(const char *text, unsigned int *out)
 {
 	char *end;
 	unsigned long v = strtoul(text, &end, 0);
@@ -131,8 +153,11 @@ static int set_option(struct cli *cli, int option, const char *value)
 	case 'H':
 		cli->host = value;
 		return 0;
+	case 'B':
+		cli->base = value;
+		return 0;
 	case 'c':
-		return parse_number(value, &cli->ctx_size);
+		return cli_parse_number(value, &cli->ctx_size);
 	case 'a':
 		cli->addresses_visible = true;
 		return 0;
@@ -146,7 +171,7 @@ static int set_option(struct cli *cli, int option, const char *value)
 		cli->ctx_in = value;
 		return 0;
 	case 'r':
-		return parse_number(value, &cli->repeat);
+		return cli_parse_number(value, &cli->repeat);
 	case 'e':
 		return parse_engine(value, &cli->engine);
 	case 'j':
@@ -176,7 +201,7 @@ static int parse_options(const struct command *cmd, struct cli *cli, int argc, c
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "j", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "jB:", long_options, NULL)) != -1) {
 		if (option == 'h') {
 			printf("tenon %s %s %s\n", cmd->object, cmd->verb, cmd->usage);
 			exit(EXIT_OK);
@@ -190,7 +215,9 @@ static int parse_options(const struct command *cmd, struct cli *cli, int argc, c
 		if (set_option(cli, option, optarg))
 			return -1;
 	}
-	if (argc - optind != (cmd->wants_file ? 1 : 0)) {
+	cli->words = argv + optind;
+	cli->nr_words = (unsigned int)(argc - optind);
+	if (cmd->words != ANY_WORDS && cli->nr_words != cmd->words) {
 		fprintf(stderr, "usage: tenon %s %s %s\n", cmd->object, cmd->verb, cmd->usage);
 		return -1;
 	}

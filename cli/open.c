@@ -133,10 +133,8 @@ struct tenon_object *cli_open(struct cli *cli)
 	bool found = !cli->program;
 
 	cli->status = EXIT_UNREADABLE;
-	if (cli->host && tenon_runtime_add_description(cli->rt, cli->host)) {
-		cli_fail(cli->host);
+	if (cli_add_host(cli))
 		return NULL;
-	}
 	obj = tenon_object_open_file(cli->rt, cli->object, &opts);
 	if (obj && cli->ctx_size) {
 		const char **list = map_sections(obj);

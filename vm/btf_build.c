@@ -190,14 +190,19 @@ static uint32_t *last_type(struct tn_btf_builder *b, const char *what)
 	return t;
 }
 
-uint32_t tn_btf_add_int(struct tn_btf_builder *b, const char *name, uint32_t size,
-			uint32_t encoding)
+uint32_t tn_btf_add_int_word(struct tn_btf_builder *b, const char *name, uint32_t size,
+			     uint32_t word)
 {
 	uint32_t id = add_type(b, TN_BTF_INT, name, 0, size);
-	uint32_t word = encoding << 24 | size * 8;
 
 	add_words(b, &word, 1);
 	return id;
+}
+
+uint32_t tn_btf_add_int(struct tn_btf_builder *b, const char *name, uint32_t size,
+			uint32_t encoding)
+{
+	return tn_btf_add_int_word(b, name, size, encoding << 24 | size * 8);
 }
 
 uint32_t tn_btf_add_float(struct tn_btf_builder *b, const char *name, uint32_t size)
@@ -273,6 +278,14 @@ void tn_btf_add_member(struct tn_btf_builder *b, const char *name, uint32_t type
 	}
 	t[1]++;
 	add_words(b, words, 3);
+}
+
+void tn_btf_build_set_kflag(struct tn_btf_builder *b)
+{
+	uint32_t *t = last_type(b, "kind flag");
+
+	if (t)
+		t[1] |= 1u << 31;
 }
 
 void tn_btf_build_set_size(struct tn_btf_builder *b, uint32_t id, uint32_t size)

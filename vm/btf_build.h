@@ -24,6 +24,9 @@ uint32_t tn_btf_build_next_id(const struct tn_btf_builder *b);
 /* encoding: 0 or one of TN_BTF_INT_... */
 uint32_t tn_btf_add_int(struct tn_btf_builder *b, const char *name, uint32_t size,
 			uint32_t encoding);
+/* With the word behind it as it is in BTF. */
+uint32_t tn_btf_add_int_word(struct tn_btf_builder *b, const char *name, uint32_t size,
+			     uint32_t word);
 uint32_t tn_btf_add_float(struct tn_btf_builder *b, const char *name, uint32_t size);
 uint32_t tn_btf_add_ptr(struct tn_btf_builder *b, uint32_t to);
 /* TN_BTF_CONST, TN_BTF_VOLATILE, TN_BTF_RESTRICT */
@@ -39,6 +42,8 @@ uint32_t tn_btf_add_struct(struct tn_btf_builder *b, enum tn_btf_kind kind, cons
 /* Of the struct added last. bit_size 0: no bit field. */
 void tn_btf_add_member(struct tn_btf_builder *b, const char *name, uint32_t type, uint32_t bit_off,
 		       uint32_t bit_size);
+/* The struct added last holds bit sizes beside offsets, even if no member has one. */
+void tn_btf_build_set_kflag(struct tn_btf_builder *b);
 /* For structs whose size is known only behind their members. */
 void tn_btf_build_set_size(struct tn_btf_builder *b, uint32_t id, uint32_t size);
 

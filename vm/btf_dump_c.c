@@ -31,7 +31,7 @@
 /* A gap of more bits than this is an array, not a row of bit fields. */
 #define MAX_BIT_PADDING 512
 
-enum { WEAK = 1, STRONG = 2, OPEN = 4, FORWARD = 8, REFERRED = 16 };
+enum { WEAK = 1, STRONG = 2, OPEN = 4, FORWARD = 8, REFERRED = 16, LENT = 32 };
 
 struct dump {
 	const struct tn_btf *btf;
@@ -846,13 +846,30 @@ static void put_one_of_all(struct dump *d, uint32_t id)
 	}
 }
 
+/* Is this function lent out to plugins? By a tag of tenon/host.h, or because the header only
+ * declares it. */
+static void note_lent(struct dump *d)
+{
+	for (uint32_t id = 1; id < d->btf->nr_types; id++) {
+		const struct tn_btf_type *t = tn_btf_type(d->btf, id);
+		const char *name = tn_btf_str(d->btf, t->name_off);
+
+		if (tn_btf_kind(t) == TN_BTF_FUNC && tn_btf_vlen(t) == TN_BTF_EXTERN)
+			d->flags[id] |= LENT;
+		else if (tn_btf_kind(t) == TN_BTF_DECL_TAG &&
+			 (!strcmp(name, "tenon:helper") || !strcmp(name, "tenon:bare_helper")))
+			d->flags[t->size_or_type] |= LENT;
+	}
+}
+
 static void put_all(struct dump *d)
 {
 	note_references(d);
+	note_lent(d);
 	for (uint32_t id = 1; id < d->btf->nr_types && !d->err; id++)
 		put_one_of_all(d, id);
 	for (uint32_t id = 1; id < d->btf->nr_types && !d->err; id++)
-		if (tn_btf_kind(tn_btf_type(d->btf, id)) == TN_BTF_FUNC)
+		if (d->flags[id] & LENT && tn_btf_kind(tn_btf_type(d->btf, id)) == TN_BTF_FUNC)
 			put_function(d, id);
 }
 
