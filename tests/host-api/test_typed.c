@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
+#include "host-api/runtime.h"
 #include "host.h"
 #include "typed_api.h"
 
@@ -493,6 +494,81 @@ static void description_with_broken_types_is_refused(void **state)
 				   "no BTF of the host has a function");
 }
 
+/* ---- Memory that cannot be had ---- */
+
+static long blocks;
+
+static void *counting_alloc(void *user, void *ptr, size_t osize, size_t nsize)
+{
+	(void)user;
+	(void)osize;
+	blocks -= ptr && !nsize;
+	if (!nsize) {
+		free(ptr);
+		return NULL;
+	}
+	blocks += !ptr;
+	return realloc(ptr, nsize);
+}
+
+#define STEP(call)                \
+	do {                      \
+		if (call)         \
+			goto out; \
+	} while (0)
+
+static bool life(struct tenon_runtime *rt, const char *path)
+{
+	struct tenon_hook_desc desc = { .sz = sizeof(desc),
+					.name = "request",
+					.ctx_name = "request" };
+	static struct tenon_hook hook;
+	struct tenon_object *obj = NULL;
+	bool done = false;
+
+	memset(&hook, 0, sizeof(hook));
+	STEP(tenon_runtime_add_btf_file(rt, TN_TEST_PLUGINS "typed_host.bpf.o", NULL));
+	STEP(tenon_runtime_add_helper(rt, "t_conn_or", NULL, TENON_FN(t_conn_or), NULL));
+	STEP(tenon_runtime_add_helper(rt, "t_get", NULL, TENON_FN(t_get), NULL));
+	STEP(tenon_runtime_add_helper(rt, "t_put", NULL, TENON_FN(t_put), NULL));
+	STEP(tenon_runtime_add_helper(rt, "t_add", NULL, TENON_FN(t_add), NULL));
+	STEP(tenon_hook_register(rt, &hook, &desc));
+	obj = tenon_object_open_file(rt, TN_TEST_PLUGINS "typed_wrong_9.bpf.o", NULL);
+	STEP(!obj || tenon_object_load(obj));
+	STEP(tenon_runtime_describe(rt, path));
+	done = true;
+out:
+	assert_true(done || tenon_last_error()->code < 0);
+	assert_ok(tenon_object_close(obj));
+	return done;
+}
+
+static void typed_host_survives_each_allocation_failing(void **state)
+{
+	struct tenon_runtime_opts opts = { .sz = sizeof(opts), .alloc = counting_alloc };
+	char path[] = "/tmp/tenon-typed-XXXXXX";
+	int fd = mkstemp(path);
+	bool done = false;
+	int64_t n;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (n = 1; n < 10000 && !done; n++) {
+		long before = blocks;
+		struct tenon_runtime *rt = new_runtime(&opts);
+
+		tn_store_relaxed(&rt->rt.mem.fail_after, n);
+		done = life(rt, path);
+		tn_store_relaxed(&rt->rt.mem.fail_after, 0);
+		assert_ok(tenon_runtime_free(rt));
+		if (blocks != before)
+			fail_msg("allocation %d: %ld blocks are left", (int)n, blocks - before);
+	}
+	assert_in_range(n, 50, 9999);
+	close(fd);
+	unlink(path);
+}
+
 static void plugins_without_the_hosts_types_do_not_load(void **state)
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
@@ -520,6 +596,7 @@ int main(void)
 		cmocka_unit_test(types_are_refused_that_are_malformed_or_doubled),
 		cmocka_unit_test(description_carries_types_and_prototypes),
 		cmocka_unit_test(description_with_broken_types_is_refused),
+		cmocka_unit_test(typed_host_survives_each_allocation_failing),
 		cmocka_unit_test(plugins_without_the_hosts_types_do_not_load),
 	};
 
