@@ -93,4 +93,16 @@ static inline uint64_t tn_live_slots(const struct tn_liveness *live, const uint6
 	return slots;
 }
 
+/* Is a slot from nr_slots on live before `insn`? */
+static inline bool tn_live_beyond(const struct tn_liveness *live, uint32_t insn, uint32_t nr_slots)
+{
+	for (uint32_t w = nr_slots / 32; w < live->stack_words[insn]; w++) {
+		uint64_t granules = live->stack[live->stack_at[insn] + w];
+
+		if (w == nr_slots / 32 ? granules >> nr_slots % 32 * 2 : granules)
+			return true;
+	}
+	return false;
+}
+
 #endif

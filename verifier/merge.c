@@ -198,13 +198,24 @@ static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
 	       pair_ids(env, m, pr, sr);
 }
 
-static bool reg_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
-		       const struct tn_state *s, const struct tn_reg *pr, const struct tn_reg *sr)
+static bool named_reg_covers(const struct tn_state_env *env, struct pairs *m,
+			     const struct tn_packed *p, const struct tn_state *s,
+			     const struct tn_reg *pr, const struct tn_reg *sr)
 {
 	if (pr->kind != TN_REG_SCALAR)
 		return pointer_covers(env, m, p, s, pr, sr);
 	return tn_reg_same_what(pr, sr) && tn_scalar_subset(&sr->v, &pr->v) &&
 	       pair_ids(env, m, pr, sr);
+}
+
+/* Most have no names, and then there is nothing to be paired. */
+static inline bool reg_covers(const struct tn_state_env *env, struct pairs *m,
+			      const struct tn_packed *p, const struct tn_state *s,
+			      const struct tn_reg *pr, const struct tn_reg *sr)
+{
+	if (pr->ref | pr->null_id | pr->inst | pr->id | sr->ref || !tn_reg_same_what(pr, sr))
+		return named_reg_covers(env, m, p, s, pr, sr);
+	return pr->nullable >= sr->nullable && tn_scalar_subset(&sr->v, &pr->v);
 }
 
 /* A byte that was maybe never written is read as an unknown number; so may be every other one, but
@@ -258,7 +269,6 @@ static uint32_t count_addresses(const struct tn_state_env *env, const struct tn_
 		const struct tn_frame *f = &s->frames[i];
 		uint32_t insn = tn_state_insn_of(s, i);
 
-		*env->places += f->nr_slots;
 		TN_EACH_SLOT(env->live, env->live->stack, insn, f, j)
 		nr += tn_slot_has_address(&f->slots[j]);
 	}
@@ -325,7 +335,7 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 			return false;
 		nr_addresses += tn_slot_has_address(slot);
 	}
-	return nr_addresses == count_addresses(env, s);
+	return p->complete || nr_addresses == count_addresses(env, s);
 }
 
 static bool regions_cover(const struct tn_packed *p, const struct tn_state *s)
@@ -422,23 +432,44 @@ bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
 	       regs_cover(env, &m, p, s, hint) && regions_cover(p, s) && facts_cover(env, &m, p, s);
 }
 
-/* What regs_cover() asks first of the register at `hint`. A pointer that may be NULL contains a
- * zero, too, and a slot is judged by its bytes. */
+/* What regs_cover() asks first of what is at `hint`. A pointer that may be NULL contains a zero,
+ * too. */
 struct tn_glance tn_packed_glance(const struct tn_packed *p, uint32_t hint)
 {
 	const struct tn_packed_reg *pr;
 
-	if (hint >= p->nr_regs)
+	if (hint >= p->nr_regs || p->regs[hint].reg->nullable)
 		return (struct tn_glance){ .set = false };
 	pr = &p->regs[hint];
-	if (pr->place >= TN_PLACE_SLOT || pr->reg->nullable)
-		return (struct tn_glance){ .set = false };
 	return (struct tn_glance){ .what = pr->reg->what[0],
 				   .umin = pr->reg->v.umin,
 				   .umax = pr->reg->v.umax,
+				   .spilled = tn_bytes_equal(tn_bytes_of(pr->b), TN_BYTE_SPILL),
 				   .frame = pr->frame,
-				   .place = (uint8_t)pr->place,
+				   .place = pr->place,
 				   .set = true };
+}
+
+bool tn_glance_passes(const struct tn_glance *g, const struct tn_state *s)
+{
+	const struct tn_reg *r;
+
+	if (!g->set)
+		return true;
+	if (g->frame >= s->nr_frames)
+		return false;
+	if (g->place < TN_PLACE_SLOT) {
+		r = &s->frames[g->frame].r[g->place];
+	} else {
+		const struct tn_frame *f = &s->frames[g->frame];
+		uint32_t slot = g->place - TN_PLACE_SLOT;
+
+		if (slot >= f->nr_slots ||
+		    !(g->spilled & tn_bytes_equal(tn_bytes_of(f->slots[slot].b), TN_BYTE_SPILL)))
+			return true;
+		r = &f->slots[slot].reg;
+	}
+	return r->what[0] == g->what && r->v.umin >= g->umin && r->v.umax <= g->umax;
 }
 
 /* ---- Merging ---- */

@@ -38,6 +38,7 @@ struct tn_packed {
 	uint32_t nr_frames, nr_regs, nr_bytes, nr_regions, nr_facts, nr_refs;
 	const struct tn_trail *trail;
 	bool locked;
+	bool complete; /* each live slot holds something: there is none that is not among these */
 	struct tn_lock lock;
 	/* Point into the block. */
 	struct tn_packed_frame *frames;

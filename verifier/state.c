@@ -158,6 +158,7 @@ struct found {
 	struct tn_packed_reg *reg; /* `reg` of it in the state as yet, unless shared */
 	struct tn_packed_bytes *bytes;
 	uint32_t nr_values;
+	bool complete;
 };
 
 static inline void find_reg(struct found *n, uint32_t frame, uint32_t place, const struct tn_reg *r)
@@ -193,8 +194,10 @@ static void find_in_frame(const struct tn_state_env *env, const struct tn_state 
 		const struct tn_slot *slot = &f->slots[j];
 		uint64_t all = tn_bytes_of(slot->b);
 
-		if (!all)
+		if (!all) {
+			n.complete = false;
 			continue;
+		}
 		nr_slots = (uint32_t)j + 1;
 		if (tn_slot_has_spill(slot)) {
 			memcpy(n.reg->b, &all, sizeof(all));
@@ -206,6 +209,7 @@ static void find_in_frame(const struct tn_state_env *env, const struct tn_state 
 			n.bytes++;
 		}
 	}
+	n.complete = n.complete && !tn_live_beyond(env->live, insn, f->nr_slots);
 	*n.frame++ = (struct tn_packed_frame){ .callsite = f->callsite,
 					       .subprog = f->subprog,
 					       .callback = f->callback,
@@ -277,7 +281,7 @@ struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state 
 		return NULL;
 	frames = (struct tn_packed_frame *)(regs + most);
 	bytes = (struct tn_packed_bytes *)(frames + s->nr_frames);
-	n = (struct found){ .frame = frames, .reg = regs, .bytes = bytes };
+	n = (struct found){ .frame = frames, .reg = regs, .bytes = bytes, .complete = true };
 	for (uint32_t i = 0; i < s->nr_frames; i++)
 		find_in_frame(env, s, i, &n);
 	nr_regs = (uint32_t)(n.reg - regs);
@@ -291,6 +295,7 @@ struct tn_packed *tn_state_pack(struct tn_state_env *env, const struct tn_state 
 		p->size = (uint32_t)size;
 		p->nr_regs = nr_regs;
 		p->nr_values = n.nr_values;
+		p->complete = n.complete;
 		p->nr_bytes = nr_bytes;
 		fill(p, s, regs, frames, bytes);
 	}

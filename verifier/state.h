@@ -310,28 +310,18 @@ bool tn_packed_same_constants(const struct tn_packed *p, const struct tn_state *
 bool tn_packed_covers(const struct tn_state_env *env, const struct tn_packed *p,
 		      const struct tn_state *s, uint32_t *hint);
 
-/* Of a register where a comparison failed: most that come later fail there, which is seen without
- * a look at the state itself. */
+/* Of a register or spilled one where a comparison failed: most that come later fail there, which is
+ * seen without a look at the state itself. */
 struct tn_glance {
 	uint64_t what, umin, umax;
-	uint16_t frame;
-	uint8_t place;
+	uint64_t spilled; /* of a slot: 1 in each byte that is */
+	uint16_t frame, place;
 	bool set;
 };
 
 struct tn_glance tn_packed_glance(const struct tn_packed *p, uint32_t hint);
 /* false: tn_packed_covers() will be. */
-static inline bool tn_glance_passes(const struct tn_glance *g, const struct tn_state *s)
-{
-	const struct tn_reg *r;
-
-	if (!g->set)
-		return true;
-	if (g->frame >= s->nr_frames)
-		return false;
-	r = &s->frames[g->frame].r[g->place];
-	return r->what[0] == g->what && r->v.umin >= g->umin && r->v.umax <= g->umax;
-}
+bool tn_glance_passes(const struct tn_glance *g, const struct tn_state *s);
 
 enum tn_merge_how { TN_MERGE_JOIN, TN_MERGE_WIDEN };
 /* s, of the same shape and cleaned, becomes a state that contains both. false: kinds differ and can
