@@ -308,12 +308,13 @@ static int attach_by_handlers(struct tenon_object *obj, struct tenon_link **out)
 
 		if (!program->ready || !is_own_business(program) || program->attached_by_host)
 			continue;
+		program->attached_by_host = true;
 		rc = tn_section_attach(program, &link);
 		if (rc) {
+			program->attached_by_host = false;
 			attach_place(program);
 			break;
 		}
-		program->attached_by_host = true;
 		if (link && link->rt == obj->rt && !link->owner) {
 			link->next_owned = *out;
 			*out = link;

@@ -321,8 +321,10 @@ static int fill_map_arrays(struct tenon_object *obj)
 			if (decl->init_maps[k] < 0)
 				continue;
 			inner = obj->maps[decl->init_maps[k]].map;
-			rc = inner ? tn_map_host_update(obj->maps[i].map, &k, &inner->id, 0)
-				   : -EINVAL;
+			if (!inner)
+				return tn_err(-EINVAL, "map '%s': '%s', which it holds, is not created",
+					      decl->name, obj->maps[decl->init_maps[k]].name);
+			rc = tn_map_host_update(obj->maps[i].map, &k, &inner->id, 0);
 			if (rc)
 				tn_err(rc,
 				       "map '%s': '%s' does not have the shape of its inner maps",

@@ -52,7 +52,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct tn_rt rt;
 	static int ready;
-	const struct tn_load_opts opts = { .name = "fuzz", .config = "CONFIG_FEATURE=y\n" };
+	const struct tn_load_opts opts = {
+		.name = "fuzz",
+		.config = "# text\nCONFIG_FEATURE=y\nCONFIG_MODULE=m\nCONFIG_LETTER=n\n"
+			  "CONFIG_BIG=0x123456789ab\nCONFIG_MINUS=-5\nCONFIG_NAME=\"hello\"\n",
+		.relaxed_maps = size % 2,
+	};
 	struct tn_image *image;
 	size_t before;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows 25 and 26 of the loader's checklist: BTF is completed from the ELF file, with and without
- * relocations of its own; what is hidden is static. */
+/* Rows 22 and 25 of the loader's checklist: relocation types; BTF is completed from the ELF file,
+ * with and without relocations of its own; what is hidden is static. */
+#include "loader/elf.h"
 #include "loader/objects.h"
 
 static struct tn_rt rt;
@@ -116,10 +117,37 @@ static void row_25_hidden_function_is_static(void **state)
 	free(file.data);
 }
 
+/* clang before 13 gave one type to all of 8 bytes, in code and in data. */
+static void row_22_old_numbers_of_relocations(void **state)
+{
+	char path[4096];
+	struct tn_image *image;
+	struct file file;
+	Elf64_Shdr *s;
+	Elf64_Rel *rel;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/variant_INNER_MAP.bpf.o", TN_TEST_OBJECTS);
+	file = read_file(path);
+	s = section_header(file, ".rel.maps");
+	rel = (void *)(file.data + s->sh_offset);
+	for (size_t i = 0; i < s->sh_size / sizeof(*rel); i++)
+		rel[i].r_info = ELF64_R_INFO(ELF64_R_SYM(rel[i].r_info), TN_R_BPF_64_64);
+	image = open_bytes(&rt, file.data, file.size);
+	if (!image)
+		fail_msg("%s", tn_err_last()->msg);
+	assert_int_equal(find_map(image, "outer")->nr_init_maps, 2);
+	tn_image_free(image);
+	rel[0].r_info = ELF64_R_INFO(ELF64_R_SYM(rel[0].r_info), TN_R_BPF_64_ABS32);
+	expect_error(&rt, file, EINVAL, "is of a type that initial values do not have");
+	free(file.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(row_25_globals_are_placed_without_relocations_too),
+		cmocka_unit_test(row_22_old_numbers_of_relocations),
 		cmocka_unit_test(row_25_sections_have_their_size),
 		cmocka_unit_test(row_25_hidden_function_is_static),
 	};
