@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* CALLS calls a run of one callee: of Tenon's own, of the host directly, of the host through
- * libffi; and a reference taken and given back. */
+ * libffi; a reference taken and given back; and reads through pointers, trusted and not. */
 #include <tenon/plugin.h>
+
+#include "helpers_api.h"
 
 #define CALLS 64
 
 struct bench_ctx {
 	__u64 a, b;
+	struct bench_node *node;
+	struct bench_node *nothing; /* untrusted, and NULL */
 };
 
 struct pair {
@@ -45,6 +49,7 @@ RUN(call_none, ({
 RUN(call_subprogram, subprogram(i))
 RUN(call_standard, bpf_get_smp_processor_id())
 RUN(call_direct, bench_direct(sum, i))
+RUN(call_typed, bench_typed(ctx->node, i))
 RUN(call_ffi, bench_by_value(&pair))
 /* A reference; and one that is held where the program may end, so that it is noted. */
 RUN(call_take_give, ({
@@ -61,5 +66,19 @@ RUN(call_take_give_noted, ({
 	    bench_give(thing);
 	    0;
     }))
+
+/* One pointer leads to the next. */
+#define WALK(name, first, member)                           \
+	SEC("hook/helpers") int name(struct bench_ctx *ctx) \
+	{                                                   \
+		struct bench_node *node = ctx->first;       \
+		for (__u32 i = 0; i < CALLS; i++)           \
+			node = node->member;                \
+		return (int)node->id;                       \
+	}
+
+WALK(read_trusted, node, owner)
+WALK(read_untrusted, node, next)
+WALK(read_nothing, nothing, next)
 
 char _license[] SEC("license") = "MIT";
