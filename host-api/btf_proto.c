@@ -205,12 +205,20 @@ static int set_handle(const struct reader *r, uint32_t arg, const char *name,
 static int read_sized(const struct reader *r, uint32_t i, uint32_t pointee, bool is_const,
 		      struct tn_arg *arg)
 {
+	const char *next, *len;
+
 	if (pointee && tn_btf_size_of(r->btf, pointee) != 1)
 		return refuse_arg(r, i,
 				  "its length must count bytes: make it a pointer to void or to "
 				  "a type of one byte");
 	if (i + 1 >= r->nr || !is_integer(r, r->params[i + 1].type))
 		return refuse_arg(r, i, "its length must be the next argument, an integer");
+	/* Where the BTF has names, they must agree. */
+	next = tn_btf_str(r->btf, r->params[i + 1].name_off);
+	len = tn_tag_value(&r->tags, (int32_t)i, "size_is");
+	if (next[0] && len && len[0] && r->proto->member == TN_TAG_SELF && strcmp(next, len) != 0)
+		return refuse_arg(r, i, "its length '%s' must be the next argument, which is '%s'",
+				  len, next);
 	arg->kind = is_const ? TN_ARG_MEM : TN_ARG_WMEM;
 	arg->nullable = has(r, i, "maybe_null");
 	return 0;
@@ -482,7 +490,7 @@ static int add_slot(const struct reader *r, uint32_t i, uint32_t id, uint32_t fl
 	pointee = tn_btf_pointee(r->btf, t, &is_const);
 	name = struct_name(r, pointee);
 	if (!is_result && has(r, i, "size_is") && !(flags & TN_PROTO_UNTRUSTED)) {
-		if (i + 1 >= r->nr || !is_integer(r, r->params[i + 1].type) ||
+		if (i + 1 >= r->nr || !tn_btf_is_unsigned(r->btf, r->params[i + 1].type) ||
 		    (pointee && (tn_btf_size_of(r->btf, pointee) <= 0 ||
 				 !tn_btf_all_scalars(r->btf, pointee))))
 			return refuse_arg(r, i,

@@ -64,6 +64,17 @@ uint32_t tn_btf_pointee(const struct tn_btf *btf, const struct tn_btf_type *ptr,
 	return id;
 }
 
+bool tn_btf_is_unsigned(const struct tn_btf *btf, uint32_t id)
+{
+	const struct tn_btf_type *t = tn_btf_type(btf, tn_btf_skip_mods(btf, id));
+	uint32_t word;
+
+	if (tn_btf_kind(t) != TN_BTF_INT)
+		return false;
+	memcpy(&word, tn_btf_extra(t), sizeof(word));
+	return !(tn_btf_int_encoding(word) & (TN_BTF_INT_SIGNED | TN_BTF_INT_BOOL));
+}
+
 /* ---- Names ---- */
 
 static bool path_push(struct walk *w, const char *name)
@@ -323,6 +334,9 @@ static int add_memory(struct walk *w, uint64_t off, const struct tn_btf_type *ow
 					   : "TENON_SIZE_IS names no member of the same structure");
 	if (tn_btf_member_bit_size(owner, m) || end_size < 2 || end_size > 8)
 		return refuse(w, "what bounds it is no member of 2, 4 or 8 bytes");
+	/* A length of -1 would be a very large one. */
+	if (!is_region && !tn_btf_is_unsigned(w->btf, m->type))
+		return refuse(w, "its length is no unsigned integer");
 	if (bytes <= 0 || (elem && !tn_btf_all_scalars(w->btf, elem)))
 		return refuse(w, "what it points to is not memory of plain numbers");
 	if (is_const && w->writable)

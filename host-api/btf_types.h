@@ -78,6 +78,9 @@ int tn_proto_check(const struct tn_btf *btf, uint32_t func, const struct tn_prot
 /* What a pointer points to, without qualifiers; *is_const: one of them is const. */
 uint32_t tn_btf_pointee(const struct tn_btf *btf, const struct tn_btf_type *ptr, bool *is_const);
 
+/* An unsigned integer that is no bool: what counts elements, and is never -1. */
+bool tn_btf_is_unsigned(const struct tn_btf *btf, uint32_t id);
+
 /* Neither pointers nor anything else that a program must not make up or look into. */
 bool tn_btf_all_scalars(const struct tn_btf *btf, uint32_t id);
 

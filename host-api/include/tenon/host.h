@@ -97,19 +97,15 @@ typedef __SIZE_TYPE__ size_t;
 
 /* The words of enum tenon_helper_flags: TENON_HELPER_FLAGS(MAY_ABORT, PURE). */
 #define TENON_HELPER_FLAGS(...) TENON_TAG_("flags=" #__VA_ARGS__)
-#define TENON_ACQUIRE		TENON_TAG_("acquire") /* the result must be released */
-#define TENON_RELEASE		TENON_TAG_("release") /* gives back its first object */
+#define TENON_ACQUIRE		TENON_TAG_("acquire")	/* the result must be released */
+#define TENON_RELEASE		TENON_TAG_("release")	/* gives back its first object */
+#define TENON_RETURNS_UNTRUSTED TENON_TAG_("untrusted") /* nobody vouches for what it points to */
 /* The result is the first object, seen as another type; see "cast" at tenon_runtime_add_helper().
  */
 #define TENON_CAST TENON_TAG_("cast")
-/* Says `what` of argument `n`, from 1: nonnull has no use there; maybe_null, size_is, str, in, out,
- * ctx, map. Also of a member that is a pointer to a function. */
+/* Says `what` of argument `n`, from 1: maybe_null, size_is, str, in, out, ctx, map. Also behind a
+ * member that is a pointer to a function. */
 #define TENON_ARG(n, what) TENON_TAG_("arg" #n "=" #what)
-
-/* Iterators of the host: struct NAME is at most 64 bytes in the plugin's stack. */
-#define TENON_ITER_NEW	   TENON_TAG_("iter_new")
-#define TENON_ITER_NEXT	   TENON_TAG_("iter_next")
-#define TENON_ITER_DESTROY TENON_TAG_("iter_destroy")
 
 /* ---- Arguments and members, behind the name ------------------------------------------- */
 
@@ -118,7 +114,8 @@ typedef __SIZE_TYPE__ size_t;
 
 /* A pointer to memory whose length in elements (bytes of void) stands in a member or argument,
  * which of arguments is the next one. An argument that is no pointer to const is filled by the
- * host. Of members only in contexts, where both stay as they are during the firing. */
+ * host. Of members only in contexts, where both stay as they are during the firing; the length is
+ * unsigned. */
 #define TENON_SIZE_IS(len) TENON_TAG_("size_is=" #len)
 /* A member that points to memory which ends where the pointer `end` points. */
 #define TENON_END_IS(end) TENON_TAG_("end_is=" #end)
