@@ -49,7 +49,8 @@ static int compare_symbols(const struct tn_elf_symbol *x, uint32_t section, cons
 {
 	if (x->section != section)
 		return x->section < section ? -1 : 1;
-	return strcmp(x->name, name);
+	/* Longer ones are refused elsewhere; one long string may be the name of all. */
+	return strncmp(x->name, name, TN_ELF_MAX_NAME + 1);
 }
 
 static int by_section_name(const void *a, const void *b, void *arg)

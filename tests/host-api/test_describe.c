@@ -194,6 +194,11 @@ static void description_names_the_line_that_is_wrong(void **state)
 		{ "tenon-host 1\nhelper f 0 - i32(\n", "column" },
 		{ "tenon-host 1\nhelper f 0 odd i32()\n", ":2: unknown helper flag" },
 		{ "tenon-host 1\nhelper f 0 -\n", ":2: 'helper' takes 5" },
+		{ "tenon-host 1\nvar v 8 8\n", ":2: 'var' takes 5 words, here are 4" },
+		{ "tenon-host 1\nvar v 0 8 r\n", "variable 'v': it has 0 bytes" },
+		{ "tenon-host 1\nvar v 8 3 r\n", ":2: alignment 3 is not" },
+		{ "tenon-host 1\nvar v 8 8 r?\n", ":2: variable 'v': access is r or rw" },
+		{ "tenon-host 1\nvar v 8 8 rw\nvar v 8 8 r\n", ":3: variable 'v' is registered" },
 		{ "tenon-host 1\n1 2 3 4 5 6 7 8 9 10 11 12 13\n", ":2: more than" },
 		{ "tenon-host 1\nhook h xdp_md all 0 0 early-end worst 1\n", ":2: unknown word" },
 		{ "tenon-host 1\nhook h xdp_md all 0 0 early-end fallback x\n", ":2: 'x' is not" },
@@ -209,7 +214,7 @@ static void description_names_the_line_that_is_wrong(void **state)
 		struct tenon_runtime *rt = new_runtime(NULL);
 
 		write_text(cases[i].text, strlen(cases[i].text));
-		assert_int_equal(tenon_runtime_add_description(rt, copy), -EINVAL);
+		assert_true(tenon_runtime_add_description(rt, copy) < 0);
 		assert_words(cases[i].words);
 		assert_ok(tenon_runtime_free(rt));
 	}
