@@ -495,7 +495,7 @@ static int add_slot(const struct reader *r, uint32_t i, uint32_t id, uint32_t fl
 				 !tn_btf_all_scalars(r->btf, pointee))))
 			return refuse_arg(r, i,
 					  "size_is is for memory of numbers whose length is "
-					  "the next argument");
+					  "the next argument, unsigned");
 		f->kind = TENON_FIELD_SIZED;
 		f->access = (is_const ? TENON_R : TENON_RW) | TENON_NULLABLE;
 		f->mem_size = pointee ? (uint32_t)tn_btf_size_of(r->btf, pointee) : 1;
