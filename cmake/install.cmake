@@ -8,6 +8,8 @@ install(TARGETS tenon_shared tenon_static EXPORT tenon-targets
 if(TARGET tenon_command)
 	install(TARGETS tenon_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+install(TARGETS tenon_host_btf_tool EXPORT tenon-targets
+	RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tenon)
 install(DIRECTORY host-api/include/tenon DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
 	FILES_MATCHING PATTERN "*.h")
 
@@ -19,7 +21,9 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/tenon-config-version.cmake
 	COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/tenon-config.cmake
 	${CMAKE_BINARY_DIR}/tenon-config-version.cmake cmake/TenonPlugin.cmake
+	cmake/TenonHostBtf.cmake
 	DESTINATION ${tenon_cmake_dir})
+install(PROGRAMS cmake/tenon-host-btf.sh DESTINATION ${tenon_cmake_dir})
 
 # The file finds its own prefix, so that an installed tree can be moved.
 file(RELATIVE_PATH TENON_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

@@ -138,6 +138,8 @@ int tenon_btf_dump(const struct tenon_btf *btf, const struct tenon_btf_dump_opts
 	case TENON_BTF_C:
 		return tn_btf_dump_c(btf->btf, want.nr_ids ? want.ids : NULL, want.nr_ids,
 				     want.function_suffix, line, user);
+	case TENON_BTF_ASSERTS:
+		return tn_btf_dump_asserts(btf->btf, line, user);
 	}
 	return tn_err(-EINVAL, "tenon_btf_dump_opts: unknown format %u", (unsigned)want.format);
 }

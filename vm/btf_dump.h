@@ -24,6 +24,10 @@ int tn_btf_dump_raw(const struct tn_btf *btf, uint32_t first, uint32_t end, bool
 int tn_btf_dump_c(const struct tn_btf *btf, const uint32_t *ids, uint32_t nr,
 		  const char *func_suffix, tn_btf_line_fn line, void *user);
 
+/* Static assertions in C that a compiler's structs, unions and enumerators are those of `btf`.
+ * -EINVAL: unnamed ones nest too deep; or what `line` returned. */
+int tn_btf_dump_asserts(const struct tn_btf *btf, tn_btf_line_fn line, void *user);
+
 /* "const struct conn *c" for type `id` and name "c"; an anonymous struct is written as "struct
  * {...}". `name` may be "". Truncated to size - 1 bytes, always terminated; returns `out`. */
 const char *tn_btf_format_decl(const struct tn_btf *btf, uint32_t id, const char *name, char *out,
