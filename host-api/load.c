@@ -306,7 +306,21 @@ static bool is_loaded(const struct tenon_program *program)
 	return program->prog->autoload;
 }
 
-/* Maps that the plugin put into its arrays of maps. */
+/* The values that stand in the file go to keys 0, 1, ..., of 4 bytes, and are ids of 4 bytes. */
+static int check_initialised(const struct tn_map *map, bool with_progs)
+{
+	const char *what = with_progs ? "programs" : "maps";
+	bool fits = map->type == TN_MAP_PROG_ARRAY;
+
+	if (!with_progs)
+		fits = map->type == TN_MAP_ARRAY_OF_MAPS || map->type == TN_MAP_HASH_OF_MAPS;
+	if (fits && map->key_size == 4 && map->value_size == 4)
+		return 0;
+	return tn_err(-EINVAL, "map '%s' of type %s, keys of %u bytes, cannot begin with %s",
+		      map->name, tn_map_type_words(map->type), map->key_size, what);
+}
+
+/* Maps that the plugin put into its maps of maps. */
 static int fill_map_arrays(struct tenon_object *obj)
 {
 	int rc = 0;
@@ -324,6 +338,9 @@ static int fill_map_arrays(struct tenon_object *obj)
 			if (!inner)
 				return tn_err(-EINVAL, "map '%s': '%s', which it holds, is not created",
 					      decl->name, obj->maps[decl->init_maps[k]].name);
+			rc = check_initialised(obj->maps[i].map, false);
+			if (rc)
+				return rc;
 			rc = tn_map_host_update(obj->maps[i].map, &k, &inner->id, 0);
 			if (rc)
 				tn_err(rc,
@@ -350,7 +367,9 @@ static int fill_prog_arrays(struct tenon_object *obj)
 			    !is_loaded(obj->programs[decl->init_progs[k]]))
 				continue;
 			id = obj->programs[decl->init_progs[k]]->prog->id;
-			rc = tn_map_host_update(obj->maps[i].map, &k, &id, 0);
+			rc = check_initialised(obj->maps[i].map, true);
+			if (!rc)
+				rc = tn_map_host_update(obj->maps[i].map, &k, &id, 0);
 			if (rc)
 				return rc;
 		}

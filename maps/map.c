@@ -319,6 +319,12 @@ static bool may_be_inner(uint32_t type)
 	}
 }
 
+/* What a lookup in a map with a template gives is taken for a map. */
+static bool holds_maps(uint32_t type)
+{
+	return type == TN_MAP_ARRAY_OF_MAPS || type == TN_MAP_HASH_OF_MAPS;
+}
+
 /* The shape of a map, without storage. */
 static int make_template(struct tn_map *map, const struct tn_map_attr *attr)
 {
@@ -327,6 +333,9 @@ static int make_template(struct tn_map *map, const struct tn_map_attr *attr)
 	char name[TN_MAP_NAME_BYTES];
 	int err;
 
+	if (!holds_maps(map->type))
+		return tn_map_err(map, -EINVAL, "maps of type %s hold no maps",
+				  tn_map_type_words(map->type));
 	snprintf(name, sizeof(name), "%.*s.inner", TN_MAP_NAME_BYTES - 8, map->name);
 	named.name = name;
 	if (!type || !may_be_inner(attr->type))

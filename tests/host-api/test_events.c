@@ -336,6 +336,28 @@ static void packets_go_where_the_program_says(void **state)
 	assert_int_equal(tenon_runtime_set_packet_ops(rt, NULL), -EINVAL);
 }
 
+static void values_of_the_file_go_where_they_fit_alone(void **state)
+{
+	static const char *const files[] = { "misplaced_1.bpf.o", "misplaced_2.bpf.o",
+					     "misplaced_3.bpf.o" };
+	static const char *const words[] = { "hold no maps", "cannot begin with maps",
+					     "cannot begin with programs" };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		char path[512];
+		struct tenon_object *obj;
+
+		snprintf(path, sizeof(path), "%s%s", TN_TEST_PLUGINS, files[i]);
+		obj = tenon_object_open_file(rt, path, NULL);
+		if (!obj)
+			fail_msg("%s", tenon_last_error()->msg);
+		assert_int_equal(tenon_object_load(obj), -EINVAL);
+		assert_words(words[i]);
+		assert_ok(tenon_object_close(obj));
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -348,6 +370,7 @@ int main(void)
 		TEST(other_slots_values_are_reached),
 		TEST(result_of_the_hook_is_read_and_set),
 		TEST(output_goes_to_the_hosts_file),
+		TEST(values_of_the_file_go_where_they_fit_alone),
 		TEST(packets_go_where_the_program_says),
 	};
 

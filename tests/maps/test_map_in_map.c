@@ -127,6 +127,25 @@ static void nested_and_shapeless_outer_maps_are_refused(void **state)
 	assert_null(new_outer(&nested));
 }
 
+/* Lookups in it would be taken for maps. */
+static void only_maps_of_maps_have_a_shape_of_inner_maps(void **state)
+{
+	static const uint32_t types[] = { TN_MAP_HASH, TN_MAP_ARRAY, TN_MAP_PERCPU_ARRAY,
+					  TN_MAP_PERCPU_HASH, TN_MAP_PROG_ARRAY };
+
+	(void)state;
+	for (size_t i = 0; i < TN_ARRAY_SIZE(types); i++) {
+		struct tn_map_attr attr = { .type = types[i],
+					    .key_size = 4,
+					    .value_size = 4,
+					    .max_entries = 1,
+					    .inner = &shape };
+
+		assert_null(tn_map_create(&test_rt, &attr));
+		assert_int_equal(errno, EINVAL);
+	}
+}
+
 static void shape_with_a_lock_wants_maps_with_that_lock(void **state)
 {
 	const struct tn_map_special lock = { .off = 4, .size = 4, .kind = TN_SPECIAL_LOCK };
@@ -153,6 +172,7 @@ int main(void)
 		cmocka_unit_test(map_of_another_shape_is_refused),
 		cmocka_unit_test(array_of_another_length_is_refused),
 		cmocka_unit_test(nested_and_shapeless_outer_maps_are_refused),
+		cmocka_unit_test(only_maps_of_maps_have_a_shape_of_inner_maps),
 		cmocka_unit_test(shape_with_a_lock_wants_maps_with_that_lock),
 	};
 
