@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* tenon.h in C99: compiled, with its macros used. */
+#include <tenon/host.h>
 #include <tenon/tenon.h>
+
+TENON_TYPES_BEGIN
+struct lent {
+	uint32_t id TENON_WRITABLE;
+	struct lent *next TENON_TRUSTED TENON_NONNULL;
+};
+TENON_TYPES_END
+TENON_HELPER TENON_RELEASE TENON_HELPER_FLAGS(MAY_ABORT, CLEANUP) void lent_put(struct lent *l);
+TENON_HELPER TENON_ARG(1, size_is) int lent_send(const void *p TENON_SIZE_IS(n), uint32_t n);
 
 struct plain {
 	void *data, *end;
