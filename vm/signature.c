@@ -193,8 +193,9 @@ static int parse_bytes(struct parser *p, struct tn_arg *arg)
 	if (size && take(p, ':'))
 		align = take_number(p, 8);
 	if (!align || align & (align - 1))
-		return refuse(p, at, "expected a number type, or BYTES:ALIGN, aligned to 1, 2, 4 "
-				     "or 8");
+		return refuse(p, at,
+			      "expected a number type, or BYTES:ALIGN, aligned to 1, 2, 4 "
+			      "or 8");
 	arg->struct_size = (uint16_t)size;
 	arg->align = (uint8_t)align;
 	return 0;

@@ -58,6 +58,7 @@ static void print_gives_back_what_parse_read(void **state)
 		"?acquire:conn(?handle:pool, release:conn)",
 		"handle:req(ctx, map)",
 		"void({i32,f64})",
+		"void(in:u32, out:f64, in:24:8, out:12:4)",
 	};
 	struct tn_sig sig;
 	char text[128];
@@ -107,6 +108,14 @@ static void parse_names_the_column_of_what_is_wrong(void **state)
 		{ "i32({u8,u8,u8,u8,u8,u8,u8,u8,u8})", "more than 8 struct members" },
 		{ "i32(void, i32)", "'void' stands alone" },
 		{ "i32(..., i32)", "expected ',' or ')'" },
+		{ "i32(in)", "expected ':' and a number type" },
+		{ "i32(in:void)", "expected ':' and a number type" },
+		{ "i32(in:12)", "expected a number type, or BYTES:ALIGN" },
+		{ "i32(out:0:1)", "BYTES:ALIGN" },
+		{ "i32(out:8:3)", "BYTES:ALIGN" },
+		{ "i32(out:8:16)", "BYTES:ALIGN" },
+		{ "i32(in:65536:8)", "BYTES:ALIGN" },
+		{ "i32(in:99999999999:8)", "BYTES:ALIGN" },
 		{ "i32(handle:a_name_that_is_much_too_long_for_us)", "longer than 31" },
 	};
 	struct tn_sig sig;
