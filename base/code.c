@@ -77,7 +77,48 @@ int tn_code_probe(void)
 	return err;
 }
 
+/* How far from `near` code is put: at random between these, below it, and where that is not free,
+ * above it, beyond what the heap of a program that is not relocated takes first. */
+#define NEAREST	 ((uintptr_t)64 << 20)
+#define FARTHEST ((uintptr_t)1 << 30)
+#define LOWEST	 ((uintptr_t)1 << 20)
+
+static void *map_at(uintptr_t at, size_t bytes, uintptr_t near)
+{
+	void *p = mmap((void *)at, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t got = (uintptr_t)p, away = got > near ? got - near : near - got;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (away < 2 * FARTHEST - NEAREST)
+		return p;
+	munmap(p, bytes);
+	return NULL;
+}
+
+/* A call whose target is far away takes the processor 0.9 ns more, however it is written. */
+static void *map_near(const void *target, size_t bytes)
+{
+	uintptr_t near = (uintptr_t)target, page = tn_page_size(), away = 0;
+	void *p = NULL;
+
+	if (bytes > NEAREST || syscall(SYS_getrandom, &away, sizeof(away), 1 /* GRND_NONBLOCK */) !=
+				       (long)sizeof(away))
+		return NULL;
+	away = (NEAREST + bytes + away % (FARTHEST - 2 * NEAREST)) & ~(page - 1);
+	near &= ~(page - 1);
+	if (near > LOWEST + away)
+		p = map_at(near - away, bytes, near);
+	return p ? p : map_at(near + FARTHEST / 2 + away / 2, bytes, near);
+}
+
 int tn_code_alloc(struct tn_rt *rt, size_t size, struct tn_code *code)
+{
+	return tn_code_alloc_near(rt, size, NULL, code);
+}
+
+int tn_code_alloc_near(struct tn_rt *rt, size_t size, const void *near, struct tn_code *code)
 {
 	size_t page = tn_page_size();
 	size_t bytes;
@@ -90,7 +131,9 @@ int tn_code_alloc(struct tn_rt *rt, size_t size, struct tn_code *code)
 	err = tn_charge(rt, TN_CHARGE_CODE, bytes);
 	if (err)
 		return tn_err(err, "code of %zu bytes exceeds the runtime's code limit", bytes);
-	code->base = tn_pages_alloc(rt, bytes);
+	code->base = near ? map_near(near, bytes) : NULL;
+	if (!code->base)
+		code->base = tn_pages_alloc(rt, bytes);
 	if (!code->base) {
 		tn_uncharge(rt, TN_CHARGE_CODE, bytes);
 		return tn_err_nomem("code pages");

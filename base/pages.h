@@ -38,6 +38,9 @@ struct tn_code {
 int tn_code_probe(void);
 /* 0, -ENOMEM, -E2BIG (limit of the runtime). Charged to TN_CHARGE_CODE. */
 int tn_code_alloc(struct tn_rt *rt, size_t size, struct tn_code *code) TN_WARN_UNUSED;
+/* The same, within reach of a 32-bit distance from `near` where there is room. NULL: anywhere. */
+int tn_code_alloc_near(struct tn_rt *rt, size_t size, const void *near,
+		       struct tn_code *code) TN_WARN_UNUSED;
 int tn_code_seal(struct tn_rt *rt, struct tn_code *code) TN_WARN_UNUSED;
 /* Write into sealed code through /proc/self/mem. Not atomic: code that may be running changes one
  * byte, then tn_code_sync(). -errno where it is refused. */

@@ -127,12 +127,16 @@ static void add_rows(struct tenon_object *obj, enum tenon_engine engine, const c
 static const struct row calls[] = {
 	{ NULL, "call_none" },
 	{ "subprogram", "call_subprogram" },
-	{ "standard helper", "call_standard" },
 	{ "host function", "call_direct" },
 	{ "host function, typed", "call_typed" },
 	{ "host, through libffi", "call_ffi" },
 	{ "take and give back", "call_take_give" },
 	{ "the same, noted", "call_take_give_noted" },
+};
+
+static const struct row own_calls[] = {
+	{ NULL, "own_none" },
+	{ "standard helper", "own_standard" },
 };
 
 /* Whole loops: they wait for the reads. */
@@ -173,9 +177,10 @@ static struct tenon_runtime *new_host(const char *dir, struct tenon_hook *hook, 
 void bench_helpers(const char *dir)
 {
 	static struct tenon_hook hooks[2];
-	struct tenon_object *obj, *slow;
+	struct tenon_runtime *rt = new_host(dir, &hooks[0], true);
+	struct tenon_object *obj = side_load(rt, dir, "helpers"), *slow;
+	struct tenon_object *own = side_load(rt, dir, "helpers_own");
 
-	obj = side_load(new_host(dir, &hooks[0], true), dir, "helpers");
 	slow = side_load(new_host(dir, &hooks[1], false), dir, "helpers");
 	bench_add(&(struct bench_case){ .bench = "helpers",
 					.name = "host function",
@@ -183,8 +188,10 @@ void bench_helpers(const char *dir)
 					.unit = "ns",
 					.run = run_native,
 					.base = NO_BASE });
+	add_rows(own, TENON_ENGINE_JIT, "jit", own_calls, 2, CALLS * 4000);
 	add_rows(obj, TENON_ENGINE_JIT, "jit", calls, sizeof(calls) / sizeof(calls[0]),
 		 CALLS * 4000);
+	add_rows(own, TENON_ENGINE_INTERP, "interp", own_calls, 2, CALLS * 4000);
 	add_rows(obj, TENON_ENGINE_INTERP, "interp", calls, sizeof(calls) / sizeof(calls[0]),
 		 CALLS * 4000);
 	add_rows(obj, TENON_ENGINE_JIT, "jit", reads, 2, CALLS * 4000);

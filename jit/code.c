@@ -239,6 +239,35 @@ void tn_codebuf_layout(struct tn_codebuf *b)
 	b->size = b->pool_off + 8 * b->nr_externs;
 }
 
+static bool is_near(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
+
+	return (x > y ? x - y : y - x) < (uintptr_t)1 << 30;
+}
+
+/* The library, near which mappings come to lie anyway, or the host's program. */
+const void *tn_codebuf_near(const struct tn_codebuf *b)
+{
+	const void *own = (const void *)(uintptr_t)tn_codebuf_near, *host = NULL;
+	uint32_t nr_own = 0, nr_host = 0;
+
+	for (uint32_t i = 0; i < b->nr_items; i++) {
+		const void *fn = b->items[i].kind == TN_ITEM_EXTERN ? b->externs[b->items[i].target]
+								    : NULL;
+
+		if (!fn)
+			continue;
+		if (is_near(fn, own)) {
+			nr_own++;
+			continue;
+		}
+		host = host ? host : fn;
+		nr_host += is_near(fn, host);
+	}
+	return nr_host > nr_own ? host : NULL;
+}
+
 void tn_codebuf_write(const struct tn_codebuf *b, uint8_t *out)
 {
 	uint32_t from = 0, i;

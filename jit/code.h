@@ -124,6 +124,8 @@ uint32_t tn_codebuf_fault_off(const struct tn_codebuf *b, const struct tn_code_f
 void tn_codebuf_layout(struct tn_codebuf *b);
 /* Where a bound label stands after layout. */
 uint32_t tn_codebuf_label_off(const struct tn_codebuf *b, uint32_t label);
+/* An address that most calls of C go near to; NULL: it does not matter. */
+const void *tn_codebuf_near(const struct tn_codebuf *b);
 /* Write b->size bytes to `out`, where they will run. */
 void tn_codebuf_write(const struct tn_codebuf *b, uint8_t *out);
 

@@ -147,7 +147,7 @@ static int place(struct tn_rt *rt, struct tn_prog *const *progs, uint32_t nr,
 	if (!c)
 		return tn_err_nomem("map of compiled code");
 	tn_codebuf_layout(b);
-	err = tn_code_alloc(rt, b->size, &c->code);
+	err = tn_code_alloc_near(rt, b->size, tn_codebuf_near(b), &c->code);
 	if (err) {
 		tn_free(rt, c);
 		return err;

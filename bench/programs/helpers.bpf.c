@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CALLS calls a run of one callee: of Tenon's own, of the host directly, of the host through
+/* CALLS calls a run of one callee: of the program, of the host directly, of the host through
  * libffi; a reference taken and given back; and reads through pointers, trusted and not. */
 #include <tenon/plugin.h>
 
@@ -47,7 +47,6 @@ RUN(call_none, ({
 	    x;
     }))
 RUN(call_subprogram, subprogram(i))
-RUN(call_standard, bpf_get_smp_processor_id())
 RUN(call_direct, bench_direct(sum, i))
 RUN(call_typed, bench_typed(ctx->node, i))
 RUN(call_ffi, bench_by_value(&pair))
