@@ -190,8 +190,8 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 
 	if (arg->nullable && !arg->release && tn_reg_is_null(r))
 		return 0;
-	snprintf(want, sizeof(want), "a%s handle of type %s", r->untrusted ? " trusted" : "",
-		 arg->handle);
+	snprintf(want, sizeof(want), "a%s handle of type %s%s", r->untrusted ? " trusted" : "",
+		 arg->handle, r->kind == TN_REG_HANDLE && !tn_reg_at_start(r) ? ", not moved" : "");
 	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) ||
 	    (r->untrusted && !TN_MUT(PROBE_SERVES)) || !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
