@@ -14,6 +14,7 @@ export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
 
 mkdir "$prefix/app"
 cp "$source"/examples/hello/{hello.c,hello.bpf.c,greet.h} "$prefix/app"
+cp "$source"/tests/e2e/lent/{lent.c,lent.h,plugin.bpf.c} "$prefix/app"
 cat >"$prefix/app/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.22)
 project(app C)
@@ -23,6 +24,10 @@ target_link_libraries(hello PRIVATE tenon::tenon)
 add_executable(hello_static hello.c)
 target_link_libraries(hello_static PRIVATE tenon::tenon_static)
 tenon_add_plugin(plugin hello.bpf.c MCPU v2)
+add_executable(lent lent.c)
+target_link_libraries(lent PRIVATE tenon::tenon)
+tenon_host_btf(lent lent.h NAME lent_btf)
+tenon_add_plugin(lent_plugin plugin.bpf.c FLAGS -DLENT_HEADER="lent.h")
 CMAKE
 cmake -G Ninja -S "$prefix/app" -B "$prefix/app/build" -DCMAKE_PREFIX_PATH="$prefix/root" >/dev/null
 cmake --build "$prefix/app/build" >/dev/null
@@ -30,6 +35,9 @@ for host in hello hello_static; do
 	"$prefix/app/build/$host" "$prefix/app/build/plugin.bpf.o" | grep -q 'visit 3: 6 stars'
 	echo "CMake package: $host ran"
 done
+
+"$prefix/app/build/lent" "$prefix/app/build/lent_plugin.bpf.o" | grep -qx 'result 715'
+echo "CMake package: types of a header in the host"
 
 # shellcheck disable=SC2046
 cc -o "$prefix/app/by_pkg_config" "$prefix/app/hello.c" $(pkg-config --cflags --libs tenon)

@@ -365,6 +365,130 @@ static void btf_parse_refuses_endless_chains(void **state)
 	expect_type_refused("nests deeper than 64");
 }
 
+/* What the kernel's parser refuses, each by its words. */
+static void btf_parse_refuses_records_that_break_the_rules(void **state)
+{
+	(void)state;
+	type(TN_BTF_PTR, "named", 0, 0);
+	expect_type_refused("type 1 (ptr 'named'): cannot have a name");
+	setup(NULL);
+	type(TN_BTF_TYPEDEF, "", 0, 0);
+	expect_type_refused("type 1 (typedef): has no name");
+	setup(NULL);
+	type(TN_BTF_PTR, "", 3, 0);
+	expect_type_refused("takes no records, but its vlen is 3");
+	setup(NULL);
+	type(TN_BTF_CONST, "", 1u << 31, 0);
+	expect_type_refused("has no kind flag");
+	setup(NULL);
+	type(TN_BTF_FWD, "f", 1u << 20, 0);
+	expect_type_refused("unknown bits in its info word");
+	setup(NULL);
+	type(TN_BTF_FWD, "f", 0, 4);
+	expect_type_refused("has a type word, which is 4");
+	setup(NULL);
+	type(TN_BTF_FWD, "a\nb", 0, 0);
+	expect_type_refused("name has byte 0xa");
+	setup(NULL);
+	type(TN_BTF_INT, "i", 0, 4);
+	word(3u << 24 | 32);
+	expect_type_refused("has unknown encoding 3");
+	setup(NULL);
+	type(TN_BTF_INT, "i", 0, 4);
+	word(8u << 16 | 32);
+	expect_type_refused("does not fit into its size");
+	setup(NULL);
+	type(TN_BTF_FLOAT, "f", 0, 5);
+	expect_type_refused("has size 5");
+	setup(NULL);
+	type(TN_BTF_ENUM, "e", 1, 4);
+	word(0);
+	word(1);
+	expect_type_refused("has no name: value 0");
+	setup(NULL);
+	int_type("int", 4);
+	type(TN_BTF_VAR, "v", 0, 1);
+	word(3);
+	expect_type_refused("has unknown linkage 3");
+	setup(NULL);
+	int_type("int", 4);
+	type(TN_BTF_DECL_TAG, "t", 0, 1);
+	word(UINT32_MAX);
+	expect_type_refused("tags what cannot be tagged");
+	setup(NULL);
+	type(TN_BTF_STRUCT, "s", 0, 4);
+	type(TN_BTF_DECL_TAG, "t", 0, 1);
+	word(0);
+	expect_type_refused("tags an unknown component: 0");
+	setup(NULL);
+	array_type(2, 2, 1);
+	type(TN_BTF_FLOAT, "f", 0, 4);
+	expect_type_refused("has an index that is no integer");
+	setup(NULL);
+	int_type("int", 4);
+	type(TN_BTF_FWD, "f", 0, 0);
+	array_type(2, 1, 1);
+	expect_type_refused("has elements without a size");
+	setup(NULL);
+	int_type("int", 4);
+	type(TN_BTF_UNION, "u", 1, 8);
+	member("m", 1, 32);
+	expect_type_refused("does not begin at 0: member 0");
+	setup(NULL);
+	int_type("int", 4);
+	type(TN_BTF_STRUCT, "s", 2, 8);
+	member("a", 1, 32);
+	member("b", 1, 0);
+	expect_type_refused("goes back: member 1");
+	setup(NULL);
+	type(TN_BTF_PTR, "", 0, 0);
+	type(TN_BTF_STRUCT, "s", 1u << 31 | 1, 8);
+	member("p", 1, 3u << 24);
+	expect_type_refused("cannot be a bit field: member 0");
+	setup(NULL);
+	int_type("int", 4);
+	type(TN_BTF_VAR, "v", 0, 1);
+	word(0);
+	type(TN_BTF_PTR, "", 0, 2);
+	expect_type_refused("refers to what is no type of data: 2");
+}
+
+/* Each byte of a BTF with many kinds, in each of some values: accepted or refused with words. */
+static void btf_parse_survives_each_changed_byte(void **state)
+{
+	uint32_t i = int_type("int", 4), s = type(TN_BTF_STRUCT, "s", 2, 8), proto;
+
+	(void)state;
+	member("a", i, 0);
+	member("b", i, 32);
+	type(TN_BTF_PTR, "", 0, s);
+	array_type(s, i, 4);
+	type(TN_BTF_ENUM, "e", 1, 4);
+	word(str("one"));
+	word(1);
+	proto = type(TN_BTF_FUNC_PROTO, "", 1, i);
+	word(str("arg"));
+	word(s);
+	type(TN_BTF_FUNC, "fn", 1, proto);
+	type(TN_BTF_DECL_TAG, "tag", 0, proto + 1);
+	word(0);
+	finish();
+	for (size_t at = 0; at < b.size; at++) {
+		unsigned char was = b.bytes[at];
+
+		for (uint32_t value = 0; value < 256; value++) {
+			struct tn_btf *btf;
+
+			b.bytes[at] = (unsigned char)value;
+			btf = tn_btf_parse(&rt, tn_span_make(b.bytes, b.size));
+			if (!btf)
+				assert_true(errno == EINVAL && *tn_err_last()->msg);
+			tn_btf_free(btf);
+		}
+		b.bytes[at] = was;
+	}
+}
+
 static void btf_parse_leaks_nothing_when_an_allocation_fails(void **state)
 {
 	size_t before = tn_load_relaxed(&rt.mem.bytes[TN_CHARGE_HEAP]);
@@ -405,6 +529,8 @@ int main(void)
 		cmocka_unit_test_setup(btf_parse_refuses_types_that_contain_themselves, setup),
 		cmocka_unit_test_setup(btf_parse_accepts_structs_that_point_to_themselves, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_endless_chains, setup),
+		cmocka_unit_test_setup(btf_parse_refuses_records_that_break_the_rules, setup),
+		cmocka_unit_test_setup(btf_parse_survives_each_changed_byte, setup),
 		cmocka_unit_test_setup(btf_parse_leaks_nothing_when_an_allocation_fails, setup),
 	};
 	int failed;
