@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/rt.h"
 #include "loader/object.h"
+#include "vm/btf_builtin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t before;
 
 	if (!ready) {
-		must(tn_rt_init(&rt, NULL) == 0);
+		must(tn_rt_init(&rt, NULL) == 0 && tn_btf_builtin(&rt)); /* made once */
 		ready = 1;
 	}
 	before = tn_load_relaxed(&rt.mem.bytes[TN_CHARGE_HEAP]);

@@ -11,9 +11,33 @@ corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 objcopy=$(command -v llvm-objcopy-19 llvm-objcopy-14 llvm-objcopy | head -n 1 || true)
 
+# Two bytes, the lower first.
+word() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8 & 255)))"; }
+
+# Plugins with CO-RE records, each with types of hosts: see fuzz_core.c.
+seed_core() {
+	local dir=$1 plugin target part n=0
+	[ -n "$objcopy" ] || return 0
+	for plugin in "$build"/tests/loader/core_[efct]*.clang-*.v3.bpf.o; do
+		[[ $plugin != *core_target_* ]] && [ -f "$plugin" ] || continue
+		for part in core .BTF.ext .BTF; do
+			"$objcopy" --dump-section "$part=$corpus/part$part" "$plugin" "$corpus/scratch"
+		done
+		for target in "$build"/tests/loader/core_target_*.bpf.o; do
+			"$objcopy" --dump-section ".BTF=$corpus/partHOST" "$target" "$corpus/scratch"
+			for part in core .BTF.ext .BTF; do
+				word "$(stat -c %s "$corpus/part$part")"
+			done >"$dir/$((++n))"
+			cat "$corpus/partcore" "$corpus/part.BTF.ext" "$corpus/part.BTF" \
+				"$corpus/partHOST" >>"$dir/$n"
+		done
+	done
+}
+
 # What a target eats: objects, or the sections of them that hold types or instructions.
 seed() {
 	local name=$1 dir=$2 object section
+	[ "$name" != fuzz_core ] || seed_core "$dir"
 	find "$build" ${SEEDS:+"$SEEDS"} -name '*.o' -size -64k 2>/dev/null | grep -E "bpf|${SEEDS:-bpf}" | while read -r object; do
 		case $name in
 		fuzz_elf | fuzz_object) cp "$object" "$dir/" ;;
