@@ -544,7 +544,8 @@ static bool is_natural(const struct tn_btf *btf, const struct tn_btf_type *t,
 	if (!bits)
 		return off % (align * 8) == 0 || tn_btf_old_bit_field(btf, m->type, NULL);
 	unit = (uint64_t)tn_btf_size_of(btf, m->type) * 8;
-	return off / unit == (off + bits - 1) / unit;
+	/* An empty struct cannot be a bit field, which is found later. */
+	return unit && off / unit == (off + bits - 1) / unit;
 }
 
 static uint32_t composite_align(const struct tn_btf *btf, const struct tn_btf_type *t)
