@@ -207,3 +207,41 @@ int cmd_gen_header(struct cli *cli)
 	tenon_btf_close(btf);
 	return rc ? cli_fail("gen header") : EXIT_OK;
 }
+
+/* ---- gen min-btf ---- */
+
+static int write_btf(const struct tenon_btf *btf, const char *path)
+{
+	size_t size;
+	const void *data = tenon_btf_data(btf, &size);
+	FILE *out = fopen(path, "wb");
+	bool ok = out && fwrite(data, 1, size, out) == size;
+
+	if (out && fclose(out))
+		ok = false;
+	if (!ok)
+		fprintf(stderr, "error: cannot write '%s'\n", path);
+	return ok ? EXIT_OK : EXIT_UNREADABLE;
+}
+
+int cmd_gen_min_btf(struct cli *cli)
+{
+	struct tenon_btf *btf, *part;
+	int status = EXIT_UNREADABLE;
+
+	if (cli->nr_words < 3) {
+		fprintf(stderr, "usage: tenon gen min-btf IN OUT OBJ...\n");
+		return status;
+	}
+	btf = tenon_btf_open_file(cli->rt, cli->words[0], NULL);
+	if (!btf)
+		return cli_fail(cli->words[0]);
+	part = tenon_btf_minimize(btf, (const char *const *)cli->words + 2, cli->nr_words - 2);
+	if (part)
+		status = write_btf(part, cli->words[1]);
+	else
+		cli_fail("gen min-btf");
+	tenon_btf_close(part);
+	tenon_btf_close(btf);
+	return status;
+}

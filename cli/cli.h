@@ -58,6 +58,7 @@ int cli_parse_number(const char *text, unsigned int *out);
 
 int cmd_btf_dump(struct cli *cli);
 int cmd_gen_header(struct cli *cli);
+int cmd_gen_min_btf(struct cli *cli);
 int cmd_prog_verify(struct cli *cli);
 int cmd_prog_run(struct cli *cli);
 int cmd_prog_disasm(struct cli *cli);

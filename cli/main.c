@@ -47,6 +47,11 @@ static const struct command {
 	  "the types of an object, a program, raw BTF, or of a host", cmd_btf_dump },
 	{ "gen", "header", O_HEADER, 0, "--host FILE",
 	  "the host's types and functions as a header for plugins", cmd_gen_header },
+	{ "gen", "min-btf", O_MIN_BTF, ANY_WORDS, "IN OUT OBJ...",
+	  "the part of the BTF of file IN that the objects are relocated against",
+	  cmd_gen_min_btf },
+	{ "gen", "min_core_btf", O_MIN_BTF, ANY_WORDS, "IN OUT OBJ...",
+	  "the same, as bpftool says it", cmd_gen_min_btf },
 	{ "feature", "probe", O_PROBE, 0, "[--json]", "what this build and this machine offer",
 	  cmd_feature_probe },
 };

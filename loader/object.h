@@ -8,6 +8,7 @@
 #include "vm/image.h"
 
 struct tn_btf;
+struct tn_core_spec;
 
 struct tn_load_opts {
 	const char *name;   /* of the object */
@@ -19,6 +20,9 @@ struct tn_load_opts {
 	const struct tn_btf *const *targets;
 	const char *const *target_names;
 	uint32_t nr_targets, nr_whole;
+	/* Told of each access that a record found in a target (loader/core.h); NULL: nobody. */
+	void (*core_found)(void *user, const struct tn_core_spec *spec);
+	void *core_user;
 	bool relaxed_maps;  /* section "maps": fields beyond those known are ignored */
 };
 

@@ -22,6 +22,7 @@ refuses() {
 	grep -q "$pattern" "$work/said" || wrong "$*: no '$pattern'"
 }
 
+made=$(find "$build/tests/e2e" -name lent_btf.c)
 "$host" "$work/lent.tenon"
 
 "$clang" -target bpf -O2 -g -Wall -Werror -I"$include" -DLENT_HEADER="\"$lent/lent.h\"" \
@@ -49,8 +50,15 @@ refuses 'expected format raw|c' "$tenon" btf dump "$work/plugin.o" format xml
 refuses 'needs --host' "$tenon" gen header
 echo "ok: btf dump"
 
+"$tenon" gen min-btf "$made.bpf.o" "$work/min.btf" "$work/plugin.o"
+"$tenon" btf dump "$work/min.btf" >"$work/min"
+grep -q "STRUCT 'lent_user' size=24 vlen=5" "$work/min" || wrong "no lent_user in the part"
+grep -q lent_point "$work/min" && wrong "the part is the whole"
+refuses 'No such file' "$tenon" gen min_core_btf "$work/plugin.o" "$work/none" /nonexistent.o
+refuses 'usage' "$tenon" gen min-btf "$work/plugin.o"
+echo "ok: gen min-btf"
+
 # The assertions: kept by each compiler, broken by another packing, and by a type that differs.
-made=$(find "$build/tests/e2e" -name lent_btf.c)
 for cc in gcc clang-14 clang-19 cc; do
 	command -v $cc >/dev/null || continue
 	$cc -Wall -Wextra -Werror -I"$include" -c "$made" -o "$work/made.o" || wrong "$cc"
