@@ -20,22 +20,25 @@ static struct file read_named(const char *format, const char *name)
 
 static struct tn_btf *target(const char *name)
 {
-	struct file file;
+	static const char *const clangs[] = { "clang-19", "clang-14", "clang" };
+	struct file file = { 0 };
 	struct tn_btf *btf;
-	char path[4096];
-	FILE *in;
 
-	snprintf(path, sizeof(path), "%s/core_target_%s.clang-19.bpf.o", TN_TEST_OBJECTS, name);
-	in = fopen(path, "rb");
-	if (!in)
-		snprintf(path, sizeof(path), "%s/core_target_%s.clang-14.bpf.o", TN_TEST_OBJECTS,
-			 name);
-	if (in)
+	for (size_t i = 0; i < 3 && !file.data; i++) {
+		char path[4096];
+		FILE *in;
+
+		snprintf(path, sizeof(path), "%s/core_target_%s.%s.bpf.o", TN_TEST_OBJECTS, name,
+			 clangs[i]);
+		in = fopen(path, "rb");
+		if (!in)
+			continue;
 		fclose(in);
-	file = read_file(path);
+		file = read_file(path);
+	}
 	btf = tn_btf_read_file(&rt, tn_span_make(file.data, file.size), NULL);
 	if (!btf)
-		fail_msg("%s", tn_err_last()->msg);
+		fail_msg("%s: %s", name, tn_err_last()->msg);
 	free(file.data);
 	return btf;
 }
