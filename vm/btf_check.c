@@ -36,17 +36,21 @@ static int bad_type(const struct tn_btf *btf, uint32_t id, const char *what, uin
 /* ---- Names ---- */
 
 /* The kernel wants identifiers. Compilers of other languages write more than that ("Vec<u8>"), so
- * only what cannot be printed is refused here, and who writes C (vm/btf_dump.c) looks again. */
+ * only what cannot be printed is refused here, and who writes C (vm/btf_dump.c) looks again. Tags
+ * are any text, as in the kernel. */
 static int check_name(const struct tn_btf *btf, uint32_t id, uint32_t off, const char *whose)
 {
+	enum tn_btf_kind kind = tn_btf_kind(tn_btf_type(btf, id));
+
 	if (!tn_btf_has_str(btf, off))
 		return tn_err(-EINVAL, "BTF: type %u (%s): %s outside of the strings: %u", id,
-			      tn_btf_kind_name(tn_btf_kind(tn_btf_type(btf, id))), whose, off);
+			      tn_btf_kind_name(kind), whose, off);
+	if (kind == TN_BTF_DECL_TAG || kind == TN_BTF_TYPE_TAG)
+		return 0;
 	for (const char *c = tn_btf_str(btf, off); *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return tn_err(-EINVAL, "BTF: type %u (%s): %s has byte 0x%x", id,
-				      tn_btf_kind_name(tn_btf_kind(tn_btf_type(btf, id))), whose,
-				      (unsigned char)*c);
+				      tn_btf_kind_name(kind), whose, (unsigned char)*c);
 	return 0;
 }
 

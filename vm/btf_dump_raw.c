@@ -56,13 +56,17 @@ static void put_line(struct raw *r)
 	r->text.nr = 0;
 }
 
-/* A name: 'int', or with JSON's quotes. Control characters were refused by the parser. */
+/* A name: 'int', or with JSON's quotes. Tags may hold control characters, which a line does not. */
 static void put_name(struct raw *r, const char *name)
 {
 	if (!*name)
 		name = "(anon)";
 	put(r, r->json ? "\"" : "'", 1);
 	for (const char *c = name; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f) {
+			putf(r, "\\u%04x", (unsigned int)*c);
+			continue;
+		}
 		if (r->json && (*c == '"' || *c == '\\'))
 			put(r, "\\", 1);
 		put(r, c, 1);

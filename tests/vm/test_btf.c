@@ -197,7 +197,7 @@ static void btf_parse_accepts_every_kind(void **state)
 	type(TN_BTF_RESTRICT, "", 0, i);
 	type(TN_BTF_FLOAT, "double", 0, 8);
 	type(TN_BTF_TYPE_TAG, "user", 0, i);
-	type(TN_BTF_DECL_TAG, "tag", 0, b.nr_types + 2);
+	type(TN_BTF_DECL_TAG, "any text:\t\"\n\x7f", 0, b.nr_types + 2);
 	word(UINT32_MAX);
 	type(TN_BTF_UNION, "u", 1, 4);
 	member("m", i, 0);
