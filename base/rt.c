@@ -98,7 +98,7 @@ void tn_rt_fini(struct tn_rt *rt)
 		tn_logf(rt, TN_LOG_WARN, "runtime ends with deferred work: %s", tn_err_last()->msg);
 	tn_fork_unregister(&rt->fork);
 	if (tn_load_relaxed(&rt->builtin_btf))
-		tn_load_relaxed(&rt->free_builtin_btf)(tn_load_relaxed(&rt->builtin_btf));
+		tn_load_relaxed (&rt->free_builtin_btf)(tn_load_relaxed(&rt->builtin_btf));
 	tn_store_relaxed(&rt->builtin_btf, NULL);
 	tn_slots_fini(rt);
 	pthread_mutex_destroy(&rt->lock);

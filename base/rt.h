@@ -50,8 +50,8 @@ struct tn_rt {
 	bool fault_handler;
 	/* Devices of the host, for packet helpers. Constant once programs are loaded. */
 	struct tn_packet_ops {
-		int (*clone_redirect)(void *user, const struct tenon_sk_buff *skb,
-				      uint32_t ifindex, uint64_t flags);
+		int (*clone_redirect)(void *user, const struct tenon_sk_buff *skb, uint32_t ifindex,
+				      uint64_t flags);
 		int (*mtu)(void *user, uint32_t ifindex);
 		void *user;
 	} packet_ops;

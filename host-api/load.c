@@ -336,7 +336,8 @@ static int fill_map_arrays(struct tenon_object *obj)
 				continue;
 			inner = obj->maps[decl->init_maps[k]].map;
 			if (!inner)
-				return tn_err(-EINVAL, "map '%s': '%s', which it holds, is not created",
+				return tn_err(-EINVAL,
+					      "map '%s': '%s', which it holds, is not created",
 					      decl->name, obj->maps[decl->init_maps[k]].name);
 			rc = check_initialised(obj->maps[i].map, false);
 			if (rc)

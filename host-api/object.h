@@ -40,7 +40,7 @@ struct tenon_object {
 	size_t log_size, log_used;
 	struct tenon_object *reuse_maps;
 	char *pin_root; /* NULL: the default */
-	bool raw_ctx; /* ctx_size holds for programs whose context is not known otherwise */
+	bool raw_ctx;	/* ctx_size holds for programs whose context is not known otherwise */
 	uint32_t ctx_size;
 };
 

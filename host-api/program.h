@@ -39,8 +39,8 @@ struct tenon_program {
 	char *hook;		  /* from the section or the open options; NULL: none */
 	const struct tn_section_entry *handler; /* of its section; NULL: none of the host's */
 	bool attached_by_host;			/* by that handler, for tenon_object_attach() */
-	struct tn_insn *insns;	  /* as loaded, before they were rewritten: for the disassembler */
-	bool ready;		  /* verified and compiled */
+	struct tn_insn *insns; /* as loaded, before they were rewritten: for the disassembler */
+	bool ready;	       /* verified and compiled */
 	/* Compiled, calls no helper, pays no fuel: reads nothing of struct tn_exec. */
 	bool leaf;
 	bool tail_calls;	/* uses a prog array: results may be its programs' */

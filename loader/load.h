@@ -69,7 +69,7 @@ struct tn_load_core {
 
 /* A variable of .maps, or of the old section "maps". */
 struct tn_load_map {
-	uint32_t decl;	     /* index into image->maps */
+	uint32_t decl; /* index into image->maps */
 	uint32_t section;
 	uint32_t off, size;  /* in the section */
 	uint32_t values_off; /* of the `values` member; TN_NO_INDEX: none */
@@ -90,7 +90,7 @@ struct tn_load {
 	const struct tn_load_opts *opts;
 	struct tn_elf elf;
 	struct tn_image *image;
-	struct tn_load_section *sections;		     /* as elf.sections */
+	struct tn_load_section *sections; /* as elf.sections */
 	/* 0: none */
 	uint32_t maps_section, old_maps_section, btf_section, btf_ext_section;
 	uint32_t *by_name; /* section indexes 1.., sorted by name */
@@ -98,8 +98,8 @@ struct tn_load {
 	TN_VEC(struct tn_load_func) funcs; /* sorted by section, start */
 	TN_VEC(struct tn_load_line) lines;
 	TN_VEC(struct tn_load_core) cores;
-	struct tn_core_patch *core_patches; /* of each: what its instruction becomes */
-	uint32_t core_words_cap;	    /* of image->core_words */
+	struct tn_core_patch *core_patches;    /* of each: what its instruction becomes */
+	uint32_t core_words_cap;	       /* of image->core_words */
 	TN_VEC(struct tn_load_map) maps;       /* sorted by section, offset */
 	TN_VEC(struct tn_load_extern) externs; /* sorted by name */
 	uint32_t kconfig_map;		       /* index into image->maps, TN_NO_INDEX */

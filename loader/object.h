@@ -23,7 +23,7 @@ struct tn_load_opts {
 	/* Told of each access that a record found in a target (loader/core.h); NULL: nobody. */
 	void (*core_found)(void *user, const struct tn_core_spec *spec);
 	void *core_user;
-	bool relaxed_maps;  /* section "maps": fields beyond those known are ignored */
+	bool relaxed_maps; /* section "maps": fields beyond those known are ignored */
 };
 
 /* NULL, errno: ENOEXEC (not an eBPF ELF), EINVAL (malformed), ENOTSUP, ENOMEM. */

@@ -188,7 +188,8 @@ static uint64_t addend_of(const struct tn_insn *insn)
 static int refer_to_map(struct build *b, const struct site *at, struct tn_insn *insn)
 {
 	const struct tn_elf_symbol *sym = &b->ld->elf.symbols[at->rel->symbol];
-	const struct tn_load_map *map = tn_load_map_at(b->ld, sym->section, sym->value + addend_of(insn));
+	const struct tn_load_map *map = tn_load_map_at(b->ld, sym->section,
+						       sym->value + addend_of(insn));
 
 	if (!map)
 		return bad_site(b, at, -EINVAL, "no map begins where it points");

@@ -128,8 +128,7 @@ static void cure_short_argument(struct tn_trace *t, uint32_t reg, const struct t
 	tn_cure_anew(t);
 	if ((arg->kind == TN_ARG_MAP_KEY || arg->kind == TN_ARG_MAP_VALUE ||
 	     arg->kind == TN_ARG_MAP_VALUE_OUT) &&
-	    map &&
-	    map->op == TN_VAL_MAP && (uint64_t)map->imm < t->vf->prog->nr_maps &&
+	    map && map->op == TN_VAL_MAP && (uint64_t)map->imm < t->vf->prog->nr_maps &&
 	    t->vf->prog->maps[map->imm]) {
 		const struct tn_map *m = t->vf->prog->maps[map->imm];
 		bool key = arg->kind == TN_ARG_MAP_KEY;

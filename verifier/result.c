@@ -65,8 +65,8 @@ static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
 
 	/* Of another slot's value it is not known whether there is such a slot. */
 	return (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
-	       c->id != TN_HELPER_map_lookup_percpu_elem &&
-	       const_key(vf, c, &key) && key < c->map->max_entries + TN_MUT(KEY_OFF_BY_ONE);
+	       c->id != TN_HELPER_map_lookup_percpu_elem && const_key(vf, c, &key) &&
+	       key < c->map->max_entries + TN_MUT(KEY_OFF_BY_ONE);
 }
 
 static const struct tn_releaser *releaser_of(struct tn_vf *vf, const struct tn_reg *r)
@@ -164,7 +164,8 @@ static bool enters_kernel(uint32_t id)
 /* Moves the ends of the packet, and clears what comes in; or copies from it. */
 static bool moves_ends(uint32_t id)
 {
-	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_adjust_room || id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
+	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_adjust_room ||
+	       id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
 	       id == TN_HELPER_xdp_adjust_head || id == TN_HELPER_xdp_adjust_tail;
 }
 

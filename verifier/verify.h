@@ -34,8 +34,9 @@ struct tn_verify_env {
 	const struct tn_releaser *(*releaser)(void *user, const char *type);
 	/* The fields behind handles of a type; NULL: it is opaque. May be NULL. */
 	const struct tn_ctx_type *(*struct_of)(void *user, const char *name);
-	/* Does the plugin have bytes [off, off + size) of `type` where the host has them? 0, -ESTALE
-	 * with words, -ENOMEM. Asked where no CO-RE record says so. May be NULL: nobody knows. */
+	/* Does the plugin have bytes [off, off + size) of `type` where the host has them? 0,
+	 * -ESTALE with words, -ENOMEM. Asked where no CO-RE record says so. May be NULL: nobody
+	 * knows. */
 	int (*layout)(void *user, const struct tn_ctx_type *type, uint32_t off, uint32_t size);
 	void *layout_user;
 	/* Policy: 0 or -EACCES with words. May be NULL. */

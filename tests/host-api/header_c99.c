@@ -10,7 +10,8 @@ struct lent {
 };
 TENON_TYPES_END
 TENON_HELPER TENON_RELEASE TENON_HELPER_FLAGS(MAY_ABORT, CLEANUP) void lent_put(struct lent *l);
-TENON_HELPER TENON_ARG(1, size_is) int lent_send(const void *p TENON_SIZE_IS(n), uint32_t n);
+TENON_HELPER TENON_ARG(1, size_is)
+int lent_send(const void *p TENON_SIZE_IS(n), uint32_t n);
 
 struct plain {
 	void *data, *end;

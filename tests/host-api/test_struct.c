@@ -261,7 +261,8 @@ static void what_the_host_does_not_show_is_refused(void **state)
 		       "at offset 24 of the structure 'tcp', which has 24 bytes");
 	expect_refused(GET "*(u32 *)(r6 + 0) = 1\nr1 = r6\ncall 501\nr0 = 0\nexit",
 		       "may not be written");
-	expect_refused(GET "r6 += 8\nr1 = r6\ncall 501\nr0 = 0\nexit", "must be a handle of type sock");
+	expect_refused(GET "r6 += 8\nr1 = r6\ncall 501\nr0 = 0\nexit",
+		       "must be a handle of type sock");
 	expect_refused(GET "r7 = 1\nlock *(u64 *)(r6 + 8) += r7\nr1 = r6\ncall 501\nr0 = 0\nexit",
 		       "an atomic operation on");
 }

@@ -4,9 +4,9 @@
 
 const struct request *typed_host_request;
 
-#define USE(fn)                 \
+#define USE(fn)                    \
 	void *typed_use_##fn(void) \
-	{                       \
+	{                          \
 		return (void *)fn; \
 	}
 USE(t_ints)

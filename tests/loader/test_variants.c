@@ -29,7 +29,7 @@ static void variant_is_refused(void **state)
 }
 
 static const struct refusal refusals[] = {
-	
+
 	{ "PLAIN_CALL", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "PLAIN_VARIABLE", EINVAL, "needs 'elsewhere', which the object does not define" },
 	{ "STATIC_PROGRAM", ENOTSUP, "function 'prog' is static" },

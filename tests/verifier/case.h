@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: MIT */
+/* clang-format off */
 /*
  * Verifier cases as data. A file is a header of comment lines and assembler text (vm/asm.h):
  *
- *	; ctx: xdp_md | __sk_buff | raw N | test | nodes | none	    what r1 points to (default: raw
- *64) ; map: array key 4 value 16 entries 4 [rdonly] [wronly] [const HEXBYTES] [lock OFF] map[0],
- *map[1], ... ; helper: NAME SIGNATURE [flags: may_abort invalidates]	`call extern 0`, `call
- *extern 1`,
- *... ; ret: 0..2			the hook checks results ; license: MIT ; fuel: N ; proved
- *refuse what needs fuel ; expect: accept | reject E_NAME "part of the message" ; run: r0=5
- *also run it; may be left out
- *	; var: BYTES [rw] [at N] [opaque]	a variable of the host, N bytes behind a multiple of 8;
- *				extern[helpers], extern[helpers + 1], ...; byte i of the first is i
- *	; exception: N			subprogram N gets what is thrown
- *	; facts: fuel | nofuel | zero N | cost<=N | cost>=N	after an accept, several lines
- *allowed
+ *	; ctx: xdp_md | __sk_buff | raw N | test | nodes | none
+ *			what r1 points to (default: raw 64)
+ *	; map: array key 4 value 16 entries 4 [rdonly] [wronly] [const HEXBYTES] [lock OFF]
+ *			map[0], map[1], ...
+ *	; helper: NAME SIGNATURE [flags: may_abort invalidates]
+ *			`call extern 0`, `call extern 1`, ...
+ *	; var: BYTES [rw] [at N] [opaque]
+ *			a variable of the host, N bytes behind a multiple of 8;
+ *			extern[helpers], extern[helpers + 1], ...; byte i of the first is i
+ *	; ret: 0..2	the hook checks results
+ *	; license: MIT
+ *	; fuel: N
+ *	; proved	refuse what needs fuel
+ *	; exception: N	subprogram N gets what is thrown
+ *	; expect: accept | reject E_NAME "part of the message"
+ *	; run: r0=5	also run it; may be left out
+ *	; facts: fuel | nofuel | zero N | cost<=N | cost>=N
+ *			after an accept, several lines allowed
  *
  * The context `test` has a field of each kind, `nodes` has handles of a structure, one of them
  * untrusted: see case.c.
  */
+/* clang-format on */
 #ifndef TN_TESTS_VERIFIER_CASE_H
 #define TN_TESTS_VERIFIER_CASE_H
 

@@ -638,8 +638,8 @@ extern int bpf_dynptr_clone(const struct bpf_dynptr *p, struct bpf_dynptr *out) 
 		}                                                                               \
 		bits_ <<= TENON_CORE_INFO_(4, (s)->field);                                      \
 		TENON_CORE_INFO_(3, (s)->field)                                                 \
-			? (__u64)((__s64)bits_ >> TENON_CORE_INFO_(5, (s)->field))              \
-			: bits_ >> TENON_CORE_INFO_(5, (s)->field);                             \
+		? (__u64)((__s64)bits_ >> TENON_CORE_INFO_(5, (s)->field))                      \
+		: bits_ >> TENON_CORE_INFO_(5, (s)->field);                                     \
 	})
 #endif
 

@@ -123,11 +123,11 @@ int tc_load_relative(struct __sk_buff *skb)
 	return (sum + part[0]) & 0x7fffffff;
 }
 
-#define ROOM(name, at, diff, mode, flags)                               \
-	SEC("tc") int tc_room_##name(struct __sk_buff *skb)              \
-	{                                                               \
-		note(at, bpf_skb_adjust_room(skb, diff, mode, flags));  \
-		return skb->len;                                        \
+#define ROOM(name, at, diff, mode, flags)                              \
+	SEC("tc") int tc_room_##name(struct __sk_buff *skb)            \
+	{                                                              \
+		note(at, bpf_skb_adjust_room(skb, diff, mode, flags)); \
+		return skb->len;                                       \
 	}
 ROOM(net, 40, 8, BPF_ADJ_ROOM_NET, 0)
 ROOM(mac, 41, 20, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO)
