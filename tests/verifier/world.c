@@ -642,6 +642,21 @@ static void watch_maps(struct embed *e)
 	}
 }
 
+/* What stands in the host's variables that are bytes. */
+static void watch_vars(struct embed *e)
+{
+	for (uint32_t i = 0; i < e->prog->nr_externs; i++) {
+		const struct tn_extern *ext = &e->prog->externs[i];
+		const struct tn_host_var *var = ext->var;
+
+		if (var && ext->value && !ext->typeless && !var->type)
+			embed_area_add(e, &(struct embed_area){ .base = (uintptr_t)var->addr,
+								.size = var->size,
+								.readable = true,
+								.writable = var->writable });
+	}
+}
+
 /* ---- Faults ---- */
 
 static sigjmp_buf on_fault;
@@ -764,6 +779,7 @@ static bool watched(struct world *w, struct embed *e, struct outcome *out)
 	e->high = 0;
 	w->embed = e;
 	watch_maps(e);
+	watch_vars(e);
 	fill_ctx(w, e->prog->ctx_type);
 	ex = make_exec(w, e->prog);
 	e->seed = next_random(w) | 1;
