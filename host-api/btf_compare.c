@@ -330,3 +330,18 @@ int tn_proto_check(const struct tn_btf *btf, uint32_t func, const struct tn_prot
 	return tn_err(-EPROTO, "helper '%s': the plugin declares '%s', the host has '%s'", name,
 		      plugin_text.buf, host_text.buf);
 }
+
+int tn_proto_check_member(const struct tn_proto *plugin, const struct tn_proto *host,
+			  const char *type)
+{
+	struct pair pair = { .a = plugin->btf, .b = host->btf, .left = MAX_VISITS };
+	struct text plugin_text, host_text;
+
+	if (agree(&pair, plugin->proto, host->proto, 0))
+		return 0;
+	declare(&plugin_text, plugin->btf, plugin->proto, host->name);
+	declare(&host_text, host->btf, host->proto, host->name);
+	return tn_err(-EPROTO,
+		      "struct_ops '%s', member '%s': the plugin declares '%s', the host '%s'", type,
+		      host->name, plugin_text.buf, host_text.buf);
+}

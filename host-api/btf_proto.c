@@ -164,6 +164,15 @@ static enum tn_ctype number_ctype(const struct tn_btf_type *t)
 	}
 }
 
+enum tn_ctype tn_btf_ctype(const struct tn_btf *btf, uint32_t id)
+{
+	const struct tn_btf_type *t = tn_btf_type(btf, tn_btf_skip_mods(btf, id));
+
+	if (tn_btf_kind(t) == TN_BTF_VOID)
+		return TN_C_VOID;
+	return tn_btf_kind(t) == TN_BTF_PTR ? TN_C_PTR : number_ctype(t);
+}
+
 static bool is_integer(const struct reader *r, uint32_t id)
 {
 	enum tn_ctype c = number_ctype(type_of(r, id));

@@ -75,6 +75,14 @@ int tn_sig_of_proto(struct tenon_runtime *rt, const struct tn_proto *proto, stru
 int tn_proto_check(const struct tn_btf *btf, uint32_t func, const struct tn_proto *host,
 		   const struct tn_sig *sig, const char *name);
 
+/* The same for a function that the plugin gives the host as a member of struct `type`: may it be
+ * called as the host's member? */
+int tn_proto_check_member(const struct tn_proto *plugin, const struct tn_proto *host,
+			  const char *type);
+
+/* As the C type: of a number, a pointer or void; TN_C_NR: none of these. */
+enum tn_ctype tn_btf_ctype(const struct tn_btf *btf, uint32_t id);
+
 /* What a pointer points to, without qualifiers; *is_const: one of them is const. */
 uint32_t tn_btf_pointee(const struct tn_btf *btf, const struct tn_btf_type *ptr, bool *is_const);
 

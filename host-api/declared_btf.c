@@ -16,7 +16,7 @@ static const char *const number_names[] = { [1] = "u8", [2] = "u16", [4] = "u32"
 
 static bool can_be_written(const struct tn_ctx_type *type)
 {
-	if (type->builtin || type->from_btf || !type->nr_fields)
+	if (type->builtin || type->from_btf || type->is_args || !type->nr_fields)
 		return false;
 	for (uint32_t i = 0; i < type->nr_fields; i++) {
 		uint32_t size = type->fields[i].size;

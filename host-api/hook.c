@@ -161,6 +161,26 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 		fill_template(chain);
 }
 
+struct tn_chain *tn_chain_of_one(struct tenon_program *program, uint64_t fallback)
+{
+	struct tenon_link link = { .rt = program->rt, .program = program };
+	const struct tn_hook hook = {
+		.rt = program->rt,
+		.ctx = program->prog->ctx_type,
+		.rule = TENON_CHAIN_LAST,
+		.fallback = fallback,
+		.links = &link,
+	};
+	struct tn_chain *chain = chain_alloc(program->rt, 1);
+
+	if (!chain)
+		return NULL;
+	chain_fill(chain, &hook);
+	/* Only chains that detach, or remember results, look at it. */
+	chain->entries[0].link = NULL;
+	return chain;
+}
+
 /* Pairs with the acquire in tenon_hook_run(): the entries are filled before. */
 static void publish(struct tn_hook *hook, struct tn_chain *chain)
 {

@@ -69,6 +69,9 @@ struct tenon_link {
 	struct tenon_link *next;       /* of the hook: by priority, then attach order */
 	struct tenon_object *owner;    /* object that closes it; NULL: the caller */
 	struct tenon_link *next_owned; /* of the owner */
+	/* Of a table of functions (struct_ops.h), without hook and program; NULL: of a program. */
+	struct tn_ops_table *ops;
+	struct tenon_link *next_ops; /* of the table's type */
 
 	/* ---- by firings ---- */
 	_Atomic uint64_t last_good; /* where the hook wants it; the fallback at first */
@@ -118,6 +121,10 @@ uint64_t tn_hook_budget(const struct tn_hook *hook);
 /* Register with a hook of our own, for descriptions. Takes rt.lock. */
 int tn_hook_register(struct tenon_runtime *rt, struct tenon_hook *pub,
 		     const struct tenon_hook_desc *desc, bool owned);
+
+/* The chain of a hook with this program alone, which nothing detaches; the caller frees it with
+ * tn_free(). NULL: out of memory. */
+struct tn_chain *tn_chain_of_one(struct tenon_program *program, uint64_t fallback);
 
 /* Unregister all, without waiting. Takes rt.lock. */
 void tn_hooks_fini(struct tenon_runtime *rt);

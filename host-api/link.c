@@ -9,6 +9,7 @@
 #include "host-api/hook.h"
 #include "host-api/object.h"
 #include "host-api/section_handler.h"
+#include "host-api/struct_ops.h"
 
 static bool results_fit(const struct tenon_program *program, const struct tn_hook *hook)
 {
@@ -86,7 +87,10 @@ void tn_link_free(struct tenon_link *link)
 			;
 		*at = link->next_owned;
 	}
-	tn_program_put(link->program);
+	if (link->ops)
+		tn_ops_unregister(link);
+	else
+		tn_program_put(link->program);
 	/* Firings under way may still count on it. */
 	tn_add_relaxed(&link->rt->nr_pending, 1);
 	tn_epoch_defer(&link->deferred, link_reclaim);
@@ -379,7 +383,7 @@ static int attach_object(struct tenon_object *obj)
 
 int tenon_object_attach(struct tenon_object *obj)
 {
-	struct tenon_link *links = NULL;
+	struct tenon_link *links = NULL, *ops = NULL;
 	int rc;
 
 	if (!obj)
@@ -389,9 +393,15 @@ int tenon_object_attach(struct tenon_object *obj)
 	rc = attach_by_handlers(obj, &links);
 	tn_lock(obj->rt);
 	if (!rc)
-		rc = attach_object(obj);
+		rc = tn_ops_links(obj, &ops);
 	if (!rc)
+		rc = attach_object(obj);
+	if (!rc) {
 		own_all(obj, links);
+		tn_ops_links_own(obj, ops);
+	} else {
+		tn_ops_links_free(ops);
+	}
 	tn_unlock(obj->rt);
 	if (rc) {
 		const struct tn_err_record why = *tn_err_last();
@@ -474,6 +484,8 @@ static int replace_object(struct tenon_object *from, struct tenon_object *to)
 		}
 	}
 	if (!rc)
+		rc = tn_ops_replace_check(from, to);
+	if (!rc)
 		rc = tn_hooks_build(rt);
 	if (rc) {
 		undo_replace(rt);
@@ -486,6 +498,7 @@ static int replace_object(struct tenon_object *from, struct tenon_object *to)
 		}
 	}
 	tn_hooks_publish(rt);
+	tn_ops_replace(from, to);
 	hand_over(from, to);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "host-api/stale.h"
 #include "host-api/pin.h"
 #include "host-api/section_handler.h"
+#include "host-api/struct_ops.h"
 #include "host-api/var.h"
 #include "jit/jit.h"
 #include "loader/object.h"
@@ -69,8 +70,13 @@ static int resolve_ctx(struct tenon_object *obj, struct tenon_program *program)
 	const char *section = program->prog->section ? program->prog->section : "";
 
 	program->fuel = obj->rt->rt.limits.fuel;
+	/* First: the table of functions calls it with the arguments of its member. */
+	if (program->ops)
+		return tn_ops_use(obj, program);
 	if (program->hook)
 		return use_hook(obj, program);
+	if (tn_ops_wants(program) && !obj->raw_ctx)
+		return tn_ops_use(obj, program);
 	tn_section_parse(section, &def);
 	if (def.kind == TN_SEC_KERNEL && def.ctx) {
 		program->prog->ctx_type = tn_ctx_builtin(def.ctx);
@@ -227,7 +233,7 @@ static int load_maps(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_maps && !rc; i++) {
 		struct tenon_map *handle = &obj->maps[i];
 
-		if (!handle->decl || handle->left_out)
+		if (!handle->decl || handle->left_out || handle->decl->ops)
 			continue;
 		if (obj->reuse_maps && !handle->reused)
 			adopt_map(obj, handle);
@@ -456,6 +462,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 		.ret_checked = program->sig.ret_checked,
 		.ret_min = program->sig.ret_min,
 		.ret_max = program->sig.ret_max,
+		.no_result = program->no_result,
 		.fuel = program->fuel,
 		.termination_proved = obj->termination_proved,
 		.addresses_visible = obj->addresses_visible,
@@ -658,6 +665,8 @@ static int run_stages(struct tenon_object *obj, bool verify_only)
 
 	if (!rc)
 		rc = fill_map_arrays(obj);
+	if (!rc)
+		rc = tn_ops_bind(obj);
 	if (rc) {
 		tn_err_at(TN_STAGE_RESOLVE, obj->name, NULL, -1, NULL);
 		return rc;
@@ -678,7 +687,9 @@ static int run_stages(struct tenon_object *obj, bool verify_only)
 	if (rc)
 		return rc;
 	set_ready(obj, true);
-	rc = fill_prog_arrays(obj);
+	rc = tn_ops_finish(obj);
+	if (!rc)
+		rc = fill_prog_arrays(obj);
 	if (rc) {
 		set_ready(obj, false);
 		tn_err_at(TN_STAGE_RESOLVE, obj->name, NULL, -1, NULL);

@@ -26,6 +26,7 @@ struct tenon_map {
 	char *pin_path;		  /* owned; NULL: not pinned */
 	bool pinned_here;	  /* by this load, see tn_pin_undo() */
 	bool left_out;		  /* the host does not want it created */
+	struct tn_ops_table *ops; /* of a structure of functions, see struct_ops.h */
 
 	/* Host's own maps only. */
 	struct tenon_map *next;

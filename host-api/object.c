@@ -14,6 +14,7 @@
 #include "host-api/core_targets.h"
 #include "host-api/hook.h"
 #include "host-api/section_handler.h"
+#include "host-api/struct_ops.h"
 #include "loader/object.h"
 
 /* ---- Making and freeing ---- */
@@ -37,6 +38,7 @@ static void object_free(struct tenon_object *obj)
 	for (i = 0; i < obj->nr_maps; i++) {
 		tn_map_handle_clear(&obj->maps[i]);
 		tn_map_put(obj->maps[i].reused);
+		tn_ops_table_put(obj->maps[i].ops);
 		tn_free(rt, obj->maps[i].pin_path);
 	}
 	for (i = 0; i < obj->nr_programs; i++)
@@ -216,6 +218,7 @@ static int adopt_image(struct tenon_object *obj, struct tn_image *image)
 		obj->maps[i].obj = obj;
 		obj->maps[i].decl = &image->maps[i];
 		obj->maps[i].name = image->maps[i].name;
+		obj->maps[i].left_out = image->maps[i].no_autocreate;
 	}
 	obj->nr_maps = image->nr_maps;
 	for (i = 0; i < nr && !rc; i++) {

@@ -30,6 +30,7 @@ struct tn_run_cell {
 };
 
 struct tn_section_entry;
+struct tn_ops_type;
 
 struct tenon_program {
 	struct tn_prog *prog;
@@ -39,6 +40,9 @@ struct tenon_program {
 	char *hook;		  /* from the section or the open options; NULL: none */
 	const struct tn_section_entry *handler; /* of its section; NULL: none of the host's */
 	bool attached_by_host;			/* by that handler, for tenon_object_attach() */
+	const struct tn_ops_type *ops;		/* it stands for a member of that structure */
+	uint32_t ops_member;			/* of the host's */
+	bool no_result;				/* what it returns is nobody's */
 	struct tn_insn *insns; /* as loaded, before they were rewritten: for the disassembler */
 	bool ready;	       /* verified and compiled */
 	/* Compiled, calls no helper, pays no fuel: reads nothing of struct tn_exec. */

@@ -16,6 +16,7 @@
 #include "host-api/object.h"
 #include "host-api/pin.h"
 #include "host-api/section_handler.h"
+#include "host-api/struct_ops.h"
 #include "host-api/var.h"
 #include "vm/helpers.h"
 
@@ -244,6 +245,8 @@ int tenon_runtime_free(struct tenon_runtime *rt)
 			    "runtime: %u links and %u ring buffers are still owned by the "
 			    "host",
 			    rt->nr_links, rt->nr_ring_buffers);
+	if (!rc)
+		rc = tn_ops_check_idle(rt);
 	tn_unlock(rt);
 	if (rc)
 		return rc;
@@ -259,6 +262,7 @@ int tenon_runtime_free(struct tenon_runtime *rt)
 	rc = drain(rt);
 	if (rc)
 		return rc;
+	tn_ops_fini(rt);
 	tn_host_types_fini(rt);
 	tn_vars_fini(rt);
 	tn_section_handlers_fini(rt);

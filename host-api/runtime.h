@@ -23,6 +23,7 @@ struct tn_section_entry;
 struct tn_pin;
 struct tn_prog_sig;
 struct tn_host_btf;
+struct tn_ops_type;
 
 struct tn_state_env;
 struct tn_state;
@@ -41,7 +42,8 @@ struct tenon_runtime {
 	struct tn_section_entry *sections; /* handlers, the first that was added first */
 	struct tn_pin *pins;
 	struct tn_prog_sig *prog_sigs;
-	struct tn_host_btf *btfs; /* in the order given; only grows */
+	struct tn_host_btf *btfs;      /* in the order given; only grows */
+	struct tn_ops_type *ops_types; /* atomic for readers; only grows */
 	struct tenon_object *objects;
 	struct tenon_map *maps; /* the host's own */
 	uint32_t nr_links;	/* owned by the caller */

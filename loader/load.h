@@ -133,6 +133,9 @@ const struct tn_load_map *tn_load_map_at(const struct tn_load *ld, uint32_t sect
 /* The name of a data section's map, owned; NULL: out of memory. */
 char *tn_load_data_name(const struct tn_load *ld, const char *section);
 
+/* struct_ops.c: sections .struct_ops; needs the programs. */
+int tn_load_struct_ops(struct tn_load *ld);
+
 /* old_map.c: the section "maps". */
 int tn_load_old_maps(struct tn_load *ld);
 

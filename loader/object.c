@@ -48,8 +48,8 @@ static enum tn_role role_of(const struct tn_elf_section *s)
 		return TN_ROLE_LICENSE;
 	if (!strcmp(s->name, "version"))
 		return TN_ROLE_VERSION;
-	if (is_named(s->name, ".struct_ops") || !strcmp(s->name, "?.struct_ops") ||
-	    !strcmp(s->name, "?.struct_ops.link"))
+	if (!strcmp(s->name + (*s->name == '?'), ".struct_ops") ||
+	    !strcmp(s->name + (*s->name == '?'), ".struct_ops.link"))
 		return TN_ROLE_STRUCT_OPS;
 	if (has_prefix(s->name, ".addr_space"))
 		return TN_ROLE_ARENA;
@@ -210,6 +210,7 @@ static int read_relocs(struct tn_load *ld, uint32_t rel)
 	case TN_ROLE_PROGS:
 	case TN_ROLE_TEXT:
 	case TN_ROLE_MAPS:
+	case TN_ROLE_STRUCT_OPS:
 	case TN_ROLE_BTF:
 		break;
 	default:
@@ -321,6 +322,8 @@ static int load_all(struct tn_load *ld, struct tn_span file)
 		err = tn_load_progs(ld);
 	if (!err)
 		err = tn_load_map_values(ld);
+	if (!err)
+		err = tn_load_struct_ops(ld);
 	return err;
 }
 

@@ -18,6 +18,7 @@ struct tn_verify_env {
 	/* prog->ctx_type, maps, externs are resolved already. */
 	bool ret_checked;
 	int64_t ret_min, ret_max;
+	bool no_result;		 /* nobody looks at what the program returns: r0 may be anything */
 	uint64_t fuel;		 /* budget: loops proved within it are free */
 	bool termination_proved; /* reject programs that need fuel */
 	/* Addresses may become numbers: be returned, stored and computed with. */

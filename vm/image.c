@@ -36,6 +36,9 @@ static void free_map_decl(struct tn_rt *rt, struct tn_map_decl *decl)
 	tn_free(rt, decl->init_progs);
 	tn_free(rt, decl->init_maps);
 	tn_free(rt, decl->inner);
+	if (decl->ops)
+		tn_free(rt, decl->ops->funcs);
+	tn_free(rt, decl->ops);
 }
 
 void tn_image_free(struct tn_image *image)

@@ -132,6 +132,19 @@ struct tn_prog {
 	struct tn_deferred deferred;
 };
 
+/* A variable of a section .struct_ops: what the plugin puts into a structure of functions. Its
+ * bytes are the declaration's `data`, those of functions zero. */
+struct tn_ops_func {
+	uint32_t member; /* of the structure, in image->btf */
+	uint32_t prog;	 /* index into image->progs */
+};
+struct tn_ops_decl {
+	uint32_t btf_id; /* STRUCT in image->btf */
+	bool link;	 /* ".struct_ops.link" */
+	uint32_t nr_funcs;
+	struct tn_ops_func *funcs; /* at most one for each member */
+};
+
 struct tn_map_decl {
 	char *name;
 	uint32_t type, key_size, value_size, max_entries, flags;
@@ -152,8 +165,13 @@ struct tn_map_decl {
 	struct tn_map_decl *inner;
 	int32_t *init_maps;
 	uint32_t nr_init_maps;
-	bool unused; /* no program refers to it: need not be created (data maps) */
+	bool unused;		 /* no program refers to it: need not be created (data maps) */
+	struct tn_ops_decl *ops; /* type TN_DECL_STRUCT_OPS; owned. No map is made of it */
+	bool no_autocreate;	 /* its section's name begins with '?' */
 };
+
+/* BPF_MAP_TYPE_STRUCT_OPS */
+#define TN_DECL_STRUCT_OPS 26u
 
 /* A section of the object, for `tenon obj show`. */
 struct tn_section_info {

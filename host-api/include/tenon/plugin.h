@@ -685,4 +685,46 @@ end_:;                                 \
 	})
 #endif
 
+/* ---- Programs that stand for functions -------------------------------------------- */
+
+/*
+ * A program whose context is the array of a function's arguments (struct_ops, fentry, tp_btf),
+ * written as that function: int BPF_PROG(name, struct conn *c, u32 len) { ... }. `ctx` is the array
+ * itself. At most 12 arguments; floating point as u64 of its bits.
+ */
+#ifndef BPF_PROG
+/* clang-format off */
+#define TENON_SLOTS_0_ tenon_slots_
+#define TENON_SLOTS_1_ TENON_SLOTS_0_, (void *)tenon_slots_[0]
+#define TENON_SLOTS_2_ TENON_SLOTS_1_, (void *)tenon_slots_[1]
+#define TENON_SLOTS_3_ TENON_SLOTS_2_, (void *)tenon_slots_[2]
+#define TENON_SLOTS_4_ TENON_SLOTS_3_, (void *)tenon_slots_[3]
+#define TENON_SLOTS_5_ TENON_SLOTS_4_, (void *)tenon_slots_[4]
+#define TENON_SLOTS_6_ TENON_SLOTS_5_, (void *)tenon_slots_[5]
+#define TENON_SLOTS_7_ TENON_SLOTS_6_, (void *)tenon_slots_[6]
+#define TENON_SLOTS_8_ TENON_SLOTS_7_, (void *)tenon_slots_[7]
+#define TENON_SLOTS_9_ TENON_SLOTS_8_, (void *)tenon_slots_[8]
+#define TENON_SLOTS_10_ TENON_SLOTS_9_, (void *)tenon_slots_[9]
+#define TENON_SLOTS_11_ TENON_SLOTS_10_, (void *)tenon_slots_[10]
+#define TENON_SLOTS_12_ TENON_SLOTS_11_, (void *)tenon_slots_[11]
+#define TENON_13TH_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, ...) n
+#define TENON_COUNT_(...) TENON_13TH_(_, ##__VA_ARGS__, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define TENON_PASTE__(a, b, c) a##b##c
+#define TENON_PASTE_(a, b, c)  TENON_PASTE__(a, b, c)
+/* clang-format on */
+#define BPF_PROG(name, ...)                                                                              \
+	name(unsigned long long *tenon_slots_);                                                          \
+	static inline __attribute__((always_inline)) __typeof__(name(0)) tenon_body_##name(              \
+		unsigned long long *ctx, ##__VA_ARGS__);                                                 \
+	__typeof__(name(0)) name(unsigned long long *tenon_slots_)                                       \
+	{                                                                                                \
+		_Pragma("GCC diagnostic push")                                                           \
+			_Pragma("GCC diagnostic ignored \"-Wint-conversion\"") return tenon_body_##name( \
+				TENON_PASTE_(TENON_SLOTS_, TENON_COUNT_(__VA_ARGS__), _));               \
+		_Pragma("GCC diagnostic pop")                                                            \
+	}                                                                                                \
+	static inline __attribute__((always_inline)) __typeof__(name(0)) tenon_body_##name(              \
+		unsigned long long *ctx, ##__VA_ARGS__)
+#endif
+
 #endif
