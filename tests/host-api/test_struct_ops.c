@@ -203,7 +203,7 @@ static const struct {
 	{ 16, -ENOTSUP, "'lost' is a function that the host does not have" },
 	{ 17, -ENOTSUP, "'pointer' returns neither" },
 	{ 18, -EINVAL, "not in a section struct_ops" },
-	{ 19, -EACCES, "lb" },
+	{ 19, -EACCES, "field 'nr' of a structure of the host may not be written" },
 	{ 20, -ENOTSUP, "'address'" },
 	{ 21, -ENOTSUP, "'address', which the host does not have" },
 };

@@ -45,6 +45,7 @@ static const struct refusal refusals[] = {
 	{ "PROGRAM_SLOT", EINVAL, "lies behind the map's max_entries" },
 	{ "DATA_POINTER", ENOTSUP,
 	  "section '.data': variables that are initialised with an address" },
+	{ "STRUCT_OPS_POINTER", ENOTSUP, "member 'p' (relocation" },
 	{ "CONFIG_MISSING", EINVAL, "extern 'CONFIG_NOWHERE' has no configuration value" },
 	{ "CONFIG_SHAPE", EINVAL, "configuration value 'CONFIG_BIG'" },
 	{ "CONFIG_RANGE", EINVAL, "does not fit into its variable" },

@@ -189,8 +189,14 @@ SEC("struct_ops/f") int f(void *ctx)
 	return 0;
 }
 struct {
-	void *f;
+	int (*f)(void *);
 } ops SEC(".struct_ops") = { f };
+
+#elif defined(CASE_STRUCT_OPS_POINTER)
+int target;
+struct {
+	void *p;
+} ops SEC(".struct_ops") = { &target };
 
 #elif defined(CASE_CONFIG_MISSING)
 extern int CONFIG_NOWHERE __kconfig;
