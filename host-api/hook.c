@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "host-api/btf_types.h"
+#include "host-api/host_btf.h"
+#include "loader/object.h"
 
 /* ---- Chains ---- */
 
@@ -125,6 +127,11 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	chain->keep = hook->rule == TENON_CHAIN_ALL ? 0 : UINT64_MAX;
 	chain->until = hook->rule == TENON_CHAIN_UNTIL_SET ? UINT64_MAX : 0;
 	chain->instead = hook->rule == TENON_CHAIN_ALL ? hook->fallback : 0;
+	/* What is above a C int is whatever the program left there: it decides nothing. */
+	if (hook->ret_int) {
+		chain->keep &= UINT32_MAX;
+		chain->until &= UINT32_MAX;
+	}
 	chain->fuel = tn_fuel(tn_hook_budget(hook));
 	chain->ctx_size = hook->ctx->host_size;
 	chain->rt_id = tn_rt_id(&hook->rt->rt);
@@ -366,13 +373,59 @@ static int add_hook(struct tenon_runtime *rt, struct tn_hook *hook)
 	return rc;
 }
 
+/* One context for each function and form, whatever the hooks are called. */
+static int func_ctx(struct tenon_runtime *rt, const struct tenon_hook_desc *desc,
+		    const struct tn_ctx_type **out)
+{
+	const struct tn_btf *btf;
+	uint32_t func = tn_host_btf_find(rt, desc->func, TN_BTF_FUNC, &btf);
+	struct tn_proto proto;
+	char *name;
+	int rc;
+
+	if (!func)
+		return tn_err(-ENOENT, "hook '%s': no function '%s' in the host's BTF", desc->name,
+			      desc->func);
+	name = tn_asprintf(&rt->rt, "%s()%s", desc->func, desc->func_result ? ".result" : "");
+	if (!name)
+		return tn_err_nomem("hook");
+	rc = tn_proto_of_func(btf, func, &proto);
+	if (!rc)
+		rc = tn_ctx_type_of_proto(rt, &proto, name, desc->func_result ? TN_PROTO_RESULT : 0,
+					  out);
+	tn_free(&rt->rt, name);
+	return rc;
+}
+
 static int find_ctx(struct tenon_runtime *rt, const struct tenon_hook_desc *desc,
 		    const struct tn_ctx_type **out)
 {
-	if (desc->ctx && desc->ctx_name)
-		return tn_err(-EINVAL, "hook '%s': both ctx and ctx_name are given", desc->name);
+	if (!!desc->ctx + !!desc->ctx_name + !!desc->func > 1)
+		return tn_err(-EINVAL, "hook '%s': two of ctx, ctx_name and func are given",
+			      desc->name);
+	if (desc->func)
+		return func_ctx(rt, desc, out);
 	return desc->ctx_name ? tn_ctx_from_btf(rt, desc->ctx_name, out)
 			      : tn_ctx_type_register(rt, desc->ctx, out);
+}
+
+/* What the kernel takes of programs in sections of this name, where the host says nothing. */
+static void set_results(struct tn_hook *hook, const struct tenon_hook_desc *desc)
+{
+	struct tn_section_def def;
+
+	hook->ret_checked = desc->ret_checked;
+	hook->ret_int = desc->ret_int;
+	hook->ret_min = desc->ret_min;
+	hook->ret_max = desc->ret_max;
+	tn_section_parse(desc->name, &def);
+	if (desc->func && !desc->ret_checked && def.kind == TN_SEC_KERNEL && def.ret_checked) {
+		hook->ret_checked = true;
+		hook->ret_int = true;
+		hook->ret_min = def.ret_min;
+		hook->ret_max = def.ret_max;
+	}
+	hook->fallback = hook->ret_int ? (uint32_t)desc->fallback : desc->fallback;
 }
 
 int tn_hook_register(struct tenon_runtime *rt, struct tenon_hook *pub,
@@ -390,10 +443,7 @@ int tn_hook_register(struct tenon_runtime *rt, struct tenon_hook *pub,
 	hook->pub = pub;
 	hook->rule = desc->chain;
 	hook->fuel = desc->fuel;
-	hook->ret_checked = desc->ret_checked;
-	hook->ret_min = desc->ret_min;
-	hook->ret_max = desc->ret_max;
-	hook->fallback = desc->fallback;
+	set_results(hook, desc);
 	hook->early_end = desc->early_end;
 	hook->detach_after = desc->detach_after;
 	hook->name = tn_strdup(&rt->rt, desc->name);

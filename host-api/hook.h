@@ -87,7 +87,7 @@ struct tn_hook {
 	const struct tn_ctx_type *ctx;
 	enum tenon_chain rule;
 	uint64_t fuel; /* 0: the runtime's */
-	bool ret_checked;
+	bool ret_checked, ret_int;
 	bool owned; /* `pub` is ours: it came from a description */
 	int64_t ret_min, ret_max;
 	uint64_t fallback;

@@ -31,7 +31,7 @@ struct tn_prog_sig {
 	struct tn_prog_sig *next;
 	const struct tn_ctx_type *ctx; /* NULL: raw, of raw_size bytes */
 	uint32_t raw_size;
-	bool ret_checked;
+	bool ret_checked, ret_int;
 	int64_t ret_min, ret_max;
 };
 

@@ -20,8 +20,10 @@ static bool results_fit(const struct tenon_program *program, const struct tn_hoo
 		return true;
 	/* A tail call's result is another program's: only what the array promises is known. */
 	if (program->tail_calls)
-		return sig->ret_checked && sig->ret_min >= hook->ret_min &&
-		       sig->ret_max <= hook->ret_max;
+		return sig->ret_checked && sig->ret_int == hook->ret_int &&
+		       sig->ret_min >= hook->ret_min && sig->ret_max <= hook->ret_max;
+	if (facts && hook->ret_int)
+		return facts->int_min >= hook->ret_min && facts->int_max <= hook->ret_max;
 	return facts && facts->ret_min >= hook->ret_min && facts->ret_max <= hook->ret_max;
 }
 

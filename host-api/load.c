@@ -38,6 +38,7 @@ static int use_hook(struct tenon_object *obj, struct tenon_program *program)
 		program->sig = (struct tn_prog_sig){
 			.ctx = hook->ctx,
 			.ret_checked = hook->ret_checked,
+			.ret_int = hook->ret_int,
 			.ret_min = hook->ret_min,
 			.ret_max = hook->ret_max,
 		};
@@ -64,8 +65,57 @@ static int use_raw_ctx(struct tenon_object *obj, struct tenon_program *program)
 	return 0;
 }
 
+/*
+ * Sections of the kernel whose context is the host's to declare: the hook of that very name, for
+ * "fentry.s/x" that of "fentry/x", is theirs. 0 also where there is none.
+ */
+static int find_named_hook(struct tenon_object *obj, struct tenon_program *program)
+{
+	const char *section = program->prog->section, *rest;
+	size_t len;
+	char *name;
+	bool there;
+
+	section += *section == '?';
+	len = strcspn(section, "/");
+	rest = section + len;
+	if (len > 2 && !strncmp(section + len - 2, ".s", 2))
+		len -= 2;
+	name = tn_asprintf(&obj->rt->rt, "%.*s%s", (int)len, section, rest);
+	if (!name)
+		return tn_err_nomem("program");
+	tn_lock(obj->rt);
+	there = tn_hook_find(obj->rt, name) != NULL;
+	tn_unlock(obj->rt);
+	if (there)
+		program->hook = name;
+	else
+		tn_free(&obj->rt->rt, name);
+	return 0;
+}
+
+static int no_context(const struct tn_section_def *def, const char *section)
+{
+	if (!strncmp(section, "freplace", 8))
+		return tn_err(-ENOTSUP,
+			      "section '%s': functions of loaded objects cannot be replaced; use "
+			      "tenon_object_replace() or tenon_link_update()",
+			      section);
+	if (def->kind == TN_SEC_KERNEL)
+		return tn_err(-ENOENT,
+			      "section '%s': its context is the host's to declare, and no hook "
+			      "'%s' is registered; or map it with the open option `hooks`, or give "
+			      "ctx_size",
+			      section, section);
+	return tn_err(-ENOENT,
+		      "section '%s' names no hook and no context that Tenon has: map it "
+		      "with the open option `hooks`, or give ctx_size",
+		      section);
+}
+
 static int resolve_ctx(struct tenon_object *obj, struct tenon_program *program)
 {
+	int rc;
 	struct tn_section_def def = { 0 };
 	const char *section = program->prog->section ? program->prog->section : "";
 
@@ -89,12 +139,12 @@ static int resolve_ctx(struct tenon_object *obj, struct tenon_program *program)
 		if (program->prog->ctx_type)
 			return 0;
 	}
-	if (obj->raw_ctx)
-		return use_raw_ctx(obj, program);
-	return tn_err(-ENOENT,
-		      "section '%s' names no hook and no context that Tenon has: map it "
-		      "with the open option `hooks`, or give ctx_size",
-		      section);
+	if (def.kind == TN_SEC_KERNEL && !def.ctx) {
+		rc = find_named_hook(obj, program);
+		if (rc || program->hook)
+			return rc ? rc : use_hook(obj, program);
+	}
+	return obj->raw_ctx ? use_raw_ctx(obj, program) : no_context(&def, section);
 }
 
 /* ---- Externs ---- */
@@ -460,6 +510,7 @@ static int verify(struct tenon_object *obj, struct tenon_program *program)
 {
 	struct tn_verify_env env = {
 		.ret_checked = program->sig.ret_checked,
+		.ret_int = program->sig.ret_int,
 		.ret_min = program->sig.ret_min,
 		.ret_max = program->sig.ret_max,
 		.no_result = program->no_result,

@@ -217,7 +217,8 @@ static bool results_within(const struct tn_prog_sig *array, const struct tn_prog
 {
 	if (!caller->ret_checked)
 		return true;
-	return array->ret_checked && array->ret_min >= caller->ret_min &&
+	return array->ret_checked && array->ret_int == caller->ret_int &&
+	       array->ret_min >= caller->ret_min &&
 	       array->ret_max <= caller->ret_max;
 }
 

@@ -147,8 +147,14 @@ int tn_program_fits(const void *opaque, const void *owner_sig)
 	const struct tn_prog *prog = opaque;
 	const struct tenon_program *program = prog->host;
 	const struct tn_prog_sig *want = owner_sig;
-	int64_t min = program->tail_calls ? program->sig.ret_min : prog->facts->ret_min;
-	int64_t max = program->tail_calls ? program->sig.ret_max : prog->facts->ret_max;
+	const struct tn_facts *f = prog->facts;
+	int64_t min = want->ret_int ? f->int_min : f->ret_min;
+	int64_t max = want->ret_int ? f->int_max : f->ret_max;
+
+	if (program->tail_calls) {
+		min = program->sig.ret_min;
+		max = program->sig.ret_max;
+	}
 
 	if (!tn_prog_sig_same_ctx(&program->sig, want))
 		return tn_err(-EINVAL,
@@ -157,8 +163,9 @@ int tn_program_fits(const void *opaque, const void *owner_sig)
 			      prog->name);
 	if (!want->ret_checked)
 		return 0;
-	if ((program->tail_calls && !program->sig.ret_checked) || min < want->ret_min ||
-	    max > want->ret_max)
+	if ((program->tail_calls &&
+	     (!program->sig.ret_checked || program->sig.ret_int != want->ret_int)) ||
+	    min < want->ret_min || max > want->ret_max)
 		return tn_err(-EINVAL,
 			      "program '%s' may return %lld to %lld, the programs of this "
 			      "prog array %lld to %lld",

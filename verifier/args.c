@@ -261,6 +261,26 @@ static int check_callback_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	return 0;
 }
 
+/* Numbers of a kernel context, as BPF_CORE_READ() takes them. The host's structure stands behind
+ * the register, so that only what stands there as the program sees it is what it asks for; and no
+ * pointer, nor anything that the program could not load by itself, is in reach. Only contexts that
+ * Tenon brings: what a host declares is read field by field. */
+static bool reads_numbers_of_ctx(const struct tn_vf *vf, const struct tn_reg *r,
+				 const struct tn_reg *size)
+{
+	const struct tn_ctx_type *ctx = vf->ctx;
+	const struct tn_field *f;
+	uint64_t at;
+
+	if (!ctx || !ctx->builtin || r->kind != TN_REG_CTX || !tn_scalar_is_const(&r->v, &at))
+		return false;
+	if (at >= ctx->size || size->kind != TN_REG_SCALAR || size->v.umax > ctx->size - at)
+		return false;
+	f = tn_ctx_field_at(ctx, (uint32_t)at, (uint32_t)TN_MAX(size->v.umax, UINT64_C(1)));
+	return f && f->kind == TN_FIELD_SCALAR && (f->access & TN_ACC_R) &&
+	       f->host_offset == f->offset && f->host_size == f->size;
+}
+
 /* Where any address will do, the callee asks nobody who owns the memory. So unless the host shows
  * addresses anyway, that is held to what the program may read by itself. An iterator looks again
  * later, unless one word is all: only a map's value stays, and has no address put into it. */
@@ -289,6 +309,10 @@ static int check_host_read(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	case TN_REG_MEM:
 		if (mem.size_reg || mem.size <= 8)
 			return tn_check_mem_arg(vf, &mem);
+		break;
+	case TN_REG_CTX:
+		if (mem.size_reg && reads_numbers_of_ctx(vf, r, size))
+			return 0;
 		break;
 	default:
 		break;

@@ -294,9 +294,10 @@ int tn_do_call(struct tn_vf *vf)
 int tn_note_return(struct tn_vf *vf, uint32_t regno)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, regno);
+	int64_t min = vf->env->ret_int ? r->v.hsmin : r->v.smin;
+	int64_t max = vf->env->ret_int ? r->v.hsmax : r->v.smax;
 
-	if (vf->env->ret_checked &&
-	    (r->v.smin < vf->env->ret_min || r->v.smax > vf->env->ret_max)) {
+	if (vf->env->ret_checked && (min < vf->env->ret_min || max > vf->env->ret_max)) {
 		return tn_reject(vf, E_RETURN, (int)regno,
 				 "the result is %s; this hook takes %lld..%lld",
 				 tn_scalar_words(vf, &r->v), (long long)vf->env->ret_min,
@@ -305,6 +306,8 @@ int tn_note_return(struct tn_vf *vf, uint32_t regno)
 	vf->ret_min = vf->ret_seen ? TN_MIN(vf->ret_min, r->v.smin) : r->v.smin;
 	if (!vf->ret_seen || !TN_MUT(RETURN_RANGE))
 		vf->ret_max = vf->ret_seen ? TN_MAX(vf->ret_max, r->v.smax) : r->v.smax;
+	vf->int_min = vf->ret_seen ? TN_MIN(vf->int_min, r->v.hsmin) : r->v.hsmin;
+	vf->int_max = vf->ret_seen ? TN_MAX(vf->int_max, r->v.hsmax) : r->v.hsmax;
 	vf->ret_seen = true;
 	return 0;
 }

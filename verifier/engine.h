@@ -136,6 +136,7 @@ struct tn_vf {
 	uint64_t places;  /* of states compared, kept and merged: time that steps do not count */
 	uint64_t kept_at; /* step at which this path kept a state, or began */
 	int64_t ret_min, ret_max;
+	int64_t int_min, int_max; /* the same of the result as a C int */
 	bool ret_seen;
 	struct tn_diag diag;
 	struct tn_log_buf log;

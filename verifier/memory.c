@@ -726,6 +726,8 @@ int tn_do_ld_packet(struct tn_vf *vf)
 			(long long)vf->env->ret_min, (long long)vf->env->ret_max);
 	vf->ret_min = vf->ret_seen ? TN_MIN(vf->ret_min, 0) : 0;
 	vf->ret_max = vf->ret_seen ? TN_MAX(vf->ret_max, 0) : 0;
+	vf->int_min = vf->ret_seen ? TN_MIN(vf->int_min, 0) : 0;
+	vf->int_max = vf->ret_seen ? TN_MAX(vf->int_max, 0) : 0;
 	vf->ret_seen = true;
 	for (uint32_t r = TN_R1; r <= TN_R5; r++)
 		tn_reg_uninit(tn_vf_reg(vf, r));

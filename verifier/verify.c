@@ -335,6 +335,8 @@ static void fill_facts(struct tn_vf *vf)
 	}
 	f->ret_min = vf->ret_seen ? vf->ret_min : INT64_MIN;
 	f->ret_max = vf->ret_seen ? vf->ret_max : INT64_MAX;
+	f->int_min = vf->ret_seen ? vf->int_min : INT32_MIN;
+	f->int_max = vf->ret_seen ? vf->int_max : INT32_MAX;
 }
 
 static int run(struct tn_vf *vf)

@@ -19,6 +19,9 @@ struct tn_verify_env {
 	bool ret_checked;
 	int64_t ret_min, ret_max;
 	bool no_result;		 /* nobody looks at what the program returns: r0 may be anything */
+	/* Results are C ints: whoever takes them looks at the low 32 bits alone, so that these,
+	 * as a signed number, are what is held to ret_min..ret_max. */
+	bool ret_int;
 	uint64_t fuel;		 /* budget: loops proved within it are free */
 	bool termination_proved; /* reject programs that need fuel */
 	/* Addresses may become numbers: be returned, stored and computed with. */

@@ -74,6 +74,7 @@ struct tn_facts {
 	uint8_t holds;			      /* references are noted: see tn_held_entry() */
 	const struct tn_releaser **releasers; /* NULL: none; they are the host's, or static */
 	int64_t ret_min, ret_max;	      /* of r0 at exit */
+	int64_t int_min, int_max;	      /* of its low half, as a signed number */
 };
 
 #endif

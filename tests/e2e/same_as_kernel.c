@@ -100,8 +100,12 @@ static struct outcome run_in_tenon(struct tenon_program *prog, size_t f, enum te
 static void compare_outcome(const char *prog, size_t f, const struct outcome *k,
 			    const struct outcome *t)
 {
+	/* Socket filters see no Ethernet header: the kernel gives zeroes in its place. */
+	size_t from = strstr(prog, "socket") ? 14 : 0;
+
 	compared++;
-	if (k->retval == t->retval && k->size == t->size && !memcmp(k->out, t->out, k->size))
+	if (k->retval == t->retval && k->size == t->size && k->size >= from &&
+	    !memcmp(k->out + from, t->out + from, k->size - from))
 		return;
 	failed++;
 	fprintf(stderr, "%s on '%s': kernel returns %d with %zu bytes, tenon %d with %zu%s\n", prog,
