@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tenon_side.h"
@@ -91,6 +92,66 @@ static void attach(struct tenon_program *prog, const char *hook, int times)
 			side_die("attach");
 }
 
+/* ---- Functions of a table that a plugin filled ---- */
+
+struct bench_state {
+	uint64_t value;
+};
+
+struct bench_ops {
+	uint32_t (*empty)(struct bench_state *s, uint32_t n);
+	uint32_t (*slot)(struct bench_state *s, uint32_t n);
+};
+
+static void run_member(void *arg, uint64_t n)
+{
+	uint32_t (*volatile fn)(struct bench_state *, uint32_t) = *(void **)arg;
+	struct bench_state state = { 0 };
+
+	for (uint64_t i = 0; i < n; i++)
+		fn(&state, (uint32_t)i);
+}
+
+static void run_get_put(void *arg, uint64_t n)
+{
+	struct bench_state state = { 0 };
+
+	for (uint64_t i = 0; i < n; i++) {
+		const struct bench_ops *ops = tenon_struct_ops_get(arg, "bench_ops");
+
+		ops->empty(&state, (uint32_t)i);
+		tenon_struct_ops_put(ops);
+	}
+}
+
+static void add_vtable(struct tenon_runtime *rt, const char *dir, int loop)
+{
+	static const struct bench_ops *ops;
+	struct tenon_struct_ops desc = { .sz = sizeof(desc),
+					 .name = "bench_ops",
+					 .size = sizeof(struct bench_ops) };
+	struct bench_case c = { .bench = "hooks", .engine = "jit", .unit = "ns", .base = loop };
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/vtable.bpf.o", dir);
+	if (tenon_runtime_add_btf_file(rt, path, NULL) || tenon_runtime_add_struct_ops(rt, &desc))
+		side_die("struct_ops");
+	if (tenon_object_attach(side_load(rt, dir, "vtable")))
+		side_die("attach");
+	ops = tenon_struct_ops_get(rt, "bench_ops");
+	c.run = run_member;
+	c.name = "struct_ops, empty";
+	c.arg = (void *)(uintptr_t)&ops->empty;
+	bench_add(&c);
+	c.name = "struct_ops, helper call";
+	c.arg = (void *)(uintptr_t)&ops->slot;
+	bench_add(&c);
+	c.run = run_get_put;
+	c.name = "struct_ops, get and put";
+	c.arg = rt;
+	bench_add(&c);
+}
+
 void bench_hooks(const char *dir)
 {
 	static struct tenon_hook off, one, four, helper;
@@ -144,5 +205,6 @@ void bench_hooks(const char *dir)
 					.run = run_fire_two_threads,
 					.arg = &one,
 					.base = loop });
+	add_vtable(rt, dir, loop);
 	bench_run(31);
 }

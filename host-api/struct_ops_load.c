@@ -332,7 +332,7 @@ int tn_ops_use(struct tenon_object *obj, struct tenon_program *program)
 	const struct tn_ops_type *type = program->ops;
 	struct tn_proto proto;
 	enum tn_ctype ret;
-	char name[160];
+	char name[512];
 	int rc;
 
 	if (!type)
@@ -348,7 +348,8 @@ int tn_ops_use(struct tenon_object *obj, struct tenon_program *program)
 		return bad_func(type, proto.name, -ENOTSUP,
 				"returns neither a number nor nothing: a plugin cannot make that");
 	/* No name of a structure has a '/'. */
-	snprintf(name, sizeof(name), "%.64s/%.64s", type->name, proto.name);
+	if (snprintf(name, sizeof(name), "%s/%s", type->name, proto.name) >= (int)sizeof(name))
+		return tn_err(-E2BIG, "struct_ops '%.64s': its names are too long", type->name);
 	rc = tn_ctx_type_of_proto(obj->rt, &proto, name, 0, &program->prog->ctx_type);
 	program->sig = (struct tn_prog_sig){ .ctx = rc ? NULL : program->prog->ctx_type };
 	program->no_result = ret == TN_C_VOID;

@@ -250,6 +250,34 @@ static void declarations_that_do_not_fit_are_refused(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
+/* One byte changed at a time: loaded, or refused with words. */
+static void changed_bytes_do_no_harm(void **state)
+{
+	struct tenon_runtime *rt = new_host();
+	FILE *f = fopen(TN_TEST_PLUGINS "ops_1.bpf.o", "rb");
+	static unsigned char whole[65536], copy[65536];
+	size_t size;
+
+	(void)state;
+	assert_non_null(f);
+	size = fread(whole, 1, sizeof(whole), f);
+	fclose(f);
+	assert_in_range(size, 1000, sizeof(whole) - 1);
+	for (size_t at = 0; at < size; at += 5) {
+		struct tenon_object *obj;
+
+		memcpy(copy, whole, size);
+		copy[at] ^= (unsigned char)(1u << at % 8 | 0x10);
+		obj = tenon_object_open_mem(rt, copy, size, NULL);
+		if (!obj || tenon_object_load(obj))
+			assert_true(tenon_last_error()->msg[0]);
+		else
+			tenon_object_attach(obj);
+		assert_ok(tenon_object_close(obj));
+	}
+	assert_ok(tenon_runtime_free(rt));
+}
+
 /* ---- Threads ---- */
 
 static struct tenon_runtime *shared;
@@ -375,6 +403,7 @@ int main(void)
 		cmocka_unit_test(structures_are_registered_by_hand_and_by_section),
 		cmocka_unit_test(plugins_that_do_not_fit_are_refused_by_name),
 		cmocka_unit_test(declarations_that_do_not_fit_are_refused),
+		cmocka_unit_test(changed_bytes_do_no_harm),
 		cmocka_unit_test(exchange_under_threads_is_whole),
 		cmocka_unit_test(child_of_fork_has_functions_of_its_own),
 		cmocka_unit_test(each_allocation_may_fail),
