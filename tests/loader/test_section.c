@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "loader/object.h"
+#include "vm/ctx_type.h"
 
 static const struct expected {
 	const char *name;
@@ -86,6 +87,32 @@ static void section_parse_gives_the_results_that_the_kernel_takes(void **state)
 	assert_true(def.ret_checked && def.ret_min == 0 && def.ret_max == 3);
 	tn_section_parse("tc", &def);
 	assert_false(def.ret_checked);
+	tn_section_parse("fentry.s/serve", &def);
+	assert_true(def.ret_checked && def.ret_min == 0 && def.ret_max == 0);
+	tn_section_parse("lsm/open", &def);
+	assert_true(def.ret_checked && def.ret_min == -4095 && def.ret_max == 0);
+	tn_section_parse("fmod_ret/serve", &def);
+	assert_true(def.ret_min == INT32_MIN && def.ret_max == INT32_MAX);
+}
+
+/* The others belong to hooks of their name: docs/sections.md. */
+static void section_contexts_are_known(void **state)
+{
+	static const struct {
+		const char *prefix, *ctx;
+	} rows[] = {
+#define ANY				   0
+#define TN_SECTION(prefix, form, ctx, ...) { prefix, ctx },
+#include "loader/sections.def"
+#undef TN_SECTION
+#undef ANY
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TN_ARRAY_SIZE(rows); i++) {
+		if (rows[i].ctx && !tn_ctx_builtin(rows[i].ctx))
+			fail_msg("'%s': no context '%s'", rows[i].prefix, rows[i].ctx);
+	}
 }
 
 int main(void)
@@ -93,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(section_parse_gives_the_results_that_the_kernel_takes),
 		cmocka_unit_test(section_parse_gives_kind_context_and_rest),
+		cmocka_unit_test(section_contexts_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
