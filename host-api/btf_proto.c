@@ -475,6 +475,30 @@ struct slots {
 	uint32_t nr;
 };
 
+/* Memory of the host whose length is the next argument. */
+static int add_sized_slot(const struct reader *r, uint32_t i, uint32_t pointee, bool is_const,
+			  struct tenon_field *f)
+{
+	int rc = 1;
+
+	if (i + 1 >= r->nr || !tn_btf_is_unsigned(r->btf, r->params[i + 1].type) ||
+	    (pointee &&
+	     (tn_btf_size_of(r->btf, pointee) <= 0 || !tn_btf_all_scalars(r->btf, pointee))))
+		return refuse_arg(r, i,
+				  "size_is is for memory of numbers whose length is "
+				  "the next argument, unsigned");
+	if (pointee)
+		rc = tn_btf_all_shown(r->rt, r->btf, pointee);
+	if (rc <= 0)
+		return rc ? rc
+			  : refuse_arg(r, i, "what it points to has members that are TENON_HIDDEN");
+	f->kind = TENON_FIELD_SIZED;
+	f->access = (is_const ? TENON_R : TENON_RW) | TENON_NULLABLE;
+	f->mem_size = pointee ? (uint32_t)tn_btf_size_of(r->btf, pointee) : 1;
+	f->end = f->offset + 8;
+	return 0;
+}
+
 static int add_slot(const struct reader *r, uint32_t i, uint32_t id, uint32_t flags,
 		    struct slots *out)
 {
@@ -498,19 +522,8 @@ static int add_slot(const struct reader *r, uint32_t i, uint32_t id, uint32_t fl
 	}
 	pointee = tn_btf_pointee(r->btf, t, &is_const);
 	name = struct_name(r, pointee);
-	if (!is_result && has(r, i, "size_is") && !(flags & TN_PROTO_UNTRUSTED)) {
-		if (i + 1 >= r->nr || !tn_btf_is_unsigned(r->btf, r->params[i + 1].type) ||
-		    (pointee && (tn_btf_size_of(r->btf, pointee) <= 0 ||
-				 !tn_btf_all_scalars(r->btf, pointee))))
-			return refuse_arg(r, i,
-					  "size_is is for memory of numbers whose length is "
-					  "the next argument, unsigned");
-		f->kind = TENON_FIELD_SIZED;
-		f->access = (is_const ? TENON_R : TENON_RW) | TENON_NULLABLE;
-		f->mem_size = pointee ? (uint32_t)tn_btf_size_of(r->btf, pointee) : 1;
-		f->end = f->offset + 8;
-		return 0;
-	}
+	if (!is_result && has(r, i, "size_is") && !(flags & TN_PROTO_UNTRUSTED))
+		return add_sized_slot(r, i, pointee, is_const, f);
 	f->kind = TENON_FIELD_HANDLE;
 	f->handle = name && strlen(name) < TN_SIG_HANDLE_BYTES ? name
 		    : is_char(r, pointee)		       ? TN_HANDLE_STRING

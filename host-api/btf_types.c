@@ -273,6 +273,18 @@ bool tn_btf_all_scalars(const struct tn_btf *btf, uint32_t id)
 	return mark(&m, id, 0, 0);
 }
 
+int tn_btf_all_shown(struct tenon_runtime *rt, const struct tn_btf *btf, uint32_t id)
+{
+	struct hiding hiding = { 0 };
+	struct marks m = { .btf = btf, .hiding = &hiding, .left = MAX_VISITS };
+	int rc = find_hiding(&rt->rt, btf, &hiding);
+
+	if (!rc)
+		rc = mark(&m, id, 0, 0);
+	tn_vec_free(&rt->rt, &hiding.ids);
+	return rc;
+}
+
 static bool all_scalars(const struct walk *w, uint32_t id)
 {
 	struct marks m = { .btf = w->btf, .hiding = w->hiding, .left = MAX_VISITS };
@@ -339,6 +351,9 @@ static int add_memory(struct walk *w, uint64_t off, const struct tn_btf_type *ow
 		return refuse(w, "its length is no unsigned integer");
 	if (bytes <= 0 || (elem && !tn_btf_all_scalars(w->btf, elem)))
 		return refuse(w, "what it points to is not memory of plain numbers");
+	/* Its bytes are shown, and can be written, whatever member they belong to. */
+	if (elem && !all_scalars(w, elem))
+		return refuse(w, "what it points to has members that are TENON_HIDDEN");
 	if (is_const && w->writable)
 		return refuse(w, "TENON_WRITABLE, but it points to const");
 	f = new_field(w, off, sizeof(void *));
@@ -389,6 +404,19 @@ static int add_handle(struct walk *w, uint64_t off, uint32_t pointee, bool trust
 	return 0;
 }
 
+/* Does another member end at it? */
+static bool is_end(const struct tn_tags *tags, int32_t member, const char *name)
+{
+	for (uint32_t i = 0; i < tags->all.nr; i++) {
+		int32_t of = tags->all.v[i].component;
+		const char *end = of != member ? tn_tag_value(tags, of, "end_is") : NULL;
+
+		if (end && name[0] && !strcmp(end, name))
+			return true;
+	}
+	return false;
+}
+
 static int add_pointer(struct walk *w, const struct tn_btf_type *ptr, uint64_t off,
 		       const struct tn_btf_type *owner, uint64_t owner_off,
 		       const struct tn_tags *tags, int32_t member)
@@ -397,6 +425,8 @@ static int add_pointer(struct walk *w, const struct tn_btf_type *ptr, uint64_t o
 	uint32_t pointee = tn_btf_pointee(w->btf, ptr, &is_const);
 	const char *len = tn_tag_value(tags, member, "size_is");
 	const char *end = tn_tag_value(tags, member, "end_is");
+	const struct tn_btf_member *m = tn_btf_extra(owner);
+	const char *name = tn_btf_str(w->btf, m[member].name_off);
 
 	/* Packed: the verifier has nothing for these. */
 	if (off % sizeof(void *))
@@ -404,6 +434,9 @@ static int add_pointer(struct walk *w, const struct tn_btf_type *ptr, uint64_t o
 	if (w->is_ctx && (len || end))
 		return add_memory(w, off, owner, owner_off, len ? len : end, !len, is_const,
 				  pointee, nonnull);
+	/* The end of memory is a field that comes with the memory's, and leads nowhere. */
+	if (w->is_ctx && is_end(tags, member, name))
+		return w->writable ? refuse(w, "TENON_WRITABLE, but it bounds another member") : 0;
 	trusted = w->is_ctx ? !tn_tag_has(tags, member, "untrusted")
 			    : tn_tag_has(tags, member, "trusted");
 	return add_handle(w, off, pointee, trusted, nonnull);

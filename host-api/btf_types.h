@@ -10,7 +10,8 @@
  *   unions                        scalars, where no alternative has a pointer; else nothing
  *   pointers to structures        handles: of a context trusted, of other structures untrusted
  *   other pointers                untrusted handles of type "void", of text "char"
- *   pointers with TENON_SIZE_IS   of contexts: memory with its length; else as other pointers
+ *   pointers with TENON_SIZE_IS   of contexts: memory with its length, or its end (TENON_END_IS);
+ *                                 else as other pointers
  *
  * Of structures that cannot be shown, or of which the host's BTF have several, handles are opaque.
  */
@@ -91,5 +92,9 @@ bool tn_btf_is_unsigned(const struct tn_btf *btf, uint32_t id);
 
 /* Neither pointers nor anything else that a program must not make up or look into. */
 bool tn_btf_all_scalars(const struct tn_btf *btf, uint32_t id);
+
+/* The same, and no member of it is TENON_HIDDEN: memory of the host that can be shown whole.
+ * 1, 0, -ENOMEM. */
+int tn_btf_all_shown(struct tenon_runtime *rt, const struct tn_btf *btf, uint32_t id);
 
 #endif

@@ -240,6 +240,94 @@ static void pairs_that_do_not_fit_are_refused(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
+/* struct of 16 bytes with a pointer that `tag` bounds by the next member. */
+static uint32_t add_pair(struct types *t, const char *name, uint32_t ptr, uint32_t bound,
+			 const char *tag)
+{
+	uint32_t s = tn_btf_add_struct(t->b, TN_BTF_STRUCT, name, 16);
+
+	tn_btf_add_member(t->b, "p", ptr, 0, 0);
+	tn_btf_add_member(t->b, "n", bound, 64, 0);
+	tn_btf_add_decl_tag(t->b, tag, s, 0);
+	return s;
+}
+
+static void hidden_members_are_not_shown_through_memory(void **state)
+{
+	struct tenon_runtime *rt = new_runtime(NULL);
+	struct types t = begin(rt);
+	uint32_t rec, recs, rec_ptr, outer, p, s;
+	const struct tn_ctx_type *type;
+	const struct tn_btf *btf;
+	struct tn_proto proto;
+
+	(void)state;
+	rec = tn_btf_add_struct(t.b, TN_BTF_STRUCT, "rec", 8);
+	tn_btf_add_member(t.b, "a", t.u32, 0, 0);
+	tn_btf_add_member(t.b, "b", t.u32, 32, 0);
+	tn_btf_add_decl_tag(t.b, "tenon:hidden", rec, 1);
+	recs = tn_btf_add_array(t.b, rec, t.u32, 2);
+	rec_ptr = tn_btf_add_ptr(t.b, rec);
+	outer = tn_btf_add_struct(t.b, TN_BTF_STRUCT, "outer", 16);
+	tn_btf_add_member(t.b, "recs", recs, 0, 0);
+	add_pair(&t, "sized", rec_ptr, t.u32, "tenon:size_is=n");
+	add_pair(&t, "deep", tn_btf_add_ptr(t.b, outer), t.u32, "tenon:size_is=n");
+	add_pair(&t, "region", rec_ptr, t.vptr, "tenon:end_is=n");
+	p = tn_btf_add_func_proto(t.b, 0);
+	tn_btf_add_param(t.b, "x", rec_ptr);
+	tn_btf_add_param(t.b, "n", t.u32);
+	p = tn_btf_add_ptr(t.b, p);
+	s = tn_btf_add_struct(t.b, TN_BTF_STRUCT, "ops", 8);
+	tn_btf_add_member(t.b, "put", p, 0, 0);
+	tn_btf_add_decl_tag(t.b, "tenon:arg1=size_is", s, 0);
+	finish(rt, &t, "host");
+
+	assert_int_equal(register_ctx(rt, "sized"), -EINVAL);
+	assert_words("'p': what it points to has members that are TENON_HIDDEN");
+	assert_int_equal(register_ctx(rt, "deep"), -EINVAL);
+	assert_words("TENON_HIDDEN");
+	assert_int_equal(register_ctx(rt, "region"), -EINVAL);
+	assert_words("TENON_HIDDEN");
+	s = tn_host_btf_find(rt, "ops", TN_BTF_STRUCT, &btf);
+	assert_ok(tn_proto_of_member(btf, s, 0, &proto));
+	assert_int_equal(tn_ctx_type_of_proto(rt, &proto, "ops.put", 0, &type), -EINVAL);
+	assert_words("TENON_HIDDEN");
+	assert_ok(tenon_runtime_free(rt));
+}
+
+static void memory_ends_at_a_pointer(void **state)
+{
+	struct tenon_runtime *rt = new_runtime(NULL);
+	struct types t = begin(rt);
+	uint32_t bytes = tn_btf_add_ptr(t.b, t.u8), s;
+	const struct tn_ctx_type *type;
+	struct tenon_hook hook = { 0 };
+	struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "span", .ctx_name = "span" };
+
+	(void)state;
+	add_pair(&t, "span", bytes, bytes, "tenon:end_is=n");
+	s = add_pair(&t, "writable_end", bytes, bytes, "tenon:end_is=n");
+	tn_btf_add_decl_tag(t.b, "tenon:writable", s, 1);
+	add_pair(&t, "own_end", bytes, bytes, "tenon:end_is=p");
+	s = add_pair(&t, "chain", bytes, bytes, "tenon:end_is=n");
+	tn_btf_add_decl_tag(t.b, "tenon:end_is=p", s, 1);
+	finish(rt, &t, "host");
+
+	assert_ok(tenon_hook_register(rt, &hook, &desc));
+	/* Behind a handle both are pointers of their own. */
+	type = tn_struct_find(rt, "span");
+	assert_field(type, "p", 0, 8, TN_FIELD_HANDLE);
+	assert_field(type, "n", 8, 8, TN_FIELD_HANDLE);
+	assert_ok(tn_ctx_from_btf(rt, "span", &type));
+	assert_field(type, "p", 0, 8, TN_FIELD_REGION);
+	assert_field(type, "n", 8, 8, TN_FIELD_REGION_END);
+	assert_int_equal(register_ctx(rt, "writable_end"), -EINVAL);
+	assert_words("'n': TENON_WRITABLE, but it bounds another member");
+	assert_int_equal(register_ctx(rt, "own_end"), -EINVAL);
+	assert_int_equal(register_ctx(rt, "chain"), -EINVAL);
+	assert_ok(tenon_runtime_free(rt));
+}
+
 static int lend(struct tenon_runtime *rt, const char *name)
 {
 	return tenon_runtime_add_helper(rt, name, NULL, TENON_FN(abort), NULL);
@@ -353,6 +441,8 @@ int main(void)
 		cmocka_unit_test(structures_of_one_name_that_differ_are_opaque),
 		cmocka_unit_test(structures_that_unfold_without_end_end),
 		cmocka_unit_test(pairs_that_do_not_fit_are_refused),
+		cmocka_unit_test(hidden_members_are_not_shown_through_memory),
+		cmocka_unit_test(memory_ends_at_a_pointer),
 		cmocka_unit_test(what_the_compiler_dropped_is_not_guessed),
 		cmocka_unit_test(arguments_make_a_context_of_slots),
 	};
