@@ -60,7 +60,7 @@ struct tn_ops_table {
 	struct tn_ops_fn *fns;
 	uint32_t nr_fns;
 	bool link;			   /* ".struct_ops.link" */
-	_Alignas(64) unsigned char data[]; /* the host's structure */
+	_Alignas(16) unsigned char data[]; /* the host's structure */
 };
 
 /* ---- struct_ops.c ---- */
