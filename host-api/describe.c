@@ -175,6 +175,8 @@ static void add_hook(struct text *t, const struct tn_hook *hook)
 	    hook->fallback);
 	if (hook->ret_checked)
 		add(t, " %" PRId64 " %" PRId64, hook->ret_min, hook->ret_max);
+	if (hook->ret_int)
+		add(t, " int");
 	if (hook->early_end || hook->detach_after)
 		add(t, " early-end %s %u", early_end_words[hook->early_end], hook->detach_after);
 	add(t, "\n");
@@ -635,6 +637,10 @@ static int on_hook(struct reader *r)
 
 	if (!rc)
 		rc = read_early_end(r, &desc);
+	if (!rc && r->nr > 6 && !strcmp(r->words[r->nr - 1], "int")) {
+		desc.ret_int = true;
+		r->nr--;
+	}
 	if (!rc && r->nr != 8)
 		rc = expect_words(r, 6);
 	if (!rc)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hooks whose context is made of a function's arguments, and results as C ints. */
+#include <unistd.h>
+
 #include "host.h"
 
 #include "typed_api.h"
@@ -115,6 +117,30 @@ static void bad_programs_are_refused_in_clear_words(void **state)
 	assert_ok(tenon_runtime_free(h.rt));
 }
 
+/* Without the host: results are ints there too. */
+static void description_carries_hooks_of_functions(void **state)
+{
+	char path[] = "/tmp/tenon-func-XXXXXX";
+	int fd = mkstemp(path);
+	struct tenon_object *obj;
+	struct host h;
+
+	(void)state;
+	assert_true(fd >= 0);
+	begin(&h, TENON_ENGINE_INTERP);
+	assert_ok(tenon_runtime_describe(h.rt, path));
+	assert_ok(tenon_runtime_free(h.rt));
+	h.rt = new_runtime(NULL);
+	assert_ok(tenon_runtime_add_description(h.rt, path));
+	obj = tenon_object_open_file(h.rt, TN_TEST_PLUGINS "func.bpf.o", NULL);
+	assert_non_null(obj);
+	assert_ok(tenon_object_verify(obj));
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_runtime_free(h.rt));
+	close(fd);
+	unlink(path);
+}
+
 static void functions_that_the_host_does_not_know_are_refused(void **state)
 {
 	TENON_OPTS(tenon_hook_desc, none, .name = "fentry/none", .func = "none");
@@ -135,6 +161,7 @@ int main(void)
 		cmocka_unit_test(programs_see_arguments_and_result_interpreted),
 		cmocka_unit_test(programs_see_arguments_and_result_native),
 		cmocka_unit_test(bad_programs_are_refused_in_clear_words),
+		cmocka_unit_test(description_carries_hooks_of_functions),
 		cmocka_unit_test(functions_that_the_host_does_not_know_are_refused),
 	};
 
