@@ -250,7 +250,9 @@ static int read_fixed(const struct reader *r, uint32_t i, uint32_t pointee, bool
 		arg->members[0] = (uint8_t)ctype;
 		arg->nr_members = 1;
 	} else {
-		arg->align = (uint8_t)TN_MIN(tn_btf_align_of(r->btf, pointee), 8u);
+		if (tn_btf_align_of(r->btf, pointee) > 8)
+			return refuse_arg(r, i, "memory of plugins is aligned to 8 bytes at most");
+		arg->align = (uint8_t)tn_btf_align_of(r->btf, pointee);
 	}
 	return 0;
 }
@@ -262,6 +264,23 @@ static int read_text(const struct reader *r, uint32_t i, uint32_t pointee, bool 
 		return refuse_arg(r, i, "a string is a const char *");
 	arg->kind = TN_ARG_STR;
 	return 0;
+}
+
+/* The context must be that structure, not only the hook's: void takes any. */
+static int read_ctx(const struct reader *r, uint32_t i, uint32_t pointee, struct tn_arg *arg)
+{
+	const char *name = struct_name(r, pointee);
+	int64_t size = name ? tn_btf_size_of(r->btf, pointee) : 0;
+
+	arg->kind = TN_ARG_CTX;
+	if (!pointee)
+		return 0;
+	if (!name)
+		return refuse_arg(r, i, "a context is a pointer to a named structure or to void");
+	if (size > UINT16_MAX)
+		return refuse_arg(r, i, "a context has 65535 bytes at most");
+	arg->struct_size = (uint16_t)TN_MAX(size, 0);
+	return set_handle(r, i, name, arg->handle);
 }
 
 static int read_object(const struct reader *r, uint32_t i, const char *name, struct tn_arg *arg)
@@ -286,8 +305,10 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 	bool is_number = pointee && number_ctype(tn_btf_type(r->btf, pointee)) != TN_C_NR;
 
 	arg->ctype = TN_C_PTR;
-	if (has(r, i, "ctx") || has(r, i, "map")) {
-		arg->kind = has(r, i, "ctx") ? TN_ARG_CTX : TN_ARG_MAP;
+	if (has(r, i, "ctx"))
+		return read_ctx(r, i, pointee, arg);
+	if (has(r, i, "map")) {
+		arg->kind = TN_ARG_MAP;
 		return 0;
 	}
 	if (has(r, i, "size_is"))
@@ -308,6 +329,11 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 				  i + 1);
 	if (is_char(r, pointee) && is_const)
 		return read_text(r, i, pointee, is_const, arg);
+	/* In C this is rather an array and its length than one number and another. */
+	if (is_number && i + 1 < r->nr && is_integer(r, r->params[i + 1].type))
+		return refuse_arg(r, i,
+				  "a pointer to numbers before an integer: say TENON_IN or "
+				  "TENON_OUT if it is one number, TENON_SIZE_IS for bytes");
 	if (is_number && tn_btf_size_of(r->btf, pointee) > 1)
 		return read_fixed(r, i, pointee, !is_const, arg);
 	return refuse_arg(r, i,
@@ -323,8 +349,9 @@ static int read_arg(const struct reader *r, uint32_t i, struct tn_sig *sig)
 	enum tn_ctype ctype;
 
 	if (before == TN_ARG_MEM || before == TN_ARG_WMEM) {
+		/* The verifier bounds it by its type. */
 		arg->kind = TN_ARG_SIZE_OR_ZERO;
-		arg->ctype = TN_C_U64;
+		arg->ctype = (uint8_t)number_ctype(t);
 		return 0;
 	}
 	if (tn_btf_kind(t) == TN_BTF_PTR)
@@ -440,13 +467,19 @@ static int read_sig(struct reader *r, struct tn_sig *sig, uint64_t *flags)
 	if (r->nr > TN_SIG_MAX_ARGS)
 		return tn_err(-EINVAL, "function '%s' has %u arguments, plugins can pass %d",
 			      r->proto->name, r->nr, TN_SIG_MAX_ARGS);
+	/* What follows would be read as its format says, which may be the plugin's. */
+	if (r->variadic)
+		return tn_err(
+			-EINVAL,
+			"function '%s' has a '...', which plugins cannot be held to: declare "
+			"one with a fixed list of arguments, or give the signature as text if "
+			"integers are all that it takes there",
+			r->proto->name);
 	rc = read_result(r, sig);
 	for (uint32_t i = 0; i < r->nr && !rc; i++) {
 		rc = read_arg(r, i, sig);
 		sig->nr_args++;
 	}
-	if (r->variadic)
-		sig->flags |= TN_SIG_VARIADIC;
 	if (!rc)
 		rc = read_roles(r, sig);
 	return rc ? rc : read_flags(r, flags);

@@ -37,6 +37,29 @@ bool tn_reg_at_start(const struct tn_reg *r)
 	return tn_scalar_is_const(&r->v, &c) && !c;
 }
 
+/* The largest size that the callee's type for it holds: what is passed must arrive. */
+static uint64_t largest_size(uint8_t ctype)
+{
+	switch ((enum tn_ctype)ctype) {
+	case TN_C_I8:
+		return INT8_MAX;
+	case TN_C_U8:
+		return UINT8_MAX;
+	case TN_C_I16:
+		return INT16_MAX;
+	case TN_C_U16:
+		return UINT16_MAX;
+	case TN_C_I32:
+		return INT32_MAX;
+	case TN_C_U32:
+		return UINT32_MAX;
+	case TN_C_I64:
+		return INT64_MAX;
+	default:
+		return UINT64_MAX;
+	}
+}
+
 static int check_sized_mem(struct tn_vf *vf, struct tn_callee *c, uint32_t i,
 			   const struct tn_arg *arg)
 {
@@ -59,6 +82,11 @@ static int check_sized_mem(struct tn_vf *vf, struct tn_callee *c, uint32_t i,
 			  TN_R2 + i, tn_scalar_words(vf, &size->v));
 		return tn_advise(vf, "bound it before the call: if (size > %s) ...", "N");
 	}
+	if (size->v.umax > largest_size(arg[1].ctype))
+		return tn_reject(vf, E_ARG, (int)(TN_R2 + i),
+				 "the size given to %s in r%u is %s, its type holds up to %llu",
+				 c->name, TN_R2 + i, tn_scalar_words(vf, &size->v),
+				 (unsigned long long)largest_size(arg[1].ctype));
 	if (!zero_ok && !size->v.umin)
 		return tn_reject(vf, E_ARG, (int)(TN_R2 + i),
 				 "the size given to %s in r%u may be 0 (%s)", c->name, TN_R2 + i,
@@ -240,12 +268,30 @@ static int check_const_size(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 	return 0;
 }
 
+/* The structure behind the context: where programs see another one than the host. */
+static const char *host_struct(const struct tn_ctx_type *ctx)
+{
+	if (!ctx->is_packet)
+		return ctx->name;
+	return !strcmp(ctx->name, "xdp_md")	 ? "tenon_xdp_md"
+	       : !strcmp(ctx->name, "__sk_buff") ? "tenon_sk_buff"
+						 : ctx->name;
+}
+
 static int check_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	const struct tn_arg *arg = &c->sig->args[i];
 
 	if (r->kind != TN_REG_CTX || !tn_reg_at_start(r))
 		return tn_refuse_arg(vf, c, i, "the context, unmodified");
+	if (arg->handle[0] && (strcmp(arg->handle, host_struct(vf->ctx)) != 0 ||
+			       vf->ctx->host_size < arg->struct_size))
+		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
+				 "%s takes the context 'struct %s' of %u bytes in r%u, and this "
+				 "hook's is '%s' of %u",
+				 c->name, arg->handle, arg->struct_size, TN_R1 + i,
+				 host_struct(vf->ctx), vf->ctx->host_size);
 	return 0;
 }
 

@@ -20,16 +20,17 @@ struct tn_exec;
 /* What an argument must be. */
 enum tn_arg_kind {
 	TN_ARG_NONE = 0,
-	TN_ARG_SCALAR,	      /* any initialised number; pointers are refused */
-	TN_ARG_ANY,	      /* anything initialised (printk's arguments) */
-	TN_ARG_CTX,	      /* the unmodified context pointer */
-	TN_ARG_MAP,	      /* a map, of `map_types` */
-	TN_ARG_MAP_KEY,	      /* readable, key_size of the map argument before it */
-	TN_ARG_MAP_VALUE,     /* readable, value_size of the map argument */
+	TN_ARG_SCALAR,	  /* any initialised number; pointers are refused */
+	TN_ARG_ANY,	  /* anything initialised (printk's arguments) */
+	TN_ARG_CTX,	  /* the unmodified context pointer; of structure `handle`, where that is
+			   * given, and of `struct_size` bytes at least */
+	TN_ARG_MAP,	  /* a map, of `map_types` */
+	TN_ARG_MAP_KEY,	  /* readable, key_size of the map argument before it */
+	TN_ARG_MAP_VALUE, /* readable, value_size of the map argument */
 	TN_ARG_MAP_VALUE_OUT, /* the same, written by the callee in full */
 	TN_ARG_MEM,	      /* readable; its size is the next argument (SIZE) */
 	TN_ARG_WMEM,	      /* written by the callee (may be uninitialised stack); next is SIZE */
-	TN_ARG_SIZE,	      /* size of the memory before it: > 0 */
+	TN_ARG_SIZE,	      /* size of the memory before it: > 0, at most what ctype holds */
 	TN_ARG_SIZE_OR_ZERO,  /* may be 0; then the memory pointer may be NULL if `nullable` */
 	TN_ARG_CONST_SIZE,    /* a size known as a constant (ringbuf_reserve) */
 	TN_ARG_STR,	      /* NUL-terminated in read-only constant data */

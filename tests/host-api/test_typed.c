@@ -100,6 +100,16 @@ uint32_t t_ctx(struct request *r)
 	return r->body_len;
 }
 
+uint32_t t_small(const void *data, int8_t len)
+{
+	return len ? *(const uint8_t *)data : 0;
+}
+
+uint32_t t_other_ctx(struct stats *s)
+{
+	return s->nr;
+}
+
 uint32_t t_map(struct tenon_map *map)
 {
 	(void)map;
@@ -138,6 +148,8 @@ static void lend_all(struct tenon_runtime *rt)
 	LEND(t_get);
 	LEND(t_put);
 	LEND(t_ctx);
+	LEND(t_small);
+	LEND(t_other_ctx);
 	LEND(t_map);
 	LEND(t_stop);
 }
@@ -282,6 +294,8 @@ static const struct {
 	{ "made_up_object", "E_ARG", "must be a handle of type conn" },
 	{ "changing_text", "E_ARG", "must be a string in constant read-only data" },
 	{ "long_read", "E_STACK", "" },
+	{ "long_for_its_type", "E_ARG", "its type holds up to 127" },
+	{ "context_of_another_type", "E_ARG", "takes the context 'struct stats' of 16 bytes" },
 };
 
 static void plugins_are_held_to_what_the_header_says(void **state)
@@ -374,6 +388,10 @@ static const struct {
 	{ "t_nothing", "no argument is an object" },
 	{ "t_flag", "unknown flag 'MAY_FLY'" },
 	{ "t_many", "has 6 arguments" },
+	{ "t_format", "has a '...'" },
+	{ "t_array", "argument 1: a pointer to numbers before an integer" },
+	{ "t_fill_array", "argument 1: a pointer to numbers before an integer" },
+	{ "t_wide", "argument 1: memory of plugins is aligned to 8 bytes at most" },
 	{ "t_absent", "no BTF of the host has a function of that name" },
 };
 

@@ -71,8 +71,17 @@ TENON_HELPER TENON_RELEASE TENON_HELPER_FLAGS(CLEANUP) void t_put(struct conn *c
 TENON_HELPER uint32_t t_ctx(struct request *r TENON_CTX);
 TENON_HELPER uint32_t t_map(struct tenon_map *map);
 TENON_HELPER TENON_HELPER_FLAGS(MAY_ABORT) void t_stop(void);
+TENON_HELPER uint32_t t_small(const void *data TENON_SIZE_IS(len), int8_t len);
+TENON_HELPER uint32_t t_other_ctx(struct stats *s TENON_CTX);
 
 /* What cannot be lent out. */
+struct wide {
+	__int128 x;
+};
+TENON_HELPER int t_format(const char *text, ...);
+TENON_HELPER uint32_t t_array(const uint32_t *ids, uint32_t nr);
+TENON_HELPER void t_fill_array(uint64_t *ids, int nr);
+TENON_HELPER void t_wide(struct wide *w TENON_OUT);
 TENON_HELPER uint32_t t_bare_pointer(const void *data, uint32_t len);
 TENON_HELPER uint32_t t_far_length(const void *data TENON_SIZE_IS(len), struct conn *c,
 				   uint32_t len);

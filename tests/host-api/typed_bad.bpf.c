@@ -162,4 +162,19 @@ long long_read(struct request *r)
 	return t_sum(&n, 9);
 }
 
+SEC("hook/request")
+long long_for_its_type(struct request *r)
+{
+	char data[200] = { 0 };
+
+	/* Past the compiler's narrowing. */
+	return ((u32(*)(const void *, u64))t_small)(data, 150);
+}
+
+SEC("hook/request")
+long context_of_another_type(struct request *r)
+{
+	return t_other_ctx((struct stats *)r);
+}
+
 char _license[] SEC("license") = "MIT";
