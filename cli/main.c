@@ -252,6 +252,24 @@ static int run_command(const struct command *cmd, int argc, char **argv)
 	return status;
 }
 
+/* Says which words may follow `object`; false: it is no object that anything can be done to. */
+static bool verbs_of(const char *object, const char *verb)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < NR_COMMANDS; i++) {
+		if (strcmp(object, commands[i].object))
+			continue;
+		if (!n++)
+			fprintf(stderr, "error: unknown command '%s%s%s', expected", object,
+				*verb ? " " : "", verb);
+		fprintf(stderr, "%s '%s %s'", n > 1 ? "," : "", object, commands[i].verb);
+	}
+	if (n)
+		fprintf(stderr, "\n");
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	const char *object = argc > 1 ? argv[1] : "help", *verb = argc > 2 ? argv[2] : "";
@@ -267,7 +285,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		if (!strcmp(object, commands[i].object) && !strcmp(verb, commands[i].verb))
 			return run_command(&commands[i], argc - 2, argv + 2);
-	fprintf(stderr, "error: unknown command '%s%s%s'\n", object, *verb ? " " : "", verb);
-	usage(stderr);
+	if (!verbs_of(object, verb)) {
+		fprintf(stderr, "error: unknown command '%s%s%s'\n", object, *verb ? " " : "",
+			verb);
+		usage(stderr);
+	}
 	return EXIT_UNREADABLE;
 }

@@ -37,7 +37,9 @@ int main(int argc, char **argv)
 	struct tenon_btf_opts types = { .sz = sizeof(types), .name = "server" };
 	struct tenon_runtime *rt = tenon_runtime_new(NULL);
 
-	if (argc != 3 || !rt || tenon_runtime_add_btf_file(rt, argv[1], &types) ||
+	if (argc != 3)
+		return fprintf(stderr, "usage: %s HOST.BTF PLUGIN.bpf.o\n", argv[0]), 2;
+	if (!rt || tenon_runtime_add_btf_file(rt, argv[1], &types) ||
 	    tenon_hook_register(rt, &hook, &desc))
 		return fprintf(stderr, "server: %s\n", tenon_last_error()->msg), 2;
 	printf("release %d\n", SERVER_RELEASE);

@@ -130,8 +130,10 @@ int main(int argc, char **argv)
 	struct tenon_object *second;
 	int rc;
 
+	if (argc != 4)
+		return fprintf(stderr, "usage: %s HOST.BTF FIRST.bpf.o SECOND.bpf.o\n", argv[0]), 2;
 	rt = tenon_runtime_new(NULL);
-	if (argc != 4 || !rt || tenon_runtime_add_btf_file(rt, argv[1], NULL) ||
+	if (!rt || tenon_runtime_add_btf_file(rt, argv[1], NULL) ||
 	    tenon_runtime_add_struct_ops(rt, &desc))
 		return fail("start");
 	second = tenon_object_plug(rt, argv[3], NULL);

@@ -114,7 +114,7 @@ static struct bpf_link *probe(struct bpf_object *kobj, const char *name, const c
 
 	if (!link) {
 		printf("skipped: uprobes are refused here: %s\n", strerror(errno));
-		exit(SKIP);
+		exit(failed ? 1 : SKIP);
 	}
 	return link;
 }

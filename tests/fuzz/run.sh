@@ -52,11 +52,12 @@ seed() {
 	done
 }
 
+ran=0
 for target in "$build"/tests/fuzz/fuzz_*; do
 	[ -x "$target" ] && [ -f "$target" ] || continue
 	name=$(basename "$target")
 	[ -z "$only" ] || [ "$only" = "$name" ] || continue
-	timeout=2
+	ran=$((ran + 1)) timeout=2
 	[ "$name" != fuzz_object ] || timeout=600
 	mkdir -p "$corpus/$name"
 	seed "$name" "$corpus/$name"
@@ -64,3 +65,4 @@ for target in "$build"/tests/fuzz/fuzz_*; do
 	(cd "$corpus" && "$target" "$corpus/$name" -max_total_time="$seconds" -timeout="$timeout" \
 		-rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -verbosity=0 2>&1 | tail -12)
 done
+[ $ran != 0 ] || { echo "run.sh: no fuzz target${only:+ named $only} in $build/tests/fuzz" >&2; exit 1; }
