@@ -327,6 +327,12 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 				  "TENON_HELPER and TENON_ARG(%u, ...), or give the signature as "
 				  "text",
 				  i + 1);
+	/* Constant text and a number, or bytes and their length: the host would read beyond. */
+	if (is_char(r, pointee) && is_const && i + 1 < r->nr &&
+	    is_integer(r, r->params[i + 1].type))
+		return refuse_arg(r, i,
+				  "a pointer to char before an integer: say TENON_STR if it is "
+				  "text that ends with 0, TENON_SIZE_IS if that is its length");
 	if (is_char(r, pointee) && is_const)
 		return read_text(r, i, pointee, is_const, arg);
 	/* In C this is rather an array and its length than one number and another. */
@@ -378,7 +384,11 @@ static int read_result_pointer(const struct reader *r, const struct tn_btf_type 
 	strcpy(sig->ret_handle, name);
 	sig->ret = TN_RET_HANDLE;
 	sig->ret_ctype = TN_C_PTR;
-	if (self_has(r, "untrusted")) {
+	/* Only untrusted ones are never written through, nor handed on as pointers to what is not
+	 * const. */
+	if (is_const && (self_has(r, "acquire") || self_has(r, "cast")))
+		return refuse_ret(r, "acquired or cast, but it points to const");
+	if (is_const || self_has(r, "untrusted")) {
 		sig->flags |= TN_SIG_RET_UNTRUSTED;
 		return self_has(r, "acquire") ? refuse_ret(r, "untrusted and acquired") : 0;
 	}
@@ -561,7 +571,7 @@ static int add_slot(const struct reader *r, uint32_t i, uint32_t id, uint32_t fl
 	f->handle = name && strlen(name) < TN_SIG_HANDLE_BYTES ? name
 		    : is_char(r, pointee)		       ? TN_HANDLE_STRING
 							       : "void";
-	if (f->handle != name || flags & TN_PROTO_UNTRUSTED ||
+	if (f->handle != name || is_const || flags & TN_PROTO_UNTRUSTED ||
 	    (is_result ? self_has(r, "untrusted") : has(r, i, "untrusted")))
 		f->access = TN_ACC_UNTRUSTED;
 	else if (is_result ? !self_has(r, "nonnull") : has(r, i, "maybe_null"))

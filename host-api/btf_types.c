@@ -437,8 +437,10 @@ static int add_pointer(struct walk *w, const struct tn_btf_type *ptr, uint64_t o
 	/* The end of memory is a field that comes with the memory's, and leads nowhere. */
 	if (w->is_ctx && is_end(tags, member, name))
 		return w->writable ? refuse(w, "TENON_WRITABLE, but it bounds another member") : 0;
-	trusted = w->is_ctx ? !tn_tag_has(tags, member, "untrusted")
-			    : tn_tag_has(tags, member, "trusted");
+	/* What is trusted may be written, and goes where the host wants no pointer to const. */
+	trusted = is_const    ? false
+		  : w->is_ctx ? !tn_tag_has(tags, member, "untrusted")
+			      : tn_tag_has(tags, member, "trusted");
 	return add_handle(w, off, pointee, trusted, nonnull);
 }
 

@@ -295,6 +295,51 @@ static void hidden_members_are_not_shown_through_memory(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
+static void pointers_to_const_are_only_read_through(void **state)
+{
+	struct tenon_runtime *rt = new_runtime(NULL);
+	struct types t = begin(rt);
+	uint32_t obj = tn_btf_add_fwd(t.b, "obj", false), ptr, p, s;
+	const struct tn_ctx_type *type;
+	const struct tn_btf *btf;
+	struct tn_proto proto;
+	struct tn_sig sig;
+	uint64_t flags;
+
+	(void)state;
+	ptr = tn_btf_add_ptr(t.b, tn_btf_add_mod(t.b, TN_BTF_CONST, obj));
+	p = tn_btf_add_func_proto(t.b, ptr);
+	tn_btf_add_param(t.b, "o", ptr);
+	tn_btf_add_func(t.b, "get", p, TN_BTF_EXTERN);
+	s = tn_btf_add_func(t.b, "acquire", p, TN_BTF_EXTERN);
+	tn_btf_add_decl_tag(t.b, "tenon:acquire", s, -1);
+	p = tn_btf_add_ptr(t.b, p);
+	s = tn_btf_add_struct(t.b, TN_BTF_STRUCT, "ctx", 16);
+	tn_btf_add_member(t.b, "o", ptr, 0, 0);
+	tn_btf_add_member(t.b, "visit", p, 64, 0);
+	tn_btf_add_decl_tag(t.b, "tenon:trusted", s, 0);
+	tn_btf_add_decl_tag(t.b, "tenon:nonnull", s, 0);
+	finish(rt, &t, "host");
+
+	assert_ok(tn_ctx_from_btf(rt, "ctx", &type));
+	assert_int_equal(field(type, "o")->access, TN_ACC_UNTRUSTED);
+	assert_int_equal(field(tn_struct_find(rt, "ctx"), "o")->access, TN_ACC_UNTRUSTED);
+	s = tn_host_btf_find(rt, "ctx", TN_BTF_STRUCT, &btf);
+	assert_ok(tn_proto_of_member(btf, s, 1, &proto));
+	assert_ok(tn_ctx_type_of_proto(rt, &proto, "visit", TN_PROTO_RESULT, &type));
+	assert_int_equal(field(type, "arg1")->access, TN_ACC_UNTRUSTED);
+	assert_int_equal(field(type, "result")->access, TN_ACC_UNTRUSTED);
+	s = tn_host_btf_find(rt, "get", TN_BTF_FUNC, &btf);
+	assert_ok(tn_proto_of_func(btf, s, &proto));
+	assert_ok(tn_sig_of_proto(rt, &proto, &sig, &flags));
+	assert_true(sig.flags & TN_SIG_RET_UNTRUSTED);
+	s = tn_host_btf_find(rt, "acquire", TN_BTF_FUNC, &btf);
+	assert_ok(tn_proto_of_func(btf, s, &proto));
+	assert_int_equal(tn_sig_of_proto(rt, &proto, &sig, &flags), -EINVAL);
+	assert_words("points to const");
+	assert_ok(tenon_runtime_free(rt));
+}
+
 static void memory_ends_at_a_pointer(void **state)
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
@@ -442,6 +487,7 @@ int main(void)
 		cmocka_unit_test(structures_that_unfold_without_end_end),
 		cmocka_unit_test(pairs_that_do_not_fit_are_refused),
 		cmocka_unit_test(hidden_members_are_not_shown_through_memory),
+		cmocka_unit_test(pointers_to_const_are_only_read_through),
 		cmocka_unit_test(memory_ends_at_a_pointer),
 		cmocka_unit_test(what_the_compiler_dropped_is_not_guessed),
 		cmocka_unit_test(arguments_make_a_context_of_slots),

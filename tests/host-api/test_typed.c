@@ -391,6 +391,7 @@ static const struct {
 	{ "t_format", "has a '...'" },
 	{ "t_array", "argument 1: a pointer to numbers before an integer" },
 	{ "t_fill_array", "argument 1: a pointer to numbers before an integer" },
+	{ "t_bytes", "argument 1: a pointer to char before an integer" },
 	{ "t_wide", "argument 1: memory of plugins is aligned to 8 bytes at most" },
 	{ "t_absent", "no BTF of the host has a function of that name" },
 };

@@ -131,7 +131,8 @@ typedef __SIZE_TYPE__ size_t;
 #define TENON_WRITABLE \
 	TENON_TAG_("writable") /* plugins may store to it, or through it (contexts) */
 /* struct x *: what it points to is there for as long as this structure is; functions take it. Such
- * pointers in a context are so anyway, unless TENON_UNTRUSTED_PTR. */
+ * pointers in a context are so anyway, unless TENON_UNTRUSTED_PTR. Pointers to const structures
+ * never are, nor as results: plugins can only read through them. */
 #define TENON_TRUSTED	    TENON_TAG_("trusted")
 #define TENON_UNTRUSTED_PTR TENON_TAG_("untrusted")
 #define TENON_HIDDEN	    TENON_TAG_("hidden") /* not for plugins */
