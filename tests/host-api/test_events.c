@@ -263,6 +263,24 @@ static void output_goes_to_the_hosts_file(void **state)
 	}
 }
 
+static void output_goes_to_no_structure_of_the_hosts_own(void **state)
+{
+	static const struct tenon_field members[] = {
+		{ .name = "pos", .size = 8, .access = TENON_RW },
+	};
+	struct tenon_struct_type own = { .sz = sizeof(own),
+					 .name = "seq_file",
+					 .size = 16,
+					 .fields = members,
+					 .nr_fields = 1,
+					 .field_size = sizeof(members[0]) };
+
+	(void)state;
+	assert_ok(tenon_runtime_add_struct(rt, &own));
+	assert_null(tenon_object_plug(rt, TN_TEST_PLUGINS "events.bpf.o", NULL));
+	assert_non_null(strstr(tenon_last_error()->msg, "a structure 'seq_file' of its own"));
+}
+
 static struct {
 	uint32_t ifindex, len;
 	uint64_t flags;
@@ -370,6 +388,7 @@ int main(void)
 		TEST(other_slots_values_are_reached),
 		TEST(result_of_the_hook_is_read_and_set),
 		TEST(output_goes_to_the_hosts_file),
+		TEST(output_goes_to_no_structure_of_the_hosts_own),
 		TEST(values_of_the_file_go_where_they_fit_alone),
 		TEST(packets_go_where_the_program_says),
 	};
