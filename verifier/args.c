@@ -223,12 +223,6 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) ||
 	    (r->untrusted && !TN_MUT(PROBE_SERVES)) || !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
-	/* The library's own object, whose functions the helper calls. */
-	if (c->id && !strcmp(arg->handle, "seq_file") && tn_handle_struct(vf, "seq_file"))
-		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
-				 "%s writes through struct tenon_seq_file, and the host has a "
-				 "structure 'seq_file' of its own",
-				 c->name);
 	if (r->nullable && !(arg->nullable && !arg->release))
 		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
 				 "argument %u of %s may be NULL here (r%u is %s)", i + 1, c->name,

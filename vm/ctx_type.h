@@ -127,7 +127,7 @@ struct tn_skb_host {
 	uint32_t redirect_ifindex, redirect_flags;
 };
 
-/* The host's side of handles of type "seq_file"; public as struct tenon_seq_file. */
+/* The host's side of handles of type "tenon_seq_file"; public as the struct of that name. */
 struct tn_seq_host {
 	int (*write)(void *user, const void *data, size_t size);
 	void *user;
