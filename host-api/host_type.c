@@ -649,8 +649,8 @@ const struct tn_prog_sig *tn_prog_sig_intern(struct tenon_runtime *rt,
 	tn_lock(rt);
 	for (s = rt->prog_sigs; s; s = s->next) {
 		if (tn_prog_sig_same_ctx(s, want) && s->ret_checked == want->ret_checked &&
-		    s->ret_int == want->ret_int &&
-		    s->ret_min == want->ret_min && s->ret_max == want->ret_max)
+		    s->ret_int == want->ret_int && s->ret_min == want->ret_min &&
+		    s->ret_max == want->ret_max)
 			break;
 	}
 	if (!s) {

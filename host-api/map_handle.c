@@ -218,8 +218,7 @@ static bool results_within(const struct tn_prog_sig *array, const struct tn_prog
 	if (!caller->ret_checked)
 		return true;
 	return array->ret_checked && array->ret_int == caller->ret_int &&
-	       array->ret_min >= caller->ret_min &&
-	       array->ret_max <= caller->ret_max;
+	       array->ret_min >= caller->ret_min && array->ret_max <= caller->ret_max;
 }
 
 int tn_map_bind_sig(struct tenon_runtime *rt, struct tn_map *map, const struct tn_prog_sig *sig)

@@ -18,7 +18,7 @@ struct tn_verify_env {
 	/* prog->ctx_type, maps, externs are resolved already. */
 	bool ret_checked;
 	int64_t ret_min, ret_max;
-	bool no_result;		 /* nobody looks at what the program returns: r0 may be anything */
+	bool no_result; /* nobody looks at what the program returns: r0 may be anything */
 	/* Results are C ints: whoever takes them looks at the low 32 bits alone, so that these,
 	 * as a signed number, are what is held to ret_min..ret_max. */
 	bool ret_int;

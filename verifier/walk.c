@@ -167,9 +167,9 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 		tn_pool_put(vf->rt, &vf->senv.pool, s, sizeof(*s));
 		return tn_over_memory(vf);
 	}
-	/* What is walked from here is what is kept, no less: a dead number that is tied to a live one
-	 * would go on saying where that one is, and the paths that it shuts are open to states that
-	 * the kept one contains. */
+	/* What is walked from here is what is kept, no less: a dead number that is tied to a live
+	 * one would go on saying where that one is, and the paths that it shuts are open to states
+	 * that the kept one contains. */
 	tn_state_clean(&vf->senv, &vf->s);
 	vf->places += s->state->nr_regs + s->state->nr_bytes;
 	s->back = back;
