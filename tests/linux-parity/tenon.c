@@ -6,6 +6,7 @@
  * Privileged programs may see addresses.
  */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +155,19 @@ static void keep_line(char *to, size_t size, const char *text)
 	snprintf(to, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+/* Tables of functions for a structure of the kernel's, which this host does not have. */
+static void leave_out_tables(struct tenon_object *obj)
+{
+	struct tenon_map *map = NULL;
+
+	while ((map = tenon_object_next_map(obj, map))) {
+		struct tenon_map_info info = { .sz = sizeof(info) };
+
+		if (!tenon_map_info(map, &info) && info.type == BPF_MAP_TYPE_STRUCT_OPS)
+			tenon_map_set_autocreate(map, false);
+	}
+}
+
 static struct tenon_program *open_subject(struct tenon_runtime *rt, const struct subject *s,
 					  const struct tenon_object_open_opts *opts,
 					  struct tenon_object **obj)
@@ -169,6 +183,7 @@ static struct tenon_program *open_subject(struct tenon_runtime *rt, const struct
 		tenon_program_set_autoload(prog, strcmp(name, s->program) == 0 ||
 							 tags_is_auxiliary(s->object, name));
 	}
+	leave_out_tables(*obj);
 	return tenon_object_find_program(*obj, s->program);
 }
 
