@@ -295,6 +295,16 @@ static int read_object(const struct reader *r, uint32_t i, const char *name, str
 	return set_handle(r, i, name, arg->handle);
 }
 
+/* An integer that is no memory's length as TENON_SIZE_IS says: whose else is not known. */
+static bool has_free_integer(const struct reader *r)
+{
+	for (uint32_t i = 0; i < r->nr; i++) {
+		if (is_integer(r, r->params[i].type) && (!i || !has(r, i - 1, "size_is")))
+			return true;
+	}
+	return false;
+}
+
 /* What is said goes before what the type alone suggests. */
 static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_type *t,
 			struct tn_arg *arg)
@@ -335,10 +345,11 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 				  "text that ends with 0, TENON_SIZE_IS if that is its length");
 	if (is_char(r, pointee) && is_const)
 		return read_text(r, i, pointee, is_const, arg);
-	/* In C this is rather an array and its length than one number and another. */
-	if (is_number && i + 1 < r->nr && is_integer(r, r->params[i + 1].type))
+	/* In C this may as well be an array and its length, in either order and others between
+	 * them, as one number and another. */
+	if (is_number && has_free_integer(r))
 		return refuse_arg(r, i,
-				  "a pointer to numbers before an integer: say TENON_IN or "
+				  "a pointer to numbers beside an integer: say TENON_IN or "
 				  "TENON_OUT if it is one number, TENON_SIZE_IS for bytes");
 	if (is_number && tn_btf_size_of(r->btf, pointee) > 1)
 		return read_fixed(r, i, pointee, !is_const, arg);

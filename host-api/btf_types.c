@@ -45,6 +45,7 @@ struct walk {
 	char path[MAX_PATH];
 	uint32_t path_len;
 	bool writable; /* said of what the path leads through */
+	bool constant; /* it leads through a const one: nobody writes what stands there */
 	uint32_t left; /* visits, see struct marks */
 	TN_VEC(struct tenon_field) fields;
 	TN_VEC(char *) names; /* owned */
@@ -146,7 +147,7 @@ static int add_scalar(struct walk *w, uint64_t off, uint64_t size)
 	f = new_field(w, off, size);
 	if (!f)
 		return -ENOMEM;
-	f->access = w->writable ? TENON_RW : TENON_R;
+	f->access = w->writable && !w->constant ? TENON_RW : TENON_R;
 	return 0;
 }
 
@@ -542,10 +543,30 @@ static void add_bits(struct walk *w, struct bits *row, const struct tn_btf_type 
 	row->hidden |= hidden;
 }
 
+/* Is it declared const, or an array of what is? */
+static bool is_constant(const struct tn_btf *btf, uint32_t id)
+{
+	const struct tn_btf_type *t = tn_btf_type(btf, id);
+
+	for (uint32_t i = 0; i < MAX_DEPTH; i++) {
+		if (tn_btf_kind(t) == TN_BTF_CONST)
+			return true;
+		if (tn_btf_kind(t) == TN_BTF_ARRAY)
+			id = ((const struct tn_btf_array *)tn_btf_extra(t))->type;
+		else if (tn_btf_skip_mods(btf, id) != id)
+			id = t->size_or_type;
+		else
+			return false;
+		t = tn_btf_type(btf, id);
+	}
+	/* Deeper than is followed: not for writing. */
+	return true;
+}
+
 static int walk_members(struct walk *w, const struct owner *owner)
 {
 	const struct tn_btf_member *m = tn_btf_extra(owner->type);
-	bool writable = w->writable;
+	bool writable = w->writable, constant = w->constant;
 	uint32_t len = w->path_len;
 	struct bits row = { 0 };
 	int rc = 0;
@@ -563,8 +584,10 @@ static int walk_members(struct walk *w, const struct owner *owner)
 		if (rc || bits || hidden || !path_push(w, tn_btf_str(w->btf, m->name_off)))
 			continue;
 		w->writable |= tn_tag_has(owner->tags, (int32_t)i, "writable");
+		w->constant |= is_constant(w->btf, m->type);
 		rc = add_member(w, owner, i, off);
 		w->writable = writable;
+		w->constant = constant;
 		path_pop(w, len);
 	}
 	return rc ? rc : flush_bits(w, &row, owner->off + owner->type->size_or_type);

@@ -340,6 +340,37 @@ static void pointers_to_const_are_only_read_through(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
+static void const_members_are_not_writable(void **state)
+{
+	struct tenon_runtime *rt = new_runtime(NULL);
+	struct types t = begin(rt);
+	uint32_t inner = tn_btf_add_struct(t.b, TN_BTF_STRUCT, "inner", 8), fixed, arr, s;
+	const struct tn_ctx_type *type;
+
+	(void)state;
+	tn_btf_add_member(t.b, "n", t.u32, 0, 0);
+	tn_btf_add_member(t.b, "k", t.u32, 32, 0);
+	tn_btf_add_decl_tag(t.b, "tenon:writable", inner, 0);
+	fixed = tn_btf_add_mod(t.b, TN_BTF_CONST, inner);
+	arr = tn_btf_add_array(t.b, tn_btf_add_mod(t.b, TN_BTF_CONST, t.u32), t.u32, 2);
+	s = tn_btf_add_struct(t.b, TN_BTF_STRUCT, "ctx", 28);
+	tn_btf_add_member(t.b, "fixed", fixed, 0, 0);
+	tn_btf_add_member(t.b, "free", inner, 64, 0);
+	tn_btf_add_member(t.b, "list", arr, 128, 0);
+	tn_btf_add_member(t.b, "last", t.u32, 192, 0);
+	tn_btf_add_decl_tag(t.b, "tenon:writable", s, 2);
+	tn_btf_add_decl_tag(t.b, "tenon:writable", s, 3);
+	finish(rt, &t, "host");
+
+	assert_ok(tn_ctx_from_btf(rt, "ctx", &type));
+	assert_int_equal(field(type, "fixed.n")->access, TN_ACC_R);
+	assert_int_equal(field(type, "free.n")->access, TN_ACC_R | TN_ACC_W);
+	assert_int_equal(field(type, "free.k")->access, TN_ACC_R);
+	assert_int_equal(field(type, "list")->access, TN_ACC_R);
+	assert_int_equal(field(type, "last")->access, TN_ACC_R | TN_ACC_W);
+	assert_ok(tenon_runtime_free(rt));
+}
+
 static void memory_ends_at_a_pointer(void **state)
 {
 	struct tenon_runtime *rt = new_runtime(NULL);
@@ -488,6 +519,7 @@ int main(void)
 		cmocka_unit_test(pairs_that_do_not_fit_are_refused),
 		cmocka_unit_test(hidden_members_are_not_shown_through_memory),
 		cmocka_unit_test(pointers_to_const_are_only_read_through),
+		cmocka_unit_test(const_members_are_not_writable),
 		cmocka_unit_test(memory_ends_at_a_pointer),
 		cmocka_unit_test(what_the_compiler_dropped_is_not_guessed),
 		cmocka_unit_test(arguments_make_a_context_of_slots),

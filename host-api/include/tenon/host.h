@@ -79,9 +79,14 @@ typedef __SIZE_TYPE__ size_t;
  *
  *   integers, bool, enums   as they are; float and double: as their bits
  *   struct x *              an object of the host, which the plugin was given; not NULL
- *   const char *            a constant string of the plugin
- *   T *, const T *          one number of the plugin's that the host fills, or reads
+ *   const char *            a constant string of the plugin; not before an integer
+ *   T *, const T *          one number of the plugin's that the host fills, or reads; not beside
+ *                           integers, which may be the length of an array
  *   others                  need one of the words below
+ *   ...                     is refused: what it reads, a format of the plugin's would say
+ *
+ * Memory of plugins is aligned to 8 bytes at most. Structures that need more are refused where BTF
+ * shows it (__int128); it does not show __attribute__((aligned)), which they may not have.
  *
  * Compilers before clang 19 drop what is said of arguments of functions: with these, say it of the
  * function, as in TENON_ARG(2, str). What they drop is never guessed. */
