@@ -29,7 +29,9 @@ int main(int argc, char **argv)
 	    tenon_hook_register(rt, &hook, &desc))
 		return fprintf(stderr, "lent: %s\n", tenon_last_error()->msg), 1;
 	for (int i = 1; i < argc; i++) {
-		if (!strstr(argv[i], ".o")) {
+		size_t len = strlen(argv[i]);
+
+		if (len < 2 || strcmp(argv[i] + len - 2, ".o") != 0) {
 			if (tenon_runtime_describe(rt, argv[i]))
 				return fprintf(stderr, "lent: %s\n", tenon_last_error()->msg), 1;
 			continue;
