@@ -14,16 +14,12 @@
 #include "maps/perf_array.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/bpf.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/fork.h"
 #include "base/pages.h"
+#include "maps/consumed.h"
 #include "maps/index_key.h"
 
 _Static_assert(TN_PERF_INDEX == BPF_F_INDEX_MASK && TN_PERF_INDEX == BPF_F_CURRENT_CPU &&
@@ -54,39 +50,14 @@ struct rings {
 
 struct perf_array {
 	struct tn_map map;
-	_Atomic(struct rings *) rings;	    /* NULL: not open */
-	_Atomic int fd;			    /* eventfd; -1: none yet */
-	_Atomic uint32_t notified;	    /* the eventfd was written since it was read */
-	_Atomic(struct tn_thread *) reader; /* inside tn_perf_consume() */
-	struct perf_array *next, *prev;	    /* under arrays.lock */
-	bool listed;
+	_Atomic(struct rings *) rings; /* NULL: not open */
+	/* In a forked child, samples are where they were. */
+	struct tn_consumed consumed;
 };
-
-/* Every such map of the process, for forked children. Taken inside a writer section; holds nothing.
- */
-static struct {
-	pthread_mutex_t lock;
-	struct perf_array *first;
-} arrays = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct perf_array *array_of(const struct tn_map *map)
 {
 	return TN_CONTAINER_OF(map, struct perf_array, map);
-}
-
-static struct tn_thread *lock_arrays(void)
-{
-	struct tn_thread *t = tn_thread_self();
-
-	tn_writer_enter(t);
-	pthread_mutex_lock(&arrays.lock);
-	return t;
-}
-
-static void unlock_arrays(struct tn_thread *t)
-{
-	pthread_mutex_unlock(&arrays.lock);
-	tn_writer_leave(t);
 }
 
 /* ---- Life ---- */
@@ -102,42 +73,9 @@ static int check(const struct tn_map *map)
 	return tn_map_check_flags(map, ALLOWED_FLAGS | PRESERVE);
 }
 
-static void reset_in_child(void);
-
-static void add_array(struct perf_array *array)
-{
-	static struct tn_fork_child child = { .fn = reset_in_child };
-	static bool added; /* under the lock */
-	struct tn_thread *t = lock_arrays();
-
-	if (!added)
-		tn_fork_add_child(&child);
-	added = true;
-	array->next = arrays.first;
-	if (array->next)
-		array->next->prev = array;
-	arrays.first = array;
-	array->listed = true;
-	unlock_arrays(t);
-}
-
-static void remove_array(struct perf_array *array)
-{
-	struct tn_thread *t = lock_arrays();
-
-	if (array->next)
-		array->next->prev = array->prev;
-	if (array->prev)
-		array->prev->next = array->next;
-	else
-		arrays.first = array->next;
-	unlock_arrays(t);
-}
-
 static int init(struct tn_map *map)
 {
-	tn_store_relaxed(&array_of(map)->fd, -1);
-	add_array(array_of(map));
+	tn_consumed_init(&array_of(map)->consumed, NULL);
 	return 0;
 }
 
@@ -158,14 +96,9 @@ static void free_deferred(struct tn_deferred *d)
 static void fini(struct tn_map *map)
 {
 	struct perf_array *array = array_of(map);
-	int fd = tn_load_relaxed(&array->fd);
 
-	if (!array->listed)
-		return;
-	remove_array(array);
+	tn_consumed_fini(&array->consumed);
 	free_rings(tn_load_relaxed(&array->rings));
-	if (fd >= 0)
-		close(fd);
 }
 
 /* ---- Opening ---- */
@@ -225,51 +158,9 @@ void tn_perf_close(struct tn_map *map)
 		tn_epoch_defer(&rings->deferred, free_deferred);
 }
 
-/* ---- Notification: as in ringbuf.c ---- */
-
-static void notify(struct perf_array *array)
-{
-	int fd = tn_load_acquire(&array->fd);
-	const uint64_t one = 1;
-	int saved = errno;
-
-	if (fd < 0)
-		return;
-	/* Before the mark: were that there first, the reader could take it and find nothing to
-	 * read, and the eventfd would be readable for ever. Full is as good as written. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		errno = saved;
-	tn_store_release(&array->notified, 1);
-}
-
-static void clear_notification(struct perf_array *array)
-{
-	uint64_t count;
-	int saved = errno;
-
-	if (tn_load_relaxed(&array->notified) && tn_exchange_acq_rel(&array->notified, 0) &&
-	    read(tn_load_acquire(&array->fd), &count, sizeof(count)) < 0)
-		errno = saved;
-}
-
 int tn_perf_fd(struct tn_map *map)
 {
-	struct perf_array *array = array_of(map);
-	struct tn_thread *t = lock_arrays();
-	int fd = tn_load_relaxed(&array->fd);
-
-	if (fd < 0) {
-		/* Readable at once: there may be samples from before. */
-		fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (fd < 0) {
-			fd = -errno;
-		} else {
-			tn_store_release(&array->fd, fd);
-			tn_store_release(&array->notified, 1);
-		}
-	}
-	unlock_arrays(t);
-	return fd;
+	return tn_consumed_fd(&array_of(map)->consumed);
 }
 
 /* ---- From programs ---- */
@@ -325,7 +216,7 @@ int tn_perf_output(struct tn_map *map, uint64_t flags, const void *data, uint64_
 	/* Pairs with the reader's load: the sample is filled. And see the head of this file. */
 	atomic_exchange_explicit(&ring->prod, prod + bytes, memory_order_seq_cst);
 	if (atomic_load_explicit(&ring->cons, memory_order_seq_cst) == prod)
-		notify(array);
+		tn_consumed_notify(&array->consumed);
 	return 0;
 }
 
@@ -396,15 +287,11 @@ static int consume_ring(const struct rings *rings, uint32_t i, const struct tn_p
 int tn_perf_consume(struct tn_map *map, const struct tn_perf_reader *reader)
 {
 	struct perf_array *array = array_of(map);
-	struct tn_thread *self = tn_thread_self(), *nobody = NULL;
 	const struct rings *rings;
-	int total = 0;
+	int total = tn_consumed_begin(&array->consumed);
 
-	if (!self)
-		return -ENOMEM;
-	if (!tn_cas_acq_rel(&array->reader, &nobody, self))
-		return -EBUSY;
-	clear_notification(array);
+	if (total)
+		return total;
 	/* Whoever consumes has them open, and does not close them meanwhile. */
 	rings = tn_load_acquire(&array->rings);
 	for (uint32_t i = 0; rings && i < rings->nr; i++) {
@@ -412,33 +299,8 @@ int tn_perf_consume(struct tn_map *map, const struct tn_perf_reader *reader)
 
 		total = total > INT_MAX - nr ? INT_MAX : total + nr;
 	}
-	tn_store_release(&array->reader, NULL);
+	tn_consumed_end(&array->consumed);
 	return total;
-}
-
-/* ---- In a forked child: samples are where they were; the eventfd must be its own ---- */
-
-static void renew_eventfd(struct perf_array *array)
-{
-	int old = tn_load_relaxed(&array->fd), fresh;
-
-	if (old < 0)
-		return;
-	fresh = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fresh < 0)
-		return;
-	dup3(fresh, old, O_CLOEXEC);
-	close(fresh);
-	tn_store_relaxed(&array->notified, 1);
-}
-
-static void reset_in_child(void)
-{
-	for (struct perf_array *array = arrays.first; array; array = array->next) {
-		renew_eventfd(array);
-		if (tn_load_relaxed(&array->reader) != tn_thread_tls)
-			tn_store_relaxed(&array->reader, NULL);
-	}
 }
 
 const struct tn_map_ops tn_perf_array_ops = {

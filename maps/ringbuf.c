@@ -20,15 +20,13 @@
 #include "maps/ringbuf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/bpf.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/pages.h"
+#include "maps/consumed.h"
 
 _Static_assert(TN_RB_NO_WAKEUP == BPF_RB_NO_WAKEUP && TN_RB_FORCE_WAKEUP == BPF_RB_FORCE_WAKEUP,
 	       "wakeup flags");
@@ -58,19 +56,10 @@ struct ringbuf {
 	struct tn_map map;
 	struct ring_head *head;
 	unsigned char *data;
-	uint64_t mask;			      /* size - 1 */
-	struct ringbuf *next, *prev;	      /* under rings.lock */
-	_Atomic int fd;			      /* eventfd; -1: none yet */
-	_Atomic uint32_t notified;	      /* the eventfd was written since it was read */
-	uint64_t barrier_at;		      /* cons at the consumer's last barrier */
-	_Atomic(struct tn_thread *) consumer; /* inside tn_ringbuf_consume() */
+	uint64_t mask;	     /* size - 1 */
+	uint64_t barrier_at; /* cons at the consumer's last barrier */
+	struct tn_consumed consumed;
 };
-
-/* Every ring of the process, for forked children. Taken inside a writer section, holds nothing. */
-static struct {
-	pthread_mutex_t lock;
-	struct ringbuf *first;
-} rings = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct ringbuf *ring_of(const struct tn_map *map)
 {
@@ -137,58 +126,13 @@ static int check(const struct tn_map *map)
 	return 0;
 }
 
-static struct tn_thread *lock_rings(void)
-{
-	struct tn_thread *t = tn_thread_self();
-
-	tn_writer_enter(t);
-	pthread_mutex_lock(&rings.lock);
-	return t;
-}
-
-static void unlock_rings(struct tn_thread *t)
-{
-	pthread_mutex_unlock(&rings.lock);
-	tn_writer_leave(t);
-}
-
-static void reset_in_child(void);
-
-static void add_ring(struct ringbuf *ring)
-{
-	static struct tn_fork_child child = { .fn = reset_in_child };
-	static bool added; /* under the lock */
-	struct tn_thread *t = lock_rings();
-
-	if (!added)
-		tn_fork_add_child(&child);
-	added = true;
-	ring->next = rings.first;
-	if (ring->next)
-		ring->next->prev = ring;
-	rings.first = ring;
-	unlock_rings(t);
-}
-
-static void remove_ring(struct ringbuf *ring)
-{
-	struct tn_thread *t = lock_rings();
-
-	if (ring->next)
-		ring->next->prev = ring->prev;
-	if (ring->prev)
-		ring->prev->next = ring->next;
-	else
-		rings.first = ring->next;
-	unlock_rings(t);
-}
+static void discard_open_records(struct tn_consumed *consumed);
 
 static int init(struct tn_map *map)
 {
 	struct ringbuf *ring = ring_of(map);
 	int err;
 
-	tn_store_relaxed(&ring->fd, -1);
 	err = tn_map_charge(map, mapping_size(map));
 	if (err)
 		return err;
@@ -198,68 +142,22 @@ static int init(struct tn_map *map)
 	ring->head->owner = ring;
 	ring->data = (unsigned char *)ring->head + tn_page_size();
 	ring->mask = map->max_entries - 1;
-	add_ring(ring);
+	tn_consumed_init(&ring->consumed, discard_open_records);
 	return 0;
 }
 
 static void fini(struct tn_map *map)
 {
 	struct ringbuf *ring = ring_of(map);
-	int fd = tn_load_relaxed(&ring->fd);
 
-	if (!ring->head)
-		return;
-	remove_ring(ring);
-	tn_pages_free(ring->head, mapping_size(map));
-	if (fd >= 0)
-		close(fd);
-}
-
-/* ---- Notification ---- */
-
-static void notify(struct ringbuf *ring)
-{
-	int fd = tn_load_acquire(&ring->fd);
-	const uint64_t one = 1;
-	int saved = errno;
-
-	if (fd < 0)
-		return;
-	/* Full (EAGAIN) is as good as written. Written first: were the mark there before, the
-	 * consumer could take it, find nothing to read, and leave the eventfd readable for ever. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		errno = saved;
-	tn_store_release(&ring->notified, 1);
-}
-
-static void clear_notification(struct ringbuf *ring)
-{
-	uint64_t count;
-	int saved = errno;
-
-	if (tn_load_relaxed(&ring->notified) && tn_exchange_acq_rel(&ring->notified, 0) &&
-	    read(tn_load_acquire(&ring->fd), &count, sizeof(count)) < 0)
-		errno = saved;
+	tn_consumed_fini(&ring->consumed);
+	if (ring->head)
+		tn_pages_free(ring->head, mapping_size(map));
 }
 
 int tn_ringbuf_fd(struct tn_map *map)
 {
-	struct ringbuf *ring = ring_of(map);
-	struct tn_thread *t = lock_rings();
-	int fd = tn_load_relaxed(&ring->fd);
-
-	if (fd < 0) {
-		/* Readable at once: there may be records from before it was there to be told. */
-		fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (fd < 0) {
-			fd = -errno;
-		} else {
-			tn_store_release(&ring->fd, fd);
-			tn_store_release(&ring->notified, 1);
-		}
-	}
-	unlock_rings(t);
-	return fd;
+	return tn_consumed_fd(&ring_of(map)->consumed);
 }
 
 /* ---- From programs ---- */
@@ -349,7 +247,7 @@ static TN_ALWAYS_INLINE void commit(void *sample, uint64_t flags, uint64_t disca
 	if (tn_unlikely(flags & TN_RB_FORCE_WAKEUP) ||
 	    (!(flags & TN_RB_NO_WAKEUP) &&
 	     (tn_load_relaxed(&ring->head->cons) & ring->mask) == pos))
-		notify(ring);
+		tn_consumed_notify(&ring->consumed);
 }
 
 void tn_ringbuf_submit(void *sample, uint64_t flags)
@@ -455,16 +353,12 @@ int tn_ringbuf_consume(struct tn_map *map, int (*fn)(void *user, void *data, siz
 		       void *user)
 {
 	struct ringbuf *ring = ring_of(map);
-	struct tn_thread *self = tn_thread_self(), *nobody = NULL;
-	int result;
+	int result = tn_consumed_begin(&ring->consumed);
 
-	if (!self)
-		return -ENOMEM;
-	if (!tn_cas_acq_rel(&ring->consumer, &nobody, self))
-		return -EBUSY;
-	clear_notification(ring);
+	if (result)
+		return result;
 	result = consume_all(ring, fn, user);
-	tn_store_release(&ring->consumer, NULL);
+	tn_consumed_end(&ring->consumed);
 	return result;
 }
 
@@ -485,8 +379,9 @@ static bool is_own_record(const struct tn_thread *self, const void *sample)
 	return false;
 }
 
-static void discard_open_records(struct ringbuf *ring)
+static void discard_open_records(struct tn_consumed *consumed)
 {
+	struct ringbuf *ring = TN_CONTAINER_OF(consumed, struct ringbuf, consumed);
 	uint64_t pos = tn_load_relaxed(&ring->head->cons),
 		 prod = tn_load_relaxed(&ring->head->prod);
 
@@ -498,32 +393,6 @@ static void discard_open_records(struct ringbuf *ring)
 		    !is_own_record(tn_thread_tls, (unsigned char *)h + HEADER_BYTES))
 			tn_store_relaxed(h, (value & ~BUSY) | DISCARD);
 		pos += record_bytes(value & LEN_MASK);
-	}
-}
-
-/* The parent's eventfd would wake the parent, and reading it here would make it miss a wakeup. The
- * child's takes over the number, by which the host knows it. */
-static void renew_eventfd(struct ringbuf *ring)
-{
-	int old = tn_load_relaxed(&ring->fd), fresh;
-
-	if (old < 0)
-		return;
-	fresh = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fresh < 0)
-		return;
-	dup3(fresh, old, O_CLOEXEC);
-	close(fresh);
-	tn_store_relaxed(&ring->notified, 1);
-}
-
-static void reset_in_child(void)
-{
-	for (struct ringbuf *ring = rings.first; ring; ring = ring->next) {
-		discard_open_records(ring);
-		renew_eventfd(ring);
-		if (tn_load_relaxed(&ring->consumer) != tn_thread_tls)
-			tn_store_relaxed(&ring->consumer, NULL);
 	}
 }
 
