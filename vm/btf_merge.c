@@ -331,8 +331,8 @@ struct subset {
 	const unsigned char *wanted;
 	unsigned char *const *members;
 	unsigned char *state; /* of each type: enum */
-	uint32_t *todo;	      /* WHOLE ones whose references are not looked at yet */
-	uint32_t nr_todo;
+	uint32_t *pending;    /* WHOLE ones whose references are not looked at yet */
+	uint32_t nr_pending;
 };
 
 /* Named structs that only a pointer leads to are not needed whole. */
@@ -349,7 +349,7 @@ static void take(struct subset *s, uint32_t id, bool through_pointer)
 		return;
 	}
 	s->state[id] = WHOLE;
-	s->todo[s->nr_todo++] = id;
+	s->pending[s->nr_pending++] = id;
 }
 
 /* Is this what a pointer leads to through qualifiers, so that a struct behind it stays forward? */
@@ -454,18 +454,18 @@ struct tn_btf *tn_btf_subset(struct tn_rt *rt, const struct tn_btf *btf,
 	bool ok;
 
 	s.state = tn_alloc_array(rt, btf->nr_types, 1);
-	s.todo = tn_alloc_array(rt, btf->nr_types, sizeof(*s.todo));
-	ok = b && map && s.state && s.todo;
+	s.pending = tn_alloc_array(rt, btf->nr_types, sizeof(*s.pending));
+	ok = b && map && s.state && s.pending;
 	for (uint32_t id = 1; ok && id < btf->nr_types; id++)
 		if (wanted[id])
 			take(&s, id, false);
-	while (ok && s.nr_todo)
-		take_references(&s, s.todo[--s.nr_todo]);
+	while (ok && s.nr_pending)
+		take_references(&s, s.pending[--s.nr_pending]);
 	if (ok)
 		write_subset(&s, b, map);
 	tn_free(rt, map);
 	tn_free(rt, s.state);
-	tn_free(rt, s.todo);
+	tn_free(rt, s.pending);
 	if (ok)
 		return tn_btf_build_finish(b);
 	tn_btf_build_free(b);

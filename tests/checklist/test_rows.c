@@ -3,13 +3,20 @@
  * Rows that tests of other folders cover are listed in README.md. */
 #include "checklist/host.h"
 
+/* scripts/install-deps.sh installs what is asked for. */
+static void skip_for(const char *why)
+{
+	print_message("skipped: %s\n", why);
+	skip();
+}
+
 /* ---- Programs and their sections ---- */
 
 static void row_02_stripped_object_has_no_symbol_table(void **state)
 {
 	(void)state;
 	if (!is_built("bare"))
-		skip();
+		skip_for("llvm-strip is not installed");
 	assert_null(open_named("bare", NULL));
 	assert_words("symbol table");
 }
@@ -20,7 +27,7 @@ static void row_02_object_without_debug_sections_loads(void **state)
 
 	(void)state;
 	if (!is_built("stripped"))
-		skip();
+		skip_for("llvm-strip is not installed");
 	obj = must_load("stripped", NULL);
 	assert_int_equal(run_call(obj, NULL, 7), 7);
 }
@@ -597,7 +604,7 @@ static void row_35_object_of_two_linked_by_bpftool(void **state)
 	assert_null(open_named("case_LINK_A", NULL));
 	assert_words("needs 'linked_");
 	if (!is_built("linked"))
-		skip();
+		skip_for("bpftool is not installed");
 	obj = must_load("linked", NULL);
 	assert_int_equal(run_call(obj, NULL, 3), 3 + 70 + 1000 + 5);
 	assert_ok(tenon_map_lookup_elem(map_of(obj, "counts"), &zero, 4, &count, 8, 0));
