@@ -65,8 +65,6 @@ static inline uint32_t tn_live_bytes(const struct tn_liveness *live, const uint6
  * address order; 0x00, 0x0f, 0xf0 or 0xff. Before `insn`. */
 static inline uint32_t tn_live_slot(const struct tn_liveness *live, uint32_t insn, uint32_t slot)
 {
-	if (TN_MUT(LIVE_STACK) && slot == 0)
-		return 0;
 	return tn_live_bytes(live, live->stack, insn, slot);
 }
 
@@ -88,8 +86,6 @@ static inline uint64_t tn_live_slots(const struct tn_liveness *live, const uint6
 	if (word >= live->stack_words[insn])
 		return 0;
 	slots = tn_granule_slots(set[live->stack_at[insn] + word], word, nr_slots);
-	if (TN_MUT(LIVE_STACK) && word == 0 && set == live->stack)
-		slots &= ~UINT64_C(1);
 	return slots;
 }
 

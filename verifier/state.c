@@ -363,17 +363,29 @@ void tn_state_unpack(const struct tn_packed *p, struct tn_state *s)
 		s->refs[i] = p->refs[i];
 }
 
+static void clean_slots(const struct tn_liveness *live, uint32_t insn, struct tn_frame *f)
+{
+	for (uint32_t w = 0; w * 32 < f->nr_slots; w++) {
+		uint64_t dead = tn_granule_slots(~UINT64_C(0), w, f->nr_slots) &
+				~tn_live_slots(live, live->stack, insn, w, f->nr_slots);
+
+		for (; dead; dead &= dead - 1) {
+			struct tn_slot *slot = &f->slots[w * 32 + __builtin_ctzll(dead) / 2];
+
+			if (!tn_slot_is_uninit(slot))
+				forget_slot(slot);
+		}
+	}
+}
+
 void tn_state_clean(const struct tn_state_env *env, struct tn_state *s)
 {
 	for (uint32_t i = 0; i < s->nr_frames; i++) {
 		struct tn_frame *f = &s->frames[i];
-		uint32_t live = tn_state_live_regs(env, s, i);
+		uint32_t dead = ~tn_state_live_regs(env, s, i) & ((1u << TN_R10) - 1);
 
-		for (uint32_t r = 0; r < TN_R10; r++)
-			if (!(live >> r & 1))
-				forget(&f->r[r]);
-		for (uint32_t j = 0; j < f->nr_slots; j++)
-			if (!tn_slot_is_uninit(&f->slots[j]) && !tn_state_live_slot(env, s, i, j))
-				forget_slot(&f->slots[j]);
+		for (; dead; dead &= dead - 1)
+			forget(&f->r[__builtin_ctz(dead)]);
+		clean_slots(env->live, tn_state_insn_of(s, i), f);
 	}
 }

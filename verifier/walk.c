@@ -170,7 +170,8 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	/* What is walked from here is what is kept, no less: a dead number that is tied to a live
 	 * one would go on saying where that one is, and the paths that it shuts are open to states
 	 * that the kept one contains. */
-	tn_state_clean(&vf->senv, &vf->s);
+	if (!TN_MUT(KEEP_NOT_CLEANED))
+		tn_state_clean(&vf->senv, &vf->s);
 	vf->places += s->state->nr_regs + s->state->nr_bytes;
 	s->back = back;
 	s->hint = 0;

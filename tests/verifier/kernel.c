@@ -106,6 +106,7 @@ static const struct {
 	{ "program is too large", "a loop too long to be walked: it pays fuel", false },
 	{ "jumps is too complex", "a loop too long to be walked: it pays fuel", false },
 	{ "misaligned stack access off (", "the stack at an offset that may be misaligned", false },
+	{ "invalid shift", "a count that is taken modulo the width", false },
 	{ "math between ", "a pointer moved without bounds, checked where it is used", true },
 	{ "pointer be out of bounds", "a pointer moved far, checked where it is used", true },
 	{ "unbounded m", "a bound that is known here", true },

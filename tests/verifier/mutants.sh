@@ -6,7 +6,8 @@
 #   A  operators, exhaustively at small widths (test_tnum, test_scalar; the latter takes longer)
 #   B  random programs under the embedding oracle, and C compiled between guard pages
 #   D  the accept cases and changes of them under both
-#   E  the kernel's verdict on random programs
+#   E  the kernel's verdict on random programs: what it refuses, and whether too many are refused
+#      here that it accepts
 #   cases: what verifier_cases runs; they count as a second finder alone
 # EFFORT multiplies the number of programs. Fails unless A to E find all. A check that dies of the bug
 # itself, by a signal, has found nothing.
@@ -27,6 +28,7 @@ checks=(
 	"D|$tests/mutants_random -i 4 -m $((4 * effort)) -c $here/accept 1"
 	"A-scalar|$tests/mutants_scalar"
 	"B-more|$tests/mutants_random -i 6 $((1500 * effort)) 100001"
+	"B-packet-more|$tests/mutants_random -p -i 4 $((3000 * effort)) 1"
 	"E|$tests/mutants_random -k $((60 * effort)) 1"
 )
 
