@@ -41,6 +41,20 @@ SEC("hook/call") int prog4(struct call *ctx)
 	return 4;
 }
 
+#elif defined(CASE_JUMPS)
+int second(struct call *ctx);
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 4);
+	__uint(key_size, sizeof(u32));
+	__array(values, int(struct call *));
+} jumps SEC(".maps") = { .values = { [2] = &second } };
+PROG(bpf_tail_call(ctx, &jumps, ctx->number); return 1)
+SEC("hook/call") int second(struct call *ctx)
+{
+	return 20;
+}
+
 #elif defined(CASE_UNKNOWN_SECTION)
 SEC("nothing/known") int prog(void *ctx)
 {

@@ -13,6 +13,35 @@ struct pair {
 	u32 a, b;
 };
 
+/* What the host had in an older release; features_api.h is the newer one. */
+enum shade { SHADE_LIGHT, SHADE_DARK };
+
+struct meter {
+	s64 total;
+	u32 step;
+	u32 kind : 3, level : 5;
+	enum shade shade;
+	u32 gone;
+} __attribute__((preserve_access_index));
+
+struct meter_ops___old {
+	s64 (*advance)(struct meter *m, u32 by);
+	u32 version;
+	char name[8];
+	int (*dropped)(void);
+	void (*reset)(struct meter *m);
+};
+
+struct never {
+	int x;
+};
+
+#if __clang_major__ >= 15
+#define TAGGED __attribute__((btf_type_tag("tag_of_a_type")))
+#else
+#define TAGGED
+#endif
+
 /* ---- Maps ---- */
 
 struct {
@@ -82,9 +111,20 @@ struct bpf_map_def {
 };
 struct bpf_map_def SEC("maps") old_form = { BPF_MAP_TYPE_ARRAY, 4, 8, 1, 0 };
 
+#ifdef __BPF_FEATURE_ADDR_SPACE_CAST
+struct {
+	__uint(type, BPF_MAP_TYPE_ARENA);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+} arena SEC(".maps");
+
+u64 __attribute__((address_space(1))) in_arena = 8;
+#endif
+
 /* ---- Variables ---- */
 
 u64 done;
+u64 TAGGED *tagged __attribute__((btf_decl_tag("tag_of_a_variable")));
 int zeroed[4];
 static volatile int zeroed_static;
 __hidden int hidden_variable = 3;
@@ -288,6 +328,41 @@ int packet(struct xdp_md *ctx)
 	CHECK(42, 1);
 	return XDP_PASS;
 }
+
+/* ---- What the host's types are ---- */
+
+SEC("hook/call")
+int relocated(struct call *ctx)
+{
+	struct meter *m = NULL;
+
+	CHECK(48, bpf_core_field_offset(m->total) == 16 && bpf_core_field_size(m->step) == 2);
+	CHECK(49, bpf_core_field_exists(m->kind) && !bpf_core_field_exists(m->gone));
+	CHECK(50, bpf_core_type_exists(struct meter) && !bpf_core_type_exists(struct never));
+	CHECK(51, bpf_core_type_size(struct meter) == 32);
+	CHECK(52, bpf_core_enum_value(enum shade, SHADE_DARK) == 9);
+	CHECK(53, bpf_core_type_id_local(struct meter) && bpf_core_type_id_kernel(struct meter));
+	if (bpf_core_field_exists(m->gone))
+		return m->gone; /* poisoned, and never reached */
+#ifdef __BPF_FEATURE_ADDR_SPACE_CAST
+	CHECK(54, ++in_arena == 9);
+#endif
+	return 0;
+}
+
+SEC("struct_ops/advance")
+s64 BPF_PROG(advance, struct meter *m, u32 by)
+{
+	m->total += by * m->step + BPF_CORE_READ_BITFIELD(m, level);
+	return m->total;
+}
+
+SEC(".struct_ops.link")
+struct meter_ops___old meters = {
+	.advance = (void *)advance,
+	.version = 7,
+	.name = "older",
+};
 
 char _license[] SEC("license") = "Dual MIT/GPL";
 u32 _version SEC("version") = 0x060c00;

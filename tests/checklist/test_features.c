@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One object that uses every feature of the loader, as each compiler writes it. */
+#include "checklist/features_api.h"
 #include "checklist/host.h"
 
 #include <dirent.h>
@@ -9,8 +10,11 @@
 	"CONFIG_MINUS=-5\nCONFIG_BIG=0x123456789ab\nCONFIG_NAME=\"hello\"\n"
 
 /* Bits of `done`, see features.bpf.c. */
-#define ALL_DONE \
-	(0x3full | 0x1full << 8 | 0x3full << 16 | 0x3full << 24 | 0xfull << 32 | 7ull << 40)
+#define ALL_DONE                                                                              \
+	(0x3full | 0x1full << 8 | 0x3full << 16 | 0x3full << 24 | 0xfull << 32 | 7ull << 40 | \
+	 0x3full << 48)
+/* Where the compiler has address spaces. */
+#define ARENA_DONE (1ull << 54)
 
 static int find_global(struct tenon_object *obj, const char *section, int32_t value)
 {
@@ -62,7 +66,21 @@ static void check_sizes(struct tenon_object *obj)
 	assert_int_equal(info.max_entries, 64);
 }
 
-static void run_all(struct tenon_object *obj)
+static void call_ops(void)
+{
+	struct meter m = { .step = 3, .level = 17, .kind = 5, .total = 100 };
+	const struct meter_ops *ops = tenon_struct_ops_get(rt, "meter_ops");
+
+	assert_non_null(ops);
+	assert_int_equal(ops->version, 7);
+	assert_string_equal(ops->name, "older");
+	assert_null(ops->reset);
+	assert_int_equal(ops->advance(&m, 2), 100 + 2 * 3 + 17);
+	assert_int_equal(m.total, 123);
+	tenon_struct_ops_put(ops);
+}
+
+static void run_all(struct tenon_object *obj, uint64_t expected)
 {
 	struct call ctx = { .number = 5 };
 	char frame[64] = { 0 };
@@ -73,16 +91,17 @@ static void run_all(struct tenon_object *obj)
 	tenon_hook_fire(&hook, &ctx);
 	assert_ok(tenon_program_test_run(tenon_object_find_program(obj, "packet"), &opts));
 	assert_int_equal(opts.retval, 2);
-	if (done_of(obj) != ALL_DONE)
+	if (done_of(obj) != expected)
 		fail_msg("done is %llx, expected %llx", (unsigned long long)done_of(obj),
-			 (unsigned long long)ALL_DONE);
+			 (unsigned long long)expected);
 	assert_int_equal(host_counter, 2);
+	call_ops();
 }
 
-static void use_object(const char *path)
+static void use_object(const char *path, enum tenon_engine engine)
 {
 	TENON_OPTS(tenon_object_open_opts, opts, .name = "features", .config = CONFIG,
-		   .pin_root_path = "/pins");
+		   .pin_root_path = "/pins", .engine = engine);
 	struct tenon_object *obj = open_path(path, &opts);
 	struct tenon_map *pinned;
 	uint32_t zero = 0;
@@ -97,7 +116,7 @@ static void use_object(const char *path)
 		fail_msg("%s: %s", path, tenon_last_error()->msg);
 	assert_ok(tenon_object_attach(obj));
 	check_sizes(obj);
-	run_all(obj);
+	run_all(obj, ALL_DONE | (tenon_object_find_map(obj, "arena") ? ARENA_DONE : 0));
 	assert_ok(tenon_object_close(obj));
 	pinned = tenon_map_get_pinned(rt, "/pins/pinned");
 	assert_non_null(pinned);
@@ -106,6 +125,16 @@ static void use_object(const char *path)
 	tenon_map_free(pinned);
 	assert_ok(tenon_map_unpin(rt, "/pins/pinned"));
 	host_counter = 0;
+}
+
+static void add_types(void)
+{
+	const struct tenon_struct_ops desc = { .sz = sizeof(desc),
+					       .name = "meter_ops",
+					       .size = sizeof(struct meter_ops) };
+
+	assert_ok(tenon_runtime_add_btf_file(rt, TN_TEST_OBJECTS "/features_types.bpf.o", NULL));
+	assert_ok(tenon_runtime_add_struct_ops(rt, &desc));
 }
 
 static void object_with_every_feature_runs(void **state)
@@ -120,6 +149,7 @@ static void object_with_every_feature_runs(void **state)
 	(void)state;
 	assert_non_null(dir);
 	assert_true(tenon_runtime_add_section(rt, &handler) > 0);
+	add_types();
 	while ((entry = readdir(dir))) {
 		char path[4096];
 		size_t len = strlen(entry->d_name);
@@ -128,7 +158,8 @@ static void object_with_every_feature_runs(void **state)
 		    strcmp(entry->d_name + len - 6, ".bpf.o") != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", TN_TEST_OBJECTS, entry->d_name);
-		use_object(path);
+		use_object(path, TENON_ENGINE_JIT);
+		use_object(path, TENON_ENGINE_INTERP);
 		nr++;
 	}
 	closedir(dir);

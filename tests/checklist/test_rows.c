@@ -198,6 +198,16 @@ static void row_08_maps_of_the_old_form(void **state)
 	assert_words("section 'maps': 12 bytes are not 1 definitions");
 }
 
+static void row_11_initial_program_is_what_a_tail_call_hits(void **state)
+{
+	struct tenon_object *obj = must_load("case_JUMPS", NULL);
+
+	(void)state;
+	assert_int_equal(run_call(obj, "prog", 2), 20);
+	assert_int_equal(run_call(obj, "prog", 1), 1);
+	assert_int_equal(run_call(obj, "prog", 4), 1);
+}
+
 static void row_12_pinned_map_is_shared_by_name(void **state)
 {
 	TENON_OPTS(tenon_object_open_opts, opts, .pin_root_path = "/a");
@@ -641,6 +651,7 @@ int main(void)
 		ROW(row_06_handler_that_refuses_fails_the_open),
 		ROW(row_07_license_gates_helpers),
 		ROW(row_08_maps_of_the_old_form),
+		ROW(row_11_initial_program_is_what_a_tail_call_hits),
 		ROW(row_12_pinned_map_is_shared_by_name),
 		ROW(row_12_pinned_map_of_another_shape_is_refused),
 		ROW(row_12_failed_load_leaves_nothing_pinned),

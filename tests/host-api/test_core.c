@@ -39,7 +39,7 @@ static uint64_t ask(uint32_t what)
 	return tenon_hook_fire(&hook, &event);
 }
 
-static void one_object_with_all_13_core_kinds_runs(void **state)
+static void row_28_one_object_with_all_13_core_kinds_runs(void **state)
 {
 	struct tenon_runtime *rt = new_host();
 	struct tenon_object *obj = tenon_object_plug(rt, PLUGIN, NULL);
@@ -72,7 +72,7 @@ static void one_object_with_all_13_core_kinds_runs(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
-static void types_of_a_file_replace_the_hosts(void **state)
+static void row_31_types_of_a_file_replace_the_hosts(void **state)
 {
 	TENON_OPTS(tenon_object_open_opts, opts, .btf_path = PLUGIN);
 	struct tenon_runtime *rt = new_host();
@@ -143,8 +143,8 @@ static void accesses_without_record_to_what_moved_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_object_with_all_13_core_kinds_runs),
-		cmocka_unit_test(types_of_a_file_replace_the_hosts),
+		cmocka_unit_test(row_28_one_object_with_all_13_core_kinds_runs),
+		cmocka_unit_test(row_31_types_of_a_file_replace_the_hosts),
 		cmocka_unit_test(what_has_a_record_is_right_beside_what_has_none),
 		cmocka_unit_test(accesses_without_record_to_what_moved_are_refused),
 	};

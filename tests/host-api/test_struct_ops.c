@@ -109,7 +109,7 @@ static void call_all(enum tenon_engine engine)
 	assert_ok(tenon_runtime_free(rt));
 }
 
-static void functions_give_what_their_programs_return(void **state)
+static void row_34_functions_give_what_their_programs_return(void **state)
 {
 	(void)state;
 	call_all(TENON_ENGINE_AUTO);
@@ -208,7 +208,7 @@ static const struct {
 	{ 21, -ENOTSUP, "'address', which the host does not have" },
 };
 
-static void plugins_that_do_not_fit_are_refused_by_name(void **state)
+static void row_34_plugins_that_do_not_fit_are_refused_by_name(void **state)
 {
 	struct tenon_runtime *rt = new_host();
 
@@ -398,10 +398,10 @@ static void each_allocation_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(functions_give_what_their_programs_return),
+		cmocka_unit_test(row_34_functions_give_what_their_programs_return),
 		cmocka_unit_test(newest_serves_and_taken_tables_stay),
 		cmocka_unit_test(structures_are_registered_by_hand_and_by_section),
-		cmocka_unit_test(plugins_that_do_not_fit_are_refused_by_name),
+		cmocka_unit_test(row_34_plugins_that_do_not_fit_are_refused_by_name),
 		cmocka_unit_test(declarations_that_do_not_fit_are_refused),
 		cmocka_unit_test(changed_bytes_do_no_harm),
 		cmocka_unit_test(exchange_under_threads_is_whole),

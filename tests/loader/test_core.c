@@ -82,7 +82,7 @@ static void assert_poison(struct tn_image *image, const char *name, const char *
 	assert_int_equal(prog->insns[site->insn].imm, TN_CORE_POISON);
 }
 
-static void poison_names_type_field_and_both_layouts(void **state)
+static void row_44_poison_names_type_field_and_both_layouts(void **state)
 {
 	struct file file = one_object("core_fields");
 	const struct tn_btf *btf = target("RENAMED");
@@ -106,7 +106,7 @@ static void poison_names_type_field_and_both_layouts(void **state)
 	free(file.data);
 }
 
-static void widths_that_lose_a_sign_are_poisoned(void **state)
+static void row_30_widths_that_lose_a_sign_are_poisoned(void **state)
 {
 	struct file file = one_object("core_fields");
 	const struct tn_btf *btf = target("WIDENED");
@@ -124,7 +124,7 @@ static void widths_that_lose_a_sign_are_poisoned(void **state)
 	free(file.data);
 }
 
-static void types_of_two_libraries_must_agree(void **state)
+static void row_29_types_of_two_libraries_must_agree(void **state)
 {
 	struct file file = one_object("core_fields");
 	const struct tn_btf *both[] = { target("BASE"), target("MOVED") };
@@ -330,7 +330,7 @@ static void keep_line(void *user, int level, const char *line)
 	snprintf(logged, sizeof(logged), "%s", line);
 }
 
-static void instruction_that_its_record_does_not_describe_is_poisoned(void **state)
+static void row_30_instruction_that_its_record_does_not_describe_is_poisoned(void **state)
 {
 	struct file file = one_object("core_fields");
 	const struct tn_btf *btf = target("BASE");
@@ -355,7 +355,7 @@ static void instruction_that_its_record_does_not_describe_is_poisoned(void **sta
 
 /* ---- Single instructions ---- */
 
-static void width_changes_are_those_that_keep_the_value(void **state)
+static void row_30_width_changes_are_those_that_keep_the_value(void **state)
 {
 	static const struct {
 		struct tn_insn insn;
@@ -389,7 +389,7 @@ static void width_changes_are_those_that_keep_the_value(void **state)
 	}
 }
 
-static void constants_take_32_bits_and_no_more(void **state)
+static void row_30_constants_take_32_bits_and_no_more(void **state)
 {
 	static const struct {
 		uint64_t value;
@@ -459,17 +459,17 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(poison_names_type_field_and_both_layouts),
-		cmocka_unit_test(widths_that_lose_a_sign_are_poisoned),
-		cmocka_unit_test(types_of_two_libraries_must_agree),
+		cmocka_unit_test(row_44_poison_names_type_field_and_both_layouts),
+		cmocka_unit_test(row_30_widths_that_lose_a_sign_are_poisoned),
+		cmocka_unit_test(row_29_types_of_two_libraries_must_agree),
 		cmocka_unit_test(host_without_types_leaves_the_plugins_own),
 		cmocka_unit_test(fields_declared_one_by_one_are_places_without_types),
 		cmocka_unit_test(hostile_access_strings_are_refused),
 		cmocka_unit_test(deep_access_string_is_refused),
 		cmocka_unit_test(unknown_kind_is_a_defect_of_its_program),
-		cmocka_unit_test(instruction_that_its_record_does_not_describe_is_poisoned),
-		cmocka_unit_test(width_changes_are_those_that_keep_the_value),
-		cmocka_unit_test(constants_take_32_bits_and_no_more),
+		cmocka_unit_test(row_30_instruction_that_its_record_does_not_describe_is_poisoned),
+		cmocka_unit_test(row_30_width_changes_are_those_that_keep_the_value),
+		cmocka_unit_test(row_30_constants_take_32_bits_and_no_more),
 		cmocka_unit_test(open_survives_every_failing_allocation),
 	};
 

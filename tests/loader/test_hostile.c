@@ -47,7 +47,7 @@ static void truncate_everywhere(const char *name)
 	free(file.data);
 }
 
-static void open_refuses_each_truncation(void **state)
+static void row_01_open_refuses_each_truncation(void **state)
 {
 	(void)state;
 	truncate_everywhere("rich");
@@ -63,7 +63,7 @@ static uint32_t next_random(uint32_t *seed)
 	return *seed;
 }
 
-static void open_survives_single_byte_changes(void **state)
+static void row_45_open_survives_single_byte_changes(void **state)
 {
 	static const unsigned char values[] = { 0x00, 0x01, 0x7f, 0x80, 0xff };
 	struct file file = one_object("small");
@@ -86,7 +86,7 @@ static void open_survives_single_byte_changes(void **state)
 }
 
 /* Bytes of sections that the loader reads; debug sections would only dilute the changes. */
-static void open_survives_random_changes_of_what_it_reads(void **state)
+static void row_45_open_survives_random_changes_of_what_it_reads(void **state)
 {
 	static const char *const names[] = { ".BTF",	".BTF.ext",  ".symtab",
 					     ".relxdp", ".rel.maps", ".maps",
@@ -116,7 +116,7 @@ static void open_survives_random_changes_of_what_it_reads(void **state)
 	free(file.data);
 }
 
-static void open_survives_random_section_headers(void **state)
+static void row_45_open_survives_random_section_headers(void **state)
 {
 	struct file file = one_object("small");
 	Elf64_Ehdr *h = (void *)file.data;
@@ -181,7 +181,7 @@ static int teardown_rich(void **state)
 	return 0;
 }
 
-static void header_of_another_machine_is_refused(void **state)
+static void row_01_header_of_another_machine_is_refused(void **state)
 {
 	Elf64_Ehdr *h = (void *)rich.data;
 
@@ -433,11 +433,11 @@ static void open_leaks_nothing_when_an_allocation_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(open_refuses_each_truncation),
-		cmocka_unit_test(open_survives_single_byte_changes),
-		cmocka_unit_test(open_survives_random_changes_of_what_it_reads),
-		cmocka_unit_test(open_survives_random_section_headers),
-		WITH_RICH(header_of_another_machine_is_refused),
+		cmocka_unit_test(row_01_open_refuses_each_truncation),
+		cmocka_unit_test(row_45_open_survives_single_byte_changes),
+		cmocka_unit_test(row_45_open_survives_random_changes_of_what_it_reads),
+		cmocka_unit_test(row_45_open_survives_random_section_headers),
+		WITH_RICH(row_01_header_of_another_machine_is_refused),
 		WITH_RICH(section_headers_outside_are_refused),
 		WITH_RICH(section_names_outside_are_refused),
 		WITH_RICH(names_without_bound_are_refused),

@@ -49,7 +49,7 @@ static void check_programs(struct tn_image *image)
 	}
 }
 
-static void programs_come_from_sections_and_symbols(void **state)
+static void row_04_programs_come_from_sections_and_subprograms_from_text(void **state)
 {
 	(void)state;
 	check_all(check_programs);
@@ -147,7 +147,7 @@ static void check_maps(struct tn_image *image)
 	assert_ptr_equal(image->progs[d->init_progs[1]], find_prog(image, "tail_target"));
 }
 
-static void maps_come_from_btf(void **state)
+static void row_09_maps_come_from_btf(void **state)
 {
 	(void)state;
 	check_all(check_maps);
@@ -300,7 +300,7 @@ static void lines_follow_the_appended_subprograms(void **state)
 
 /* ---- .BTF.ext of a newer compiler, missing .BTF.ext, other names ---- */
 
-static void longer_line_records_are_read_by_their_beginning(void **state)
+static void row_26_longer_line_records_are_read_by_their_beginning(void **state)
 {
 	struct file file = one_object("rich");
 	Elf64_Shdr *s = section_header(file, ".BTF.ext");
@@ -343,7 +343,7 @@ static void longer_line_records_are_read_by_their_beginning(void **state)
 	free(file.data);
 }
 
-static void object_without_btf_ext_has_no_lines(void **state)
+static void row_26_object_without_btf_ext_has_no_lines(void **state)
 {
 	struct file file = one_object("rich");
 	struct tn_image *image;
@@ -405,15 +405,15 @@ static void sections_and_relocations_are_described(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(programs_come_from_sections_and_symbols),
+		cmocka_unit_test(row_04_programs_come_from_sections_and_subprograms_from_text),
 		cmocka_unit_test(subprograms_are_appended_once),
-		cmocka_unit_test(maps_come_from_btf),
+		cmocka_unit_test(row_09_maps_come_from_btf),
 		cmocka_unit_test(data_sections_become_maps),
 		cmocka_unit_test(configuration_values_come_from_the_load_option),
 		cmocka_unit_test(externs_are_listed_per_program),
 		cmocka_unit_test(lines_follow_the_appended_subprograms),
-		cmocka_unit_test(longer_line_records_are_read_by_their_beginning),
-		cmocka_unit_test(object_without_btf_ext_has_no_lines),
+		cmocka_unit_test(row_26_longer_line_records_are_read_by_their_beginning),
+		cmocka_unit_test(row_26_object_without_btf_ext_has_no_lines),
 		cmocka_unit_test(data_map_names_are_cut_and_cleaned),
 		cmocka_unit_test(sections_and_relocations_are_described),
 	};

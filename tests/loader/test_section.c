@@ -61,7 +61,7 @@ static const struct expected {
 	{ "netfilter", TN_SEC_KERNEL, NULL, "" },
 };
 
-static void section_parse_gives_kind_context_and_rest(void **state)
+static void row_41_section_names_give_kind_context_and_rest(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < TN_ARRAY_SIZE(table); i++) {
@@ -76,7 +76,7 @@ static void section_parse_gives_kind_context_and_rest(void **state)
 	}
 }
 
-static void section_parse_gives_the_results_that_the_kernel_takes(void **state)
+static void row_32_section_parse_gives_the_results_that_the_kernel_takes(void **state)
 {
 	struct tn_section_def def;
 
@@ -118,8 +118,8 @@ static void section_contexts_are_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(section_parse_gives_the_results_that_the_kernel_takes),
-		cmocka_unit_test(section_parse_gives_kind_context_and_rest),
+		cmocka_unit_test(row_32_section_parse_gives_the_results_that_the_kernel_takes),
+		cmocka_unit_test(row_41_section_names_give_kind_context_and_rest),
 		cmocka_unit_test(section_contexts_are_known),
 	};
 

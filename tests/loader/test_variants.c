@@ -90,7 +90,7 @@ static void core_records_of_contexts_and_headers_are_left(void **state)
 	free(file.data);
 }
 
-static void map_of_maps_has_a_shape_and_initial_maps(void **state)
+static void row_10_map_of_maps_has_a_shape_and_initial_maps(void **state)
 {
 	struct file file = variant("INNER_MAP");
 	struct tn_image *image = open_bytes(&rt, file.data, file.size);
@@ -112,7 +112,7 @@ static void map_of_maps_has_a_shape_and_initial_maps(void **state)
 	free(file.data);
 }
 
-static void text_functions_are_programs_where_nothing_else_is(void **state)
+static void row_04_text_functions_are_programs_where_nothing_else_is(void **state)
 {
 	struct file file = variant("TEXT_ONLY");
 	struct tn_image *image = open_bytes(&rt, file.data, file.size);
@@ -163,9 +163,9 @@ static void object_without_programs_opens(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[TN_ARRAY_SIZE(refusals) + TN_ARRAY_SIZE(defects) + 5] = {
-		cmocka_unit_test(map_of_maps_has_a_shape_and_initial_maps),
+		cmocka_unit_test(row_10_map_of_maps_has_a_shape_and_initial_maps),
 		cmocka_unit_test(core_records_of_contexts_and_headers_are_left),
-		cmocka_unit_test(text_functions_are_programs_where_nothing_else_is),
+		cmocka_unit_test(row_04_text_functions_are_programs_where_nothing_else_is),
 		cmocka_unit_test(call_into_another_section_appends_the_function),
 		cmocka_unit_test(object_without_programs_opens),
 	};

@@ -179,7 +179,7 @@ static void btf_parse_refuses_sizes_beyond_32_bits(void **state)
 	expect_type_refused("type 3 (array): has too many elements: 3");
 }
 
-static void btf_parse_accepts_every_kind(void **state)
+static void row_24_btf_parse_accepts_every_kind(void **state)
 {
 	uint32_t i = int_type("int", 4), proto, var;
 	struct tn_btf *btf;
@@ -454,7 +454,7 @@ static void btf_parse_refuses_records_that_break_the_rules(void **state)
 }
 
 /* Each byte of a BTF with many kinds, in each of some values: accepted or refused with words. */
-static void btf_parse_survives_each_changed_byte(void **state)
+static void row_24_btf_parse_survives_each_changed_byte(void **state)
 {
 	uint32_t i = int_type("int", 4), s = type(TN_BTF_STRUCT, "s", 2, 8), proto;
 
@@ -521,7 +521,7 @@ int main(void)
 		cmocka_unit_test_setup(btf_parse_indexes_types_and_names, setup),
 		cmocka_unit_test_setup(btf_size_of_follows_arrays_and_modifiers, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_sizes_beyond_32_bits, setup),
-		cmocka_unit_test_setup(btf_parse_accepts_every_kind, setup),
+		cmocka_unit_test_setup(row_24_btf_parse_accepts_every_kind, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_bad_headers, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_each_truncation, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_unknown_references, setup),
@@ -530,7 +530,7 @@ int main(void)
 		cmocka_unit_test_setup(btf_parse_accepts_structs_that_point_to_themselves, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_endless_chains, setup),
 		cmocka_unit_test_setup(btf_parse_refuses_records_that_break_the_rules, setup),
-		cmocka_unit_test_setup(btf_parse_survives_each_changed_byte, setup),
+		cmocka_unit_test_setup(row_24_btf_parse_survives_each_changed_byte, setup),
 		cmocka_unit_test_setup(btf_parse_leaks_nothing_when_an_allocation_fails, setup),
 	};
 	int failed;
