@@ -163,12 +163,14 @@ static int check_ctx(const struct tenon_program *program, const struct tenon_tes
 	return 0;
 }
 
-static void set_results(struct tenon_test_run_opts *opts, const struct tn_run_result *res)
+static void set_results(struct tenon_test_run_opts *opts, const struct tenon_program *program,
+			const struct tn_run_result *res)
 {
 	_Static_assert((int)TENON_ENDED_OUT_OF_FUEL == TN_ABORT_FUEL &&
 			       (int)TENON_ENDED_BY_HOST == TN_ABORT_HOST,
 		       "ends are the same numbers inside and outside");
-	opts->retval = res->ret;
+	/* As firing gives it: what is above a C int decides nothing. */
+	opts->retval = program->sig.ret_int ? (uint32_t)res->ret : res->ret;
 	opts->ns_total = res->ns;
 	opts->ns_per_run = res->ns / TN_MAX(opts->repeat, 1u);
 	opts->ended = res->skipped ? TENON_ENDED_RECURSION : (enum tenon_ended)res->abort;
@@ -195,7 +197,7 @@ static int test_run(struct tenon_program *program, struct tenon_test_run_opts *o
 	run.ctx = frame.ctx;
 	rc = tn_run(&run, TN_MAX(opts->repeat, 1u), &res);
 	if (!rc) {
-		set_results(opts, &res);
+		set_results(opts, program, &res);
 		if (opts->data_in)
 			rc = copy_out(&frame, opts);
 	}

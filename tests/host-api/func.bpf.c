@@ -4,7 +4,7 @@
 
 #include "typed_api.h"
 
-u64 entered_id, entered_other, left_result;
+u64 entered_id, entered_other, left_result, traced;
 
 SEC("fentry/t_conn_or")
 int entered(u64 *ctx)
@@ -34,4 +34,12 @@ SEC("lsm/t_conn_or")
 int judged(u64 *ctx)
 {
 	return ctx[1] > 100 ? -13 : 0;
+}
+
+/* Results of any value, and arguments by name. */
+SEC("tp_btf/t_conn_or")
+int BPF_PROG(trace, struct conn *c, u32 other)
+{
+	traced += other + (c ? c->id : 0);
+	return -7;
 }

@@ -8,7 +8,7 @@
 
 struct host {
 	struct tenon_runtime *rt;
-	struct tenon_hook entry, exit, mod, lsm;
+	struct tenon_hook entry, exit, mod, lsm, trace;
 };
 
 static void add(struct host *h, struct tenon_hook *hook, const char *name, bool result,
@@ -31,6 +31,7 @@ static void begin(struct host *h, enum tenon_engine engine)
 	add(h, &h->exit, "fexit/t_conn_or", true, 0);
 	add(h, &h->mod, "fmod_ret/t_conn_or", true, (uint64_t)-1);
 	add(h, &h->lsm, "lsm/t_conn_or", true, 0);
+	add(h, &h->trace, "tp_btf/t_conn_or", false, 0);
 }
 
 static struct tenon_map *map_of(struct tenon_object *obj, const char *part)
@@ -46,10 +47,21 @@ static struct tenon_map *map_of(struct tenon_object *obj, const char *part)
 	return NULL;
 }
 
+/* A test run gives what firing does: 32 bits. */
+static uint64_t run_alone(struct tenon_object *obj, const char *name, uint64_t *slots)
+{
+	struct tenon_test_run_opts opts = { .sz = sizeof(opts),
+					    .ctx = slots,
+					    .ctx_size = 3 * sizeof(slots[0]) };
+
+	assert_ok(tenon_program_test_run(tenon_object_find_program(obj, name), &opts));
+	return opts.retval;
+}
+
 static void check_programs(enum tenon_engine engine)
 {
 	struct conn c = { .id = 77 };
-	uint64_t slots[3] = { (uintptr_t)&c, 300, 9 }, got[3];
+	uint64_t slots[3] = { (uintptr_t)&c, 300, 9 }, got[4];
 	struct tenon_object *obj;
 	struct tenon_map *bss;
 	uint32_t key = 0;
@@ -68,12 +80,15 @@ static void check_programs(enum tenon_engine engine)
 	assert_int_equal((int)tenon_hook_fire(&h.mod, slots), -300);
 	assert_int_equal(tenon_hook_fire(&h.mod, slots), (uint32_t)-300);
 	assert_int_equal((int)tenon_hook_fire(&h.lsm, slots), -13);
+	assert_int_equal((int)tenon_hook_fire(&h.trace, slots), -7);
+	assert_int_equal(run_alone(obj, "modified", slots), (uint32_t)-300);
+	assert_int_equal(run_alone(obj, "judged", slots), (uint32_t)-13);
 	slots[1] = 1;
 	assert_int_equal(tenon_hook_fire(&h.lsm, slots), 0);
 	bss = map_of(obj, ".bss");
 	assert_non_null(bss);
 	assert_ok(tenon_map_lookup_elem(bss, &key, sizeof(key), got, sizeof(got), 0));
-	assert_int_equal(got[0] + got[1] + got[2], 77 + 300 + 9);
+	assert_int_equal(got[0] + got[1] + got[2] + got[3], 77 + 300 + 9 + 300 + 77);
 	assert_ok(tenon_object_close(obj));
 	assert_ok(tenon_runtime_free(h.rt));
 }
