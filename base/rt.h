@@ -27,6 +27,7 @@ struct tn_limits {
 #define TN_MAX_FRAMES	   64
 #define TN_MAX_FRAME_BYTES 4096
 #define TN_MAX_SLOTS	   1024
+#define TN_MAX_BTF_TARGETS 16
 
 struct tn_rt;
 struct tn_btf;
@@ -58,6 +59,8 @@ struct tn_rt {
 	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */
 	void (*printk)(void *user, const char *line);
 	void *printk_user;
+	/* The first BTFs of the host, in order, for helpers: they only grow and stay. */
+	_Atomic(const struct tn_btf *) host_btf[TN_MAX_BTF_TARGETS];
 	/* The builtin types, made on first use (vm/btf_builtin.c), and what frees them. */
 	_Atomic(struct tn_btf *) builtin_btf;
 	_Atomic(void (*)(struct tn_btf *)) free_builtin_btf;

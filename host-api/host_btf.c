@@ -38,16 +38,20 @@ static int find_base(struct tenon_runtime *rt, const struct tenon_btf_opts *opts
 static int publish(struct tenon_runtime *rt, struct tn_host_btf *e)
 {
 	struct tn_host_btf **at;
+	uint32_t nr = 0;
 	int rc = 0;
 
 	tn_lock(rt);
-	for (at = &rt->btfs; *at && !rc; at = &(*at)->next) {
+	for (at = &rt->btfs; *at && !rc; at = &(*at)->next, nr++) {
 		if (!strcmp((*at)->name, e->name))
 			rc = tn_err(-EEXIST, "BTF '%s': one of that name is there already",
 				    e->name);
 	}
 	if (!rc)
 		*at = e;
+	/* Pairs with the acquire in tn_btf_ptr_type(). */
+	if (!rc && nr < TN_MAX_BTF_TARGETS)
+		tn_store_release(&rt->rt.host_btf[nr], e->btf);
 	tn_unlock(rt);
 	return rc;
 }

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "loader/core.h"
 #include "loader/load.h"
+#include "vm/btf_ptr.h"
 
 /* Comparisons of names and types, of one object: a second at most. Those of real programs with
  * the kernel's 150,000 types need some ten thousand. */
@@ -198,6 +199,24 @@ static int put(struct resolve *r)
 	return say_fault(r, fault, was);
 }
 
+/* A number of a type says which BTF it is in, see vm/btf_ptr.h. */
+static void name_target(struct resolve *r)
+{
+	uint32_t target = r->found->target;
+
+	if (target == TN_CORE_OWN) {
+		r->to.value |= TN_BTF_LOCAL;
+		return;
+	}
+	if (target == TN_CORE_BUILTIN)
+		target = TN_BTF_TARGET_BUILTIN;
+	else if (target >= r->core->opts->nr_whole || target >= TN_MAX_BTF_TARGETS ||
+		 r->to.value >> TN_BTF_TARGET_SHIFT)
+		target = TN_BTF_TARGET_NONE;
+	r->to.value = (r->to.value & ((1u << TN_BTF_TARGET_SHIFT) - 1)) |
+		      target << TN_BTF_TARGET_SHIFT;
+}
+
 static int resolve_record(struct resolve *r)
 {
 	struct tn_core_text t = { .len = 0 };
@@ -229,6 +248,8 @@ static int resolve_record(struct resolve *r)
 	}
 	if (err || r->patch->err)
 		return err;
+	if (r->rec.kind == TN_CORE_TARGET_TYPE_ID && r->found)
+		name_target(r);
 	if (!r->to.missing &&
 	    !(r->found && r->found->target == TN_CORE_OWN && is_question(r->rec.kind)))
 		return put(r);

@@ -213,15 +213,20 @@ static int check_str(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const struct tn_arg *arg)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
-	char want[TN_SIG_HANDLE_BYTES + 32];
+	char want[TN_SIG_HANDLE_BYTES + 64];
 	int err;
 
 	if (arg->nullable && !arg->release && tn_reg_is_null(r))
 		return 0;
-	snprintf(want, sizeof(want), "a%s handle of type %s%s", r->untrusted ? " trusted" : "",
-		 arg->handle, r->kind == TN_REG_HANDLE && !tn_reg_at_start(r) ? ", not moved" : "");
+	snprintf(want, sizeof(want), "a%s handle of type %s%s%s", r->untrusted ? " trusted" : "",
+		 arg->handle, r->kind == TN_REG_HANDLE && !tn_reg_at_start(r) ? ", not moved" : "",
+		 r->kind == TN_REG_HANDLE && r->rdonly && !arg->rdonly
+			 ? ", which may be written through"
+			 : "");
 	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) ||
-	    (r->untrusted && !TN_MUT(PROBE_SERVES)) || !tn_handle_serves(vf, r->obj, arg->handle))
+	    (r->untrusted && !TN_MUT(PROBE_SERVES)) ||
+	    (r->rdonly && !arg->rdonly && !TN_MUT(CONST_SERVES)) ||
+	    !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
 	if (r->nullable && !(arg->nullable && !arg->release))
 		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
@@ -432,6 +437,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return check_aligned(vf, c, i, arg);
 	case TN_ARG_RINGBUF_RECORD:
 		return check_record(vf, c, i);
+	case TN_ARG_BTF_PTR:
+		return tn_check_btf_ptr(vf, c, i);
 	case TN_ARG_TIMER:
 		return tn_check_timer_arg(vf, c, i);
 	case TN_ARG_SPIN_LOCK:

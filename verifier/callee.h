@@ -31,6 +31,9 @@ bool tn_reg_is_null(const struct tn_reg *r);
 /* A pointer to the very start of its memory. */
 bool tn_reg_at_start(const struct tn_reg *r);
 
+/* btf_ptr.c: argument i, its size and the flags behind it. */
+int tn_check_btf_ptr(struct tn_vf *vf, const struct tn_callee *c, uint32_t i);
+
 /* context.c: is there in the program's context what the callee asks of it? */
 int tn_check_context_serves(struct tn_vf *vf, const struct tn_callee *c);
 

@@ -431,6 +431,9 @@ static void call_effect(struct analysis *an, uint32_t i, const struct regs *regs
 
 	e->uses = call_uses(an, i);
 	e->defs = 0x3f;
+	/* What its pointer leads to stands in memory. */
+	for (unsigned n = 0; sig && n < sig->nr_args; n++)
+		e->reads_all |= sig->args[n].kind == TN_ARG_BTF_PTR;
 	for (unsigned n = 0; n < TN_SIG_MAX_ARGS; n++) {
 		struct held address = regs->r[TN_R1 + n];
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vm/btf_show.h"
 #include "vm/kfuncs.h"
 
 /* The bytes that a callee moves in the time of one instruction. A region of the host may be of any
@@ -114,6 +115,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 	case TN_RET_HANDLE:
 		out->kind = TN_REG_HANDLE;
 		out->obj = tn_handle_name(vf, c->sig->ret_handle);
+		out->rdonly = c->sig->flags & TN_SIG_RET_RDONLY && !TN_MUT(CONST_DROPPED);
 		for (uint32_t i = 0; c->sig->flags & TN_SIG_CAST; i++) {
 			if (c->sig->args[i].kind != TN_ARG_HANDLE)
 				continue;
@@ -188,6 +190,8 @@ static uint64_t moved_bytes(struct tn_vf *vf, const struct tn_callee *c, uint32_
 	case TN_ARG_STRUCT:
 	case TN_ARG_MEM_FIXED:
 		return arg->struct_size;
+	case TN_ARG_BTF_PTR: /* each step is some printing */
+		return BYTES_PER_COST * 16 * (uint64_t)TN_BTF_SHOW_MAX_WORK;
 	case TN_ARG_WMEM_FIXED: /* a number is no work */
 		return arg->struct_size > 8 ? arg->struct_size : 0;
 	case TN_ARG_ANY: /* of the others the target tells */

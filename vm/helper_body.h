@@ -51,6 +51,10 @@ TN_HELPER_BODY(extern, tn_helper_override_return);
 TN_HELPER_BODY(extern, tn_helper_seq_printf);
 TN_HELPER_BODY(extern, tn_helper_seq_write);
 
+/* btf_show_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_snprintf_btf);
+TN_HELPER_BODY(extern, tn_helper_seq_printf_btf);
+
 /* packet_room.c */
 TN_HELPER_BODY(extern, tn_helper_redirect);
 TN_HELPER_BODY(extern, tn_helper_clone_redirect);

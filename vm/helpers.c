@@ -448,6 +448,7 @@ BODY(timer_unsupported)
 #define RECORD	      ARG(RINGBUF_RECORD, PTR, .release = true)
 #define FUNC	      ARG(FUNC, PTR, )
 #define TIMER	      ARG(TIMER, PTR, )
+#define BTF_PTR	      ARG(BTF_PTR, PTR, )
 #define LOCK	      ARG(SPIN_LOCK, PTR, )
 #define STACK_OR_NULL ARG(STACK_OR_NULL, PTR, .nullable = true)
 

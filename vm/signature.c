@@ -154,6 +154,17 @@ static int parse_handle(struct parser *p, struct tn_arg *arg, bool nullable, boo
 	return take_handle_name(p, arg->handle);
 }
 
+/* After '?' and "const". */
+static int parse_marked_handle(struct parser *p, struct tn_arg *arg, bool nullable)
+{
+	arg->rdonly = take_word(p, "const");
+	if (take_word(p, "handle"))
+		return parse_handle(p, arg, nullable, false);
+	if (nullable || !take_word(p, "release"))
+		return refuse(p, p->at, "'%s' goes with handle:NAME", nullable ? "?" : "const");
+	return parse_handle(p, arg, false, true);
+}
+
 /* `size` belongs to the memory just before it. */
 static int parse_size(struct parser *p, struct tn_arg *arg, const char *at)
 {
@@ -182,6 +193,25 @@ static uint32_t take_number(struct parser *p, uint32_t max)
 		return 0;
 	p->at += n ? len : 0;
 	return n;
+}
+
+/* ":NAME:BYTES" of an iterator in the stack. */
+static int parse_iter(struct parser *p, struct tn_arg *arg, uint8_t kind, bool release)
+{
+	int err;
+
+	arg->kind = kind;
+	arg->ctype = TN_C_PTR;
+	arg->release = release;
+	err = take_handle_name(p, arg->handle);
+	if (err)
+		return err;
+	if (take(p, ':'))
+		arg->struct_size = (uint16_t)take_number(p, TN_ITER_MAX_BYTES);
+	if (!arg->struct_size)
+		return refuse(p, p->at, "expected ':' and the iterator's bytes, up to %u",
+			      TN_ITER_MAX_BYTES);
+	return 0;
 }
 
 /* ":BYTES:ALIGN" */
@@ -237,15 +267,20 @@ static int parse_arg(struct parser *p, struct tn_arg *arg)
 
 	if (take(p, '{'))
 		return parse_struct(p, arg);
-	if (take(p, '?')) {
-		if (!take_word(p, "handle"))
-			return refuse(p, p->at, "'?' goes with handle:NAME");
-		return parse_handle(p, arg, true, false);
-	}
+	if (take(p, '?'))
+		return parse_marked_handle(p, arg, true);
+	if (word_is(p->at, peek_word(p), "const"))
+		return parse_marked_handle(p, arg, false);
 	if (take_word(p, "handle"))
 		return parse_handle(p, arg, false, false);
 	if (take_word(p, "release"))
 		return parse_handle(p, arg, false, true);
+	if (take_word(p, "newiter"))
+		return parse_iter(p, arg, TN_ARG_ITER_NEW, false);
+	if (take_word(p, "iter"))
+		return parse_iter(p, arg, TN_ARG_ITER, false);
+	if (take_word(p, "enditer"))
+		return parse_iter(p, arg, TN_ARG_ITER, true);
 	if (take_word(p, "acquire"))
 		return refuse(p, at, "'acquire' is for results");
 	if (take_word(p, "cast"))
@@ -330,7 +365,7 @@ static int parse_ret(struct parser *p)
 {
 	const char *at = (skip_blanks(p), p->at);
 	struct tn_sig *sig = p->sig;
-	bool nullable = take(p, '?');
+	bool nullable = take(p, '?'), rdonly = take_word(p, "const");
 	enum tn_ctype ctype;
 
 	if (take(p, '{'))
@@ -342,9 +377,10 @@ static int parse_ret(struct parser *p)
 	else if (take_word(p, "untrusted"))
 		sig->flags |= TN_SIG_RET_UNTRUSTED;
 	else if (!take_word(p, "handle")) {
-		if (nullable)
+		if (nullable || rdonly)
 			return refuse(p, p->at,
-				      "'?' goes with handle:NAME, acquire:NAME and cast:NAME");
+				      "'%s' goes with handle:NAME, acquire:NAME and cast:NAME",
+				      nullable ? "?" : "const");
 		ctype = take_ctype(p);
 		if (ctype == TN_C_NR)
 			return refuse(p, at, "'%.*s' is no result type", (int)peek_word(p), at);
@@ -358,6 +394,8 @@ static int parse_ret(struct parser *p)
 	sig->ret_ctype = TN_C_PTR;
 	if (nullable)
 		sig->flags |= TN_SIG_RET_NULLABLE;
+	if (rdonly && !(sig->flags & TN_SIG_RET_UNTRUSTED))
+		sig->flags |= TN_SIG_RET_RDONLY;
 	return take_handle_name(p, sig->ret_handle);
 }
 
@@ -377,6 +415,60 @@ static int check_cast(const struct parser *p)
 	return refuse(p, p->text, "'cast' needs an argument handle:NAME");
 }
 
+enum tn_iter_role tn_sig_iter_role(const struct tn_sig *sig)
+{
+	if (!sig->nr_args)
+		return TN_ITER_NONE;
+	if (sig->args[0].kind == TN_ARG_ITER_NEW)
+		return TN_ITER_NEW;
+	if (sig->args[0].kind != TN_ARG_ITER)
+		return TN_ITER_NONE;
+	return sig->args[0].release ? TN_ITER_END : TN_ITER_NEXT;
+}
+
+const char *tn_sig_iter_fault(const struct tn_sig *sig)
+{
+	enum tn_iter_role role = tn_sig_iter_role(sig);
+	const struct tn_arg *it = &sig->args[0];
+
+	for (int i = 0; i < sig->nr_args; i++) {
+		uint8_t kind = sig->args[i].kind;
+
+		if (i && (kind == TN_ARG_ITER_NEW || kind == TN_ARG_ITER))
+			return "an iterator is the first argument";
+		if (i && role && sig->args[i].release)
+			return "a function of an iterator releases nothing else";
+	}
+	if (!role)
+		return NULL;
+	/* Those of the library, of which the host knows nothing. */
+	if (!strcmp(it->handle, "num") || !strcmp(it->handle, "bits"))
+		return "iterators named 'num' and 'bits' are the library's own";
+	if (!it->struct_size || it->struct_size % 8 || it->struct_size > TN_ITER_MAX_BYTES)
+		return "an iterator has 8 to 64 bytes, a multiple of 8";
+	if (sig->flags & (TN_SIG_VARIADIC | TN_SIG_ACQUIRE | TN_SIG_CAST | TN_SIG_RET_UNTRUSTED))
+		return "a function of an iterator is not variadic, and its result neither "
+		       "acquired, cast nor untrusted";
+	if (role == TN_ITER_NEW)
+		return sig->ret == TN_RET_SCALAR && sig->ret_ctype == TN_C_I32
+			       ? NULL
+			       : "what makes an iterator returns int: 0 or a negative error";
+	if (sig->nr_args != 1)
+		return "the iterator is its only argument";
+	if (role == TN_ITER_END)
+		return sig->ret == TN_RET_VOID ? NULL : "what destroys an iterator returns nothing";
+	return sig->ret == TN_RET_HANDLE && sig->flags & TN_SIG_RET_NULLABLE
+		       ? NULL
+		       : "the next element is a pointer to a structure, NULL at the end";
+}
+
+static int check_iter(const struct parser *p)
+{
+	const char *fault = tn_sig_iter_fault(p->sig);
+
+	return fault ? refuse(p, p->text, "%s", fault) : 0;
+}
+
 int tn_sig_parse(const char *text, struct tn_sig *out)
 {
 	struct parser p = { .text = text, .at = text, .sig = out };
@@ -394,7 +486,8 @@ int tn_sig_parse(const char *text, struct tn_sig *out)
 	skip_blanks(&p);
 	if (*p.at)
 		return refuse(&p, p.at, "nothing may follow the ')'");
-	return check_cast(&p);
+	err = check_cast(&p);
+	return err ? err : check_iter(&p);
 }
 
 /* ---- The other way ---- */
@@ -459,6 +552,7 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		[TN_ARG_DYNPTR_NEW] = "newdynptr",
 		[TN_ARG_DYNPTR] = "dynptr",
 		[TN_ARG_TIMER] = "timer",
+		[TN_ARG_BTF_PTR] = "btfptr",
 	};
 
 	if (arg->kind == TN_ARG_SCALAR)
@@ -468,8 +562,11 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 	else if (arg->kind == TN_ARG_WMEM_FIXED || arg->kind == TN_ARG_MEM_FIXED)
 		print_fixed(out, arg);
 	else if (arg->kind == TN_ARG_HANDLE)
-		put(out, "%s%s:%s", arg->nullable ? "?" : "", arg->release ? "release" : "handle",
-		    arg->handle);
+		put(out, "%s%s%s:%s", arg->nullable ? "?" : "", arg->rdonly ? "const " : "",
+		    arg->release ? "release" : "handle", arg->handle);
+	else if (arg->kind == TN_ARG_ITER_NEW || arg->kind == TN_ARG_ITER)
+		put(out, "%s:%s:%u", arg->release ? "enditer" : words[arg->kind], arg->handle,
+		    arg->struct_size);
 	else
 		put(out, "%s", words[arg->kind]);
 }
@@ -481,7 +578,7 @@ static void print_ret(struct printer *out, const struct tn_sig *sig)
 	if (sig->ret == TN_RET_SCALAR)
 		put(out, "%s", ctypes[sig->ret_ctype].word);
 	else if (sig->ret == TN_RET_HANDLE)
-		put(out, "%s%s:%s", nullable,
+		put(out, "%s%s%s:%s", nullable, sig->flags & TN_SIG_RET_RDONLY ? "const " : "",
 		    sig->flags & TN_SIG_ACQUIRE		? "acquire"
 		    : sig->flags & TN_SIG_CAST		? "cast"
 		    : sig->flags & TN_SIG_RET_UNTRUSTED ? "untrusted"
@@ -516,7 +613,7 @@ bool tn_sig_is_direct(const struct tn_sig *sig, bool pass_user)
 	/* System V and AAPCS64 both pass at least six integers and eight floating point numbers in
 	 * registers: five arguments and `user` always fit. */
 	(void)pass_user;
-	if (sig->flags & TN_SIG_VARIADIC)
+	if (sig->flags & TN_SIG_VARIADIC || tn_sig_iter_role(sig))
 		return false;
 	for (int i = 0; i < sig->nr_args; i++) {
 		if (sig->args[i].kind == TN_ARG_STRUCT)

@@ -39,7 +39,8 @@ enum tn_arg_kind {
 	TN_ARG_HANDLE,	      /* host pointer of type `handle` */
 	TN_ARG_STRUCT,	      /* pointer to `struct_size` readable bytes, passed to C by value */
 	TN_ARG_ITER_NEW,   /* `struct_size` bytes of the stack for a new iterator, type `handle` */
-	TN_ARG_ITER,	   /* an iterator of type `handle`; `release`: it is destroyed */
+	TN_ARG_ITER,	   /* an iterator of type `handle`; `release`: it is destroyed; with a
+			    * HANDLE as result that is the next element */
 	TN_ARG_DYNPTR_NEW, /* 16 bytes of the stack for a new dynptr */
 	TN_ARG_DYNPTR,	   /* a dynptr; `release`: its record is given back */
 	TN_ARG_TIMER,	   /* the struct bpf_timer of a map's value */
@@ -48,6 +49,7 @@ enum tn_arg_kind {
 	TN_ARG_MEM_FIXED,  /* the same, read by the callee */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 	TN_ARG_SPIN_LOCK,      /* the struct bpf_spin_lock of a map's value */
+	TN_ARG_BTF_PTR,	       /* a struct btf_ptr, whose data is read; its size and flags follow */
 };
 
 enum tn_ret_kind {
@@ -93,6 +95,7 @@ struct tn_arg {
 	uint8_t members[TN_SIG_MAX_MEMBERS]; /* enum tn_ctype */
 	uint16_t struct_size;
 	bool in_out;	    /* WMEM_FIXED: read by the callee first */
+	bool rdonly;	    /* HANDLE: pointer to const, read-only ones will do */
 	uint8_t align;	    /* MEM_FIXED, WMEM_FIXED: 1, 2, 4, 8; 0: struct_size, a number's */
 	uint32_t map_types; /* MAP: bit (1 << id) per allowed type, 0: any. HELPERS of one type */
 	char handle[TN_SIG_HANDLE_BYTES];
@@ -113,6 +116,7 @@ enum tn_sig_flags { /* the low five are enum tenon_helper_flags */
 						     * another type; same address */
 		    TN_SIG_READS_HOST = 1 << 14,    /* reads at the address in its ANY argument */
 		    TN_SIG_RET_UNTRUSTED = 1 << 15, /* a HANDLE that nobody vouches for */
+		    TN_SIG_RET_RDONLY = 1 << 16,    /* a HANDLE that is only read through */
 };
 
 struct tn_sig {
@@ -129,6 +133,13 @@ struct tn_sig {
 int tn_sig_parse(const char *text, struct tn_sig *out);
 /* The other way; returns the length as snprintf does. */
 int tn_sig_print(const struct tn_sig *sig, char *buf, size_t size);
+/* What a function does with an iterator of the host's over its objects, whose place in the stack is
+ * its first argument; vm/held_iter.h. */
+enum tn_iter_role { TN_ITER_NONE = 0, TN_ITER_NEW, TN_ITER_NEXT, TN_ITER_END };
+enum tn_iter_role tn_sig_iter_role(const struct tn_sig *sig);
+/* What is wrong with it as one of these functions; NULL: nothing, or it is none. */
+const char *tn_sig_iter_fault(const struct tn_sig *sig);
+
 /* Can compiled code call it directly: integers, pointers and floating point in registers. */
 bool tn_sig_is_direct(const struct tn_sig *sig, bool pass_user);
 
@@ -148,6 +159,12 @@ struct tn_host_helper {
 			   struct tn_exec *ex);
 	void *cif;		     /* owned by host-api/ffi.c */
 	struct tn_releaser releaser; /* fn NULL: it is none, see tn_held_init_helper() */
+	/* Functions of iterators: `invoke` is held_iter.c's then, which calls the host's through
+	 * this one; and of what makes them the helper that destroys them, NULL while there is none.
+	 */
+	uint64_t (*iter_invoke)(const struct tn_host_helper *self, const uint64_t args[5],
+				struct tn_exec *ex);
+	const struct tn_host_helper *iter_end;
 	/* Where the host declares it: FUNC of a BTF that lives as long; NULL: as text. */
 	const struct tn_btf *btf;
 	uint32_t btf_func;

@@ -347,6 +347,9 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 	case TN_ARG_DYNPTR:
 		check_read(e, at, 16);
 		return;
+	case TN_ARG_BTF_PTR:
+		check_memory_arg(e, arg, at, 16, false);
+		return;
 	case TN_ARG_STR:
 		check_text(e, at);
 		return;
