@@ -266,6 +266,33 @@ static int read_text(const struct reader *r, uint32_t i, uint32_t pointee, bool 
 	return 0;
 }
 
+static const char *iter_word(const struct reader *r)
+{
+	return self_has(r, "iter_new")	     ? "TENON_ITER_NEW"
+	       : self_has(r, "iter_next")    ? "TENON_ITER_NEXT"
+	       : self_has(r, "iter_destroy") ? "TENON_ITER_DESTROY"
+					     : NULL;
+}
+
+/* The iterator that the function makes, asks or destroys: a place in the plugin's stack. */
+static int read_iter(const struct reader *r, uint32_t i, uint32_t pointee, bool is_const,
+		     struct tn_arg *arg)
+{
+	const char *name = struct_name(r, pointee);
+	int64_t size = name ? tn_btf_size_of(r->btf, pointee) : -1;
+
+	if (size <= 0 || size % 8 || size > TN_ITER_MAX_BYTES || is_const ||
+	    tn_btf_align_of(r->btf, pointee) > 8)
+		return refuse_arg(r, i,
+				  "%s: its first argument is the iterator, a pointer to a "
+				  "structure of 8 to %u bytes, a multiple of 8",
+				  iter_word(r), TN_ITER_MAX_BYTES);
+	arg->kind = self_has(r, "iter_new") ? TN_ARG_ITER_NEW : TN_ARG_ITER;
+	arg->release = self_has(r, "iter_destroy");
+	arg->struct_size = (uint16_t)size;
+	return set_handle(r, i, name, arg->handle);
+}
+
 /* The context must be that structure, not only the hook's: void takes any. */
 static int read_ctx(const struct reader *r, uint32_t i, uint32_t pointee, struct tn_arg *arg)
 {
@@ -283,7 +310,8 @@ static int read_ctx(const struct reader *r, uint32_t i, uint32_t pointee, struct
 	return set_handle(r, i, name, arg->handle);
 }
 
-static int read_object(const struct reader *r, uint32_t i, const char *name, struct tn_arg *arg)
+static int read_object(const struct reader *r, uint32_t i, const char *name, bool is_const,
+		       struct tn_arg *arg)
 {
 	if (!strcmp(name, "tenon_map")) {
 		arg->kind = TN_ARG_MAP;
@@ -292,6 +320,7 @@ static int read_object(const struct reader *r, uint32_t i, const char *name, str
 	arg->kind = TN_ARG_HANDLE;
 	arg->nullable = has(r, i, "maybe_null");
 	arg->release = has(r, i, "release");
+	arg->rdonly = is_const;
 	return set_handle(r, i, name, arg->handle);
 }
 
@@ -315,6 +344,8 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 	bool is_number = pointee && number_ctype(tn_btf_type(r->btf, pointee)) != TN_C_NR;
 
 	arg->ctype = TN_C_PTR;
+	if (!i && iter_word(r))
+		return read_iter(r, i, pointee, is_const, arg);
 	if (has(r, i, "ctx"))
 		return read_ctx(r, i, pointee, arg);
 	if (has(r, i, "map")) {
@@ -330,7 +361,7 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 			       ? refuse_arg(r, i, "TENON_OUT, but it points to const")
 			       : read_fixed(r, i, pointee, has(r, i, "out"), arg);
 	if (name)
-		return read_object(r, i, name, arg);
+		return read_object(r, i, name, is_const, arg);
 	if (r->bare)
 		return refuse_arg(r, i,
 				  "this BTF does not tell what the pointer is for: say it with "
@@ -395,14 +426,12 @@ static int read_result_pointer(const struct reader *r, const struct tn_btf_type 
 	strcpy(sig->ret_handle, name);
 	sig->ret = TN_RET_HANDLE;
 	sig->ret_ctype = TN_C_PTR;
-	/* Only untrusted ones are never written through, nor handed on as pointers to what is not
-	 * const. */
-	if (is_const && (self_has(r, "acquire") || self_has(r, "cast")))
-		return refuse_ret(r, "acquired or cast, but it points to const");
-	if (is_const || self_has(r, "untrusted")) {
+	if (self_has(r, "untrusted")) {
 		sig->flags |= TN_SIG_RET_UNTRUSTED;
 		return self_has(r, "acquire") ? refuse_ret(r, "untrusted and acquired") : 0;
 	}
+	if (is_const)
+		sig->flags |= TN_SIG_RET_RDONLY;
 	if (!self_has(r, "nonnull"))
 		sig->flags |= TN_SIG_RET_NULLABLE;
 	if (self_has(r, "acquire"))
@@ -434,8 +463,19 @@ static int read_result(const struct reader *r, struct tn_sig *sig)
 /* TENON_RELEASE and TENON_CAST speak of the first object. */
 static int read_roles(const struct reader *r, struct tn_sig *sig)
 {
+	const char *fault = tn_sig_iter_fault(sig);
 	uint32_t i = 0;
 
+	if (fault)
+		return tn_err(-EINVAL, "function '%s': %s", r->proto->name, fault);
+	if (iter_word(r) && !tn_sig_iter_role(sig))
+		return tn_err(-EINVAL, "function '%s': %s, but its first argument is no iterator",
+			      r->proto->name, iter_word(r));
+	if (iter_word(r) && (self_has(r, "release") || self_has(r, "acquire")))
+		return tn_err(-EINVAL,
+			      "function '%s': %s says what is acquired and released, beside it "
+			      "nothing is",
+			      r->proto->name, iter_word(r));
 	if (!self_has(r, "release") && !(sig->flags & TN_SIG_CAST))
 		return 0;
 	while (i < sig->nr_args && sig->args[i].kind != TN_ARG_HANDLE)
@@ -582,11 +622,15 @@ static int add_slot(const struct reader *r, uint32_t i, uint32_t id, uint32_t fl
 	f->handle = name && strlen(name) < TN_SIG_HANDLE_BYTES ? name
 		    : is_char(r, pointee)		       ? TN_HANDLE_STRING
 							       : "void";
-	if (f->handle != name || is_const || flags & TN_PROTO_UNTRUSTED ||
-	    (is_result ? self_has(r, "untrusted") : has(r, i, "untrusted")))
+	if (f->handle != name || flags & TN_PROTO_UNTRUSTED ||
+	    (is_result ? self_has(r, "untrusted") : has(r, i, "untrusted"))) {
 		f->access = TN_ACC_UNTRUSTED;
-	else if (is_result ? !self_has(r, "nonnull") : has(r, i, "maybe_null"))
+		return 0;
+	}
+	if (is_result ? !self_has(r, "nonnull") : has(r, i, "maybe_null"))
 		f->access = TENON_NULLABLE;
+	if (is_const)
+		f->access |= TENON_CONST;
 	return 0;
 }
 

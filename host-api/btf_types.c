@@ -389,7 +389,8 @@ static bool is_char(const struct tn_btf *btf, uint32_t id)
 	       !strcmp(tn_btf_str(btf, t->name_off), "char");
 }
 
-static int add_handle(struct walk *w, uint64_t off, uint32_t pointee, bool trusted, bool nonnull)
+/* `access` where it is trusted: NULLABLE, CONST. */
+static int add_handle(struct walk *w, uint64_t off, uint32_t pointee, bool trusted, uint32_t access)
 {
 	const char *name = handle_name(w->btf, pointee);
 	struct tenon_field *f = new_field(w, off, sizeof(void *));
@@ -398,10 +399,7 @@ static int add_handle(struct walk *w, uint64_t off, uint32_t pointee, bool trust
 		return -ENOMEM;
 	f->kind = TENON_FIELD_HANDLE;
 	f->handle = name ? name : is_char(w->btf, pointee) ? TN_HANDLE_STRING : "void";
-	if (trusted && name)
-		f->access = nonnull ? 0 : TENON_NULLABLE;
-	else
-		f->access = TN_ACC_UNTRUSTED;
+	f->access = trusted && name ? access : TN_ACC_UNTRUSTED;
 	return 0;
 }
 
@@ -438,11 +436,10 @@ static int add_pointer(struct walk *w, const struct tn_btf_type *ptr, uint64_t o
 	/* The end of memory is a field that comes with the memory's, and leads nowhere. */
 	if (w->is_ctx && is_end(tags, member, name))
 		return w->writable ? refuse(w, "TENON_WRITABLE, but it bounds another member") : 0;
-	/* What is trusted may be written, and goes where the host wants no pointer to const. */
-	trusted = is_const    ? false
-		  : w->is_ctx ? !tn_tag_has(tags, member, "untrusted")
-			      : tn_tag_has(tags, member, "trusted");
-	return add_handle(w, off, pointee, trusted, nonnull);
+	trusted = w->is_ctx ? !tn_tag_has(tags, member, "untrusted")
+			    : tn_tag_has(tags, member, "trusted");
+	return add_handle(w, off, pointee, trusted,
+			  (nonnull ? 0 : TENON_NULLABLE) | (is_const ? TENON_CONST : 0));
 }
 
 /* ---- Members ---- */
@@ -470,7 +467,7 @@ static int walk_array(struct walk *w, const struct tn_btf_array *array, uint64_t
 		if (tn_btf_kind(t) == TN_BTF_STRUCT)
 			rc = walk_struct(w, elem, at);
 		else if (tn_btf_kind(t) == TN_BTF_PTR && at % sizeof(void *) == 0)
-			rc = add_handle(w, at, tn_btf_pointee(w->btf, t, &is_const), false, false);
+			rc = add_handle(w, at, tn_btf_pointee(w->btf, t, &is_const), false, 0);
 		path_pop(w, len);
 	}
 	return rc;

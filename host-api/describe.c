@@ -23,8 +23,8 @@
  * With "typed" among its FLAGS, a helper's signature is that of its prototype in the BTF, and
  * SIGNATURE is for people.
  *
- * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes, a 'u' where
- * nobody vouches for the pointer, and a '?' where it may be NULL. Contexts come before the hooks
+ * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes, a 'c' where
+ * it is a pointer to const, a 'u' where nobody vouches for it, and a '?' where it may be NULL. Contexts come before the hooks
  * that use them or are structures of the BTF; xdp_md and __sk_buff are built in. The file is not
  * trusted: what it says goes through the same registration as what a host says.
  */
@@ -107,11 +107,12 @@ static void add_name(struct text *t, const char *name)
 
 static void add_access(struct text *t, const struct tn_field *f)
 {
-	add(t, " %s%s%s%s",
+	add(t, " %s%s%s%s%s",
 	    f->access & TN_ACC_W   ? "rw"
 	    : f->access & TN_ACC_R ? "r"
 				   : "-",
-	    f->access & TN_ACC_ALIGNED ? "a" : "", f->access & TN_ACC_UNTRUSTED ? "u" : "",
+	    f->access & TN_ACC_ALIGNED ? "a" : "", f->access & TN_ACC_CONST ? "c" : "",
+	    f->access & TN_ACC_UNTRUSTED ? "u" : "",
 	    f->access & TN_ACC_NULLABLE ? "?" : "");
 }
 
@@ -447,6 +448,10 @@ static int read_access(const struct reader *r, uint32_t idx, uint32_t *out)
 	}
 	if (len > 1 && word[len - 1] == 'u') {
 		*out |= TENON_UNTRUSTED;
+		word[--len] = 0;
+	}
+	if (len > 1 && word[len - 1] == 'c') {
+		*out |= TENON_CONST;
 		word[--len] = 0;
 	}
 	if (len > 1 && word[len - 1] == 'a') {

@@ -14,6 +14,7 @@
 #include "host-api/btf_types.h"
 #include "host-api/ffi.h"
 #include "host-api/host_btf.h"
+#include "vm/held_iter.h"
 
 _Static_assert((int)TENON_FIELD_SCALAR == TN_FIELD_SCALAR &&
 		       (int)TENON_FIELD_SIZED == TN_FIELD_SIZED &&
@@ -93,8 +94,11 @@ static int check_field(const struct tenon_ctx_type *ctx, const struct tenon_fiel
 		return field_err(ctx, f, "lies outside the struct");
 	if (f->kind > TENON_FIELD_HANDLE)
 		return field_err(ctx, f, "unknown kind");
-	if (f->access & ~(uint32_t)(TENON_RW | TENON_NULLABLE | TENON_ALIGNED | TENON_UNTRUSTED))
+	if (f->access &
+	    ~(uint32_t)(TENON_RW | TENON_NULLABLE | TENON_ALIGNED | TENON_UNTRUSTED | TENON_CONST))
 		return field_err(ctx, f, "unknown access bits");
+	if (f->access & TENON_CONST && f->kind != TENON_FIELD_HANDLE)
+		return field_err(ctx, f, "TENON_CONST is for handles");
 	if (f->access & TENON_UNTRUSTED && f->kind != TENON_FIELD_HANDLE)
 		return field_err(ctx, f, "TENON_UNTRUSTED is for handles");
 	if (f->access & TENON_ALIGNED &&
@@ -504,7 +508,8 @@ const struct tn_releaser *tn_host_releaser(struct tenon_runtime *rt, const char 
 
 	tn_lock(rt);
 	for (e = rt->helpers; e; e = e->next) {
-		if (!e->helper.releaser.fn || strcmp(e->helper.releaser.type, type) != 0)
+		if (!e->helper.releaser.fn || e->helper.releaser.by_helper ||
+		    strcmp(e->helper.releaser.type, type) != 0)
 			continue;
 		found = &e->helper.releaser;
 		nr++;
@@ -528,6 +533,43 @@ static void free_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 	tn_free(&rt->rt, e);
 }
 
+/* The functions of an iterator find each other, in whatever order they come; under rt->lock. What
+ * makes one has its end before a program can use both. */
+static int link_iterator(struct tenon_runtime *rt, struct tn_helper_entry *e)
+{
+	const struct tn_arg *it = &e->helper.sig.args[0];
+	enum tn_iter_role role = tn_sig_iter_role(&e->helper.sig);
+	struct tn_helper_entry *other;
+
+	for (other = rt->helpers; role && other; other = other->next) {
+		const struct tn_sig *sig = &other->helper.sig;
+
+		if (!tn_sig_iter_role(sig) || strcmp(sig->args[0].handle, it->handle) != 0)
+			continue;
+		if (sig->args[0].struct_size != it->struct_size)
+			return tn_err(-EINVAL,
+				      "helper '%s': iterator '%s' has %u bytes here, and %u in "
+				      "'%s'",
+				      e->helper.name, it->handle, it->struct_size,
+				      sig->args[0].struct_size, other->helper.name);
+		if (role == TN_ITER_END && tn_sig_iter_role(sig) == TN_ITER_END)
+			return tn_err(-EEXIST,
+				      "helper '%s': iterators of type '%s' are destroyed by '%s'",
+				      e->helper.name, it->handle, other->helper.name);
+	}
+	for (other = rt->helpers; role && other; other = other->next) {
+		const struct tn_sig *sig = &other->helper.sig;
+
+		if (!tn_sig_iter_role(sig) || strcmp(sig->args[0].handle, it->handle) != 0)
+			continue;
+		if (role == TN_ITER_END)
+			other->helper.iter_end = &e->helper;
+		else if (tn_sig_iter_role(sig) == TN_ITER_END)
+			e->helper.iter_end = &other->helper;
+	}
+	return 0;
+}
+
 static int add_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 {
 	struct tn_helper_entry **at;
@@ -540,9 +582,10 @@ static int add_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 		rc = tn_err(-EEXIST, "helper '%s': number %u is taken by '%s'", e->helper.name,
 			    e->helper.id, find_helper(rt, NULL, e->helper.id)->name);
 	} else {
+		rc = link_iterator(rt, e);
 		for (at = &rt->helpers; *at; at = &(*at)->next)
 			;
-		*at = e;
+		*at = rc ? NULL : e;
 	}
 	tn_unlock(rt);
 	return rc;
@@ -591,7 +634,15 @@ static int make_helper(struct tenon_runtime *rt, const char *name, const char *s
 			      "helper '%s': TENON_CLEANUP is for helpers whose one argument is "
 			      "release:NAME, and that neither abort nor acquire",
 			      name);
-	return tn_ffi_prepare(&rt->rt, &e->helper);
+	if (e->flags && tn_sig_iter_role(&e->helper.sig))
+		return tn_err(-EINVAL,
+			      "helper '%s': a function of an iterator neither aborts, fires nor "
+			      "moves the context: it has no flags",
+			      name);
+	rc = tn_ffi_prepare(&rt->rt, &e->helper);
+	if (!rc)
+		tn_held_iter_init(&e->helper);
+	return rc;
 }
 
 /* Also for descriptions, which know no function. */

@@ -171,6 +171,8 @@ int tn_advise(struct tn_vf *vf, const char *fmt, ...) TN_PRINTF(2, 3) TN_COLD;
 
 /* Signature of the helper or host function that the call at `insn` names; NULL: none. */
 const struct tn_sig *tn_vf_sig(const struct tn_vf *vf, uint32_t insn);
+/* The host's function that the call there is of; NULL: it is none. */
+const struct tn_host_helper *tn_vf_host(const struct tn_vf *vf, uint32_t at);
 
 /* The instruction writes register r, which must not be the frame pointer. */
 int tn_need_writable(struct tn_vf *vf, uint32_t r);
@@ -307,6 +309,8 @@ void tn_ref_note_held(struct tn_vf *vf, bool ends);
 int tn_refs_finish(struct tn_vf *vf, const uint32_t *fuel);
 /* The pointer is known to be NULL: there is nothing to release. */
 void tn_ref_drop(struct tn_vf *vf, uint32_t ref);
+/* What was found in the object may be gone: pointers to that, and what was made of them, are. */
+void tn_ref_drop_parts(struct tn_vf *vf, uint32_t ref);
 int tn_ref_none_held(struct tn_vf *vf, const char *where);
 /* A callback is about to return: what it acquired is gone. */
 int tn_ref_none_of_callback(struct tn_vf *vf);

@@ -198,7 +198,10 @@ const char *tn_reg_words(struct tn_vf *vf, const struct tn_reg *r)
 		snprintf(buf, n, "map '%.63s'", ((const struct tn_map *)r->obj)->name);
 		break;
 	case TN_REG_HANDLE:
-		snprintf(buf, n, "%s handle of type %s", r->untrusted ? "an untrusted" : "a",
+		snprintf(buf, n, "%s handle of type %s",
+			 r->untrusted ? "an untrusted"
+			 : r->rdonly  ? "a read-only"
+				      : "a",
 			 r->obj ? (const char *)r->obj : "?");
 		break;
 	case TN_REG_ARENA:

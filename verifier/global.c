@@ -34,6 +34,7 @@ enum global_kind { ARG_NUMBER, ARG_CTX, ARG_MEM, ARG_HANDLE, ARG_DYNPTR, ARG_ARE
 struct tn_global_arg {
 	uint8_t kind; /* enum global_kind */
 	bool nullable;
+	bool rdonly;	  /* HANDLE: to const */
 	uint32_t size;	  /* MEM */
 	const char *name; /* of the struct, borrowed from the BTF */
 };
@@ -80,6 +81,19 @@ static struct tags find_tags(const struct tn_btf *btf, uint32_t func, uint32_t a
 	return tags;
 }
 
+/* Is what is pointed to declared const? */
+static bool is_const(const struct tn_btf *btf, uint32_t id)
+{
+	while (tn_btf_skip_mods(btf, id) != id) {
+		const struct tn_btf_type *t = tn_btf_type(btf, id);
+
+		if (tn_btf_kind(t) == TN_BTF_CONST)
+			return true;
+		id = t->size_or_type;
+	}
+	return false;
+}
+
 static bool describe_pointer(const struct tn_vf *vf, const struct tn_btf *btf, uint32_t to,
 			     const struct tags *tags, struct tn_global_arg *out)
 {
@@ -90,6 +104,7 @@ static bool describe_pointer(const struct tn_vf *vf, const struct tn_btf *btf, u
 		out->kind = ARG_ARENA;
 		return true;
 	}
+	out->rdonly = is_const(btf, to);
 	to = tn_btf_skip_mods(btf, to);
 	t = tn_btf_type(btf, to);
 	out->name = t ? tn_btf_str(btf, t->name_off) : "";
@@ -350,6 +365,8 @@ static int check_handle(struct tn_vf *vf, uint32_t callee, uint32_t i,
 	if (r->kind != TN_REG_HANDLE || r->untrusted || !r->obj || !same_type(arg->name, r->obj) ||
 	    !tn_reg_at_start(r))
 		return refuse(vf, callee, i, "a handle of its type");
+	if (r->rdonly && !arg->rdonly)
+		return refuse(vf, callee, i, "a handle that may be written through");
 	return r->nullable && !arg->nullable ? refuse_null(vf, callee, i) : 0;
 }
 
@@ -427,6 +444,7 @@ static void set_arg(struct tn_vf *vf, const struct tn_global_arg *arg, struct tn
 	case ARG_HANDLE:
 		r->kind = TN_REG_HANDLE;
 		r->obj = arg->name;
+		r->rdonly = arg->rdonly;
 		break;
 	default:
 		r->kind = TN_REG_MEM;

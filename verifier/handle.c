@@ -8,6 +8,10 @@
  * cast or by reading a field, carries the reference of that one (tn_reg.share) and goes with it.
  * Handles move by constants alone, to reach what is nested, and are whole again when they are back
  * at the start: so a field is a constant offset. Those that nobody vouches for: probe.c.
+ *
+ * A pointer to const is a handle that is read-only: nothing is written through it, and a function
+ * gets it where it takes a pointer to const. States that differ in it are kept apart, as those that
+ * differ in the type.
  */
 #include "verifier/engine.h"
 #include "verifier/mutant.h"
@@ -123,6 +127,8 @@ int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 	out->null_id = out->nullable ? vf->senv.next_id++ : 0;
 	out->ref = r->ref;
 	out->share = r->ref ? TN_SHARE_PART : TN_SHARE_OWN;
+	/* That the host does not change an object says nothing of those that it points to. */
+	out->rdonly = f->access & TN_ACC_CONST && !TN_MUT(CONST_DROPPED);
 	/* What a stale object holds is as stale, whatever the host says of a live one. */
 	if ((r->untrusted && !TN_MUT(PROBE_MADE_TRUSTED)) || f->access & TN_ACC_UNTRUSTED)
 		tn_probe_mark(out);
@@ -134,7 +140,7 @@ int tn_handle_store(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size
 	const struct tn_field *f = NULL;
 	int err;
 
-	if (tn_vf_reg(vf, regno)->untrusted)
+	if (tn_vf_reg(vf, regno)->untrusted || tn_vf_reg(vf, regno)->rdonly)
 		return tn_reject(vf, E_READONLY, (int)regno,
 				 "a write through r%u, which is %s: it can only be read", regno,
 				 tn_reg_words(vf, tn_vf_reg(vf, regno)));
@@ -153,6 +159,7 @@ void tn_handle_cast(const struct tn_reg *from, struct tn_reg *out)
 	if (from->kind != TN_REG_HANDLE)
 		return; /* NULL */
 	out->nullable = out->nullable || from->nullable;
+	out->rdonly = out->rdonly || from->rdonly;
 	out->ref = from->ref;
 	if (from->ref)
 		out->share = from->share == TN_SHARE_PART ? TN_SHARE_PART : TN_SHARE_CAST;

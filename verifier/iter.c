@@ -13,6 +13,12 @@
  * each round takes an element away or drains the iterator, and the second happens once: at most
  * v + 1 rounds are completed, and the head is reached v + 2 times. Iterators that were made in
  * another frame than that of the code that made them spoil the argument for the whole program.
+ *
+ * Iterators of the host, over its objects: the element is a handle that is there until the iterator
+ * is asked again or destroyed. It carries the iterator's reference, as does all that is read
+ * through it, and each next() and destroy takes away what does. How many elements there are, nobody
+ * knows: such a loop pays. At run time vm/held_iter.h is between the program and the host, and sees
+ * to it that a drained iterator stays so.
  */
 #include "verifier/iter.h"
 
@@ -22,10 +28,14 @@
 #include "verifier/callee.h"
 #include "verifier/mutant.h"
 #include "verifier/stack_object.h"
+#include "verifier/trace.h"
 #include "vm/kfuncs.h"
 
 #define MAX_NUM_STEPS ((int64_t)1 << 23)
 #define MAX_BITS      ((uint64_t)TN_ITER_BITS_MAX_WORDS * 64)
+
+/* Whose it is: `region` of what stands in the stack. Names of the two may be equal. */
+enum { OF_LIBRARY, OF_HOST };
 
 /* ---- Trips ---- */
 
@@ -103,6 +113,8 @@ static uint64_t most_elements(struct tn_vf *vf, const struct tn_callee *c)
 		return (uint32_t)second->v.umax == second->v.umax
 			       ? TN_MIN(second->v.umax * 64, MAX_BITS)
 			       : MAX_BITS;
+	if (!c->id) /* the host promises an end, but not when */
+		return UINT64_MAX;
 	if (c->id != TN_KFUNC_iter_num_new)
 		return (uint64_t)MAX_NUM_STEPS;
 	/* The callee takes the low halves, as signed. */
@@ -113,9 +125,30 @@ static uint64_t most_elements(struct tn_vf *vf, const struct tn_callee *c)
 	return (uint64_t)TN_MIN(end.smax - start.smin, MAX_NUM_STEPS);
 }
 
+/* How what is made here is destroyed where the program ends early. */
+static int find_releaser(struct tn_vf *vf, const struct tn_callee *c,
+			 const struct tn_releaser **how)
+{
+	const struct tn_host_helper *host = tn_vf_host(vf, vf->s.insn);
+
+	*how = &tn_release_nothing;
+	if (c->id)
+		return 0;
+	if (!host || !host->iter_end)
+		return tn_reject(vf, E_CALL, -1,
+				 "%s makes an iterator of type %s, and the host has no function "
+				 "that destroys those",
+				 c->name, c->sig->args[0].handle);
+	*how = &host->iter_end->releaser;
+	/* The host's iterator lies in the list of what is held. */
+	vf->facts->holds = 1;
+	return 0;
+}
+
 static int begin(struct tn_vf *vf, const struct tn_callee *c)
 {
 	const struct tn_arg *arg = &c->sig->args[0];
+	const struct tn_releaser *how;
 	struct tn_stack_place place;
 	struct tn_reg it;
 	uint64_t most = most_elements(vf, c);
@@ -125,14 +158,17 @@ static int begin(struct tn_vf *vf, const struct tn_callee *c)
 		err = tn_object_free_place(vf, TN_R1, &place);
 	if (!err)
 		err = note(vf, &place, true, false, 0);
+	if (!err)
+		err = find_releaser(vf, c, &how);
 	if (err)
 		return err;
 	tn_reg_set_const(&it, most);
 	it.kind = TN_REG_ITER;
-	it.obj = arg->handle;
+	it.obj = tn_handle_name(vf, arg->handle);
 	it.size = arg->struct_size;
+	it.region = c->id ? OF_LIBRARY : OF_HOST;
 	it.id = 0;
-	err = tn_ref_acquire(vf, &it, &tn_release_nothing);
+	err = tn_ref_acquire(vf, &it, how);
 	if (!err)
 		tn_object_put(&place, &it);
 	return err;
@@ -148,8 +184,19 @@ static int find(struct tn_vf *vf, const struct tn_callee *c, struct tn_stack_pla
 	if (err)
 		return err;
 	*it = tn_object_at(place, TN_REG_ITER);
-	if (*it && !strcmp((*it)->obj, arg->handle))
+	if (*it && !strcmp((*it)->obj, arg->handle) && (*it)->size == arg->struct_size &&
+	    (*it)->region == (c->id ? OF_LIBRARY : OF_HOST))
 		return 0;
+	if (!c->id) {
+		tn_reject(
+			vf, E_ARG, TN_R1,
+			"argument 1 of %s must be an iterator of type %s, there is none at offset "
+			"%lld of the stack",
+			c->name, arg->handle, (long long)place->off);
+		return tn_advise(vf, "make it on every path that leads here with the host's "
+				     "function for that, and ask it for nothing after it was "
+				     "destroyed");
+	}
 	tn_reject(vf, E_ARG, TN_R1,
 		  "argument 1 of %s must be an iterator made by bpf_iter_%s_new, there is none at "
 		  "offset %lld of the stack",
@@ -170,6 +217,9 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 		err = note(vf, &place, false, it->drained, it->v.umax);
 	if (err)
 		return err;
+	/* The host may free an element when it is asked for the next one. */
+	if (!c->id && !TN_MUT(ITER_KEEPS_ELEMENTS))
+		tn_ref_drop_parts(vf, it->ref);
 	if (it->drained)
 		return tn_call_resume(vf, TN_RESUME_NULL);
 	if (c->id == TN_KFUNC_iter_bits_next && it->v.umax > 64)
@@ -179,12 +229,18 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 	if (err)
 		return err;
 	tn_reg_set_const(&elem, 0);
-	elem.kind = TN_REG_MEM;
-	elem.obj = "the iterator's element";
-	elem.size = sizeof(int32_t);
-	elem.part = 2;
-	elem.rdonly = true;
-	elem.frame = (uint8_t)(place.frame - vf->s.frames);
+	if (c->id) {
+		elem.kind = TN_REG_MEM;
+		elem.obj = "the iterator's element";
+		elem.size = sizeof(int32_t);
+		elem.part = 2;
+		elem.rdonly = true;
+		elem.frame = (uint8_t)(place.frame - vf->s.frames);
+	} else {
+		elem.kind = TN_REG_HANDLE;
+		elem.obj = tn_handle_name(vf, c->sig->ret_handle);
+		elem.rdonly = c->sig->flags & TN_SIG_RET_RDONLY;
+	}
 	elem.ref = it->ref;
 	elem.share = TN_SHARE_PART;
 	tn_call_clobber(vf);
@@ -201,14 +257,16 @@ bool tn_iter_call(const struct tn_callee *c)
 
 int tn_iter_drain(struct tn_vf *vf)
 {
-	const struct tn_helper *h = tn_helper_by_id((uint32_t)tn_vf_insn(vf)->imm);
-	struct tn_callee c = { .name = h->full_name, .sig = &h->sig, .id = h->id };
+	struct tn_callee c = { .name = tn_callee_name(vf, vf->s.insn),
+			       .sig = tn_vf_sig(vf, vf->s.insn) };
 	struct tn_stack_place place;
 	struct tn_reg *it, drained;
 	int err;
 
 	if (!tn_iter_call(&c))
 		return 0;
+	if (!tn_vf_host(vf, vf->s.insn))
+		c.id = (uint32_t)tn_vf_insn(vf)->imm;
 	err = find(vf, &c, &place, &it);
 	if (err)
 		return err;
@@ -237,7 +295,7 @@ int tn_do_iter(struct tn_vf *vf, const struct tn_callee *c)
 	struct tn_reg out;
 	int err;
 
-	if (c->sig->ret == TN_RET_ITER_ELEM)
+	if (tn_sig_iter_role(c->sig) == TN_ITER_NEXT)
 		return next(vf, c);
 	err = arg->kind == TN_ARG_ITER_NEW ? begin(vf, c) : end(vf, c);
 	if (!err)

@@ -40,6 +40,7 @@ int tn_probe_load(struct tn_vf *vf, uint32_t regno)
 void tn_probe_mark(struct tn_reg *out)
 {
 	out->untrusted = true;
+	out->rdonly = false; /* nothing is written through one anyway */
 	out->nullable = false;
 	out->null_id = 0;
 	out->ref = 0;

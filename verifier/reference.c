@@ -133,6 +133,19 @@ void tn_ref_drop(struct tn_vf *vf, uint32_t ref)
 	tn_state_each_reg(&vf->s, kill_one, &k);
 }
 
+static void kill_part(void *user, struct tn_reg *r)
+{
+	if (tn_reg_is_pointer(r) && r->share == TN_SHARE_PART)
+		kill_one(user, r);
+}
+
+void tn_ref_drop_parts(struct tn_vf *vf, uint32_t ref)
+{
+	struct kill k = { vf, ref };
+
+	tn_state_each_reg(&vf->s, kill_part, &k);
+}
+
 int tn_ref_check_releaser(struct tn_vf *vf, uint32_t ref, const char *type)
 {
 	for (uint32_t i = 0; i < vf->s.nr_refs; i++) {
@@ -183,10 +196,13 @@ static const char *line_words(const struct tn_vf *vf, uint32_t insn, char words[
 	return words;
 }
 
-static int advise_release(struct tn_vf *vf, const char *name)
+static int advise_release(struct tn_vf *vf, const char *name, const struct tn_releaser *how)
 {
 	size_t len = strlen(name);
 
+	if (how && how->by_helper && how != &tn_release_dynptr)
+		return tn_advise(vf, "destroy the iterator on this path too, before that: %s()",
+				 TN_CONTAINER_OF(how, const struct tn_host_helper, releaser)->name);
 	if (!strncmp(name, "bpf_iter_", 9) && len > 4 && !strcmp(name + len - 4, "_new"))
 		return tn_advise(vf,
 				 "destroy the iterator on this path too, before that: "
@@ -210,7 +226,8 @@ static int still_held(struct tn_vf *vf, const struct tn_ref *ref, const char *wh
 		 line ? line->line : ref->insn);
 	tn_reject(vf, E_REFERENCE, -1, "what %s gave at %s is still held %s",
 		  tn_callee_name(vf, ref->insn), at, where);
-	return advise_release(vf, tn_callee_name(vf, ref->insn));
+	return advise_release(vf, tn_callee_name(vf, ref->insn),
+			      vf->acquires.v[vf->seen[ref->insn].acquire - 1].how);
 }
 
 int tn_ref_none_held(struct tn_vf *vf, const char *where)

@@ -61,7 +61,7 @@ struct tn_reg {
 			uint8_t frame;
 			bool low : 1;	    /* the low 32 bits of the address alone: good for a
 					       distance, nothing else */
-			bool rdonly : 1;    /* MEM */
+			bool rdonly : 1;    /* MEM; HANDLE: pointer to const */
 			bool untrusted : 1; /* HANDLE: maybe NULL, stale or wrong; carries no
 					       reference */
 			uint8_t spare : 5;  /* 0 */

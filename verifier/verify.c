@@ -27,18 +27,25 @@ static const struct tn_ctx_type no_ctx = { .name = (char *)"none" };
 
 /* ---- Setting up ---- */
 
+const struct tn_host_helper *tn_vf_host(const struct tn_vf *vf, uint32_t at)
+{
+	const struct tn_insn *insn = &vf->prog->insns[at];
+
+	if (insn->src == TN_CALL_EXTERN)
+		return (uint32_t)insn->imm < vf->prog->nr_externs
+			       ? vf->prog->externs[insn->imm].helper
+			       : NULL;
+	if (insn->src == TN_CALL_HELPER && vf->env->helper_by_id)
+		return vf->env->helper_by_id(vf->env->user, (uint32_t)insn->imm);
+	return NULL;
+}
+
 const struct tn_sig *tn_vf_sig(const struct tn_vf *vf, uint32_t at)
 {
 	const struct tn_insn *insn = &vf->prog->insns[at];
-	const struct tn_host_helper *host = NULL;
+	const struct tn_host_helper *host = tn_vf_host(vf, at);
 	const struct tn_helper *h;
 
-	if (insn->src == TN_CALL_EXTERN)
-		host = (uint32_t)insn->imm < vf->prog->nr_externs
-			       ? vf->prog->externs[insn->imm].helper
-			       : NULL;
-	else if (insn->src == TN_CALL_HELPER && vf->env->helper_by_id)
-		host = vf->env->helper_by_id(vf->env->user, (uint32_t)insn->imm);
 	if (host)
 		return &host->sig;
 	if (insn->src != TN_CALL_HELPER)

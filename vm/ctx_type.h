@@ -34,6 +34,8 @@ enum {
 	/* HANDLE: nobody vouches for what the pointer points to. It may be NULL or stale; reads
 	 * through it give 0 where no memory is. */
 	TN_ACC_UNTRUSTED = 16,
+	/* HANDLE: the host has a pointer to const there. */
+	TN_ACC_CONST = 32,
 };
 
 /* The type name of handles that are C strings: nothing but bpf_probe_read_..._str() reads them. */

@@ -98,6 +98,7 @@ static TN_COLD void release_all(struct tn_held_list *list, struct tn_exec *ex)
 
 		h->how->fn(h->how, h->ptr, ex);
 	}
+	list->iters.used = 0;
 }
 
 /* A throw is not an early end: the program, or its function for that, chooses the result. All
@@ -123,6 +124,7 @@ static TN_ALWAYS_INLINE uint64_t enter(tn_native_fn fn, void *ctx, struct tn_exe
 	uint64_t ret;
 
 	list.nr = 0;
+	list.iters.used = 0;
 	ex->held = &list;
 	ret = fn(ctx, ex);
 	if (tn_unlikely(list.nr != 0))

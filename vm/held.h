@@ -16,6 +16,16 @@ struct tn_exec;
 struct tn_sig;
 struct tn_host_helper;
 
+/* Iterators of the host that a program may hold at once, and their bytes, a multiple of 8; see
+ * vm/held_iter.h. */
+#define TN_MAX_HELD_ITERS 16
+#define TN_ITER_MAX_BYTES 64u
+
+struct tn_held_iters {
+	uint32_t used; /* bit i: at[i] */
+	_Alignas(8) unsigned char at[TN_MAX_HELD_ITERS][TN_ITER_MAX_BYTES];
+};
+
 /* How one type of references is released when its program ended early. */
 struct tn_releaser {
 	/* A call that releases this type takes off the list what has the address that it was given.
@@ -41,6 +51,7 @@ extern const struct tn_releaser tn_release_nothing;
 
 struct tn_held_list {
 	uint32_t nr;
+	struct tn_held_iters iters; /* only what is used of it is initialised */
 	struct tn_held {
 		void *ptr;
 		const struct tn_releaser *how;

@@ -8,6 +8,7 @@
 #include "base/epoch.h"
 #include "base/err.h"
 #include "vm/asm.h"
+#include "vm/held_iter.h"
 #include "vm/interp.h"
 #include "vm/rewrite.h"
 
@@ -100,6 +101,7 @@ struct nodes_ctx {
 	struct case_node *any;	 /*  8 untrusted */
 	struct case_node *maybe; /* 16 or NULL */
 	uint64_t number;	 /* 24 */
+	const struct case_node *pinned; /* 32 */
 };
 
 #undef OF
@@ -112,6 +114,7 @@ static struct tn_field nodes_fields[] = {
 	{ OF(any), HANDLE("node"), .access = TN_ACC_UNTRUSTED },
 	{ OF(maybe), HANDLE("node"), .access = TN_ACC_NULLABLE },
 	{ OF(number), .access = TN_ACC_RW },
+	{ OF(pinned), HANDLE("node"), .access = TN_ACC_CONST },
 };
 
 const struct tn_ctx_type case_nodes_ctx = {
@@ -286,6 +289,18 @@ static uint64_t invoke_nothing(const struct tn_host_helper *self, const uint64_t
 	return 0;
 }
 
+/* What makes iterators finds what destroys them. */
+static void link_iterators(struct tn_case *c)
+{
+	for (uint32_t i = 0; i < c->nr_helpers; i++)
+		for (uint32_t j = 0; j < c->nr_helpers; j++)
+			if (tn_sig_iter_role(&c->helpers[i].sig) == TN_ITER_NEW &&
+			    tn_sig_iter_role(&c->helpers[j].sig) == TN_ITER_END &&
+			    !strcmp(c->helpers[i].sig.args[0].handle,
+				    c->helpers[j].sig.args[0].handle))
+				c->helpers[i].iter_end = &c->helpers[j];
+}
+
 static bool add_helper(struct tn_case *c, char *spec)
 {
 	struct tn_host_helper *h = &c->helpers[c->nr_helpers];
@@ -308,6 +323,8 @@ static bool add_helper(struct tn_case *c, char *spec)
 		h->sig.flags |= TN_SIG_MAY_ABORT;
 	if (flags && strstr(flags + 1, "invalidates"))
 		h->sig.flags |= TN_SIG_INVALIDATES_CTX;
+	tn_held_iter_init(h);
+	link_iterators(c);
 	return true;
 }
 

@@ -17,6 +17,7 @@
 #include "jit/jit.h"
 #include "maps/ringbuf.h"
 #include "vm/held.h"
+#include "vm/held_iter.h"
 #include "vm/helpers.h"
 #include "vm/interp.h"
 #include "vm/rewrite.h"
@@ -230,9 +231,9 @@ static uint64_t bad_address(struct world *w)
 
 /* Nodes of a list whose links lead to each other or astray. No numbers but small ones: what is
  * read of a stale node may be an address, and is none here. */
-static struct case_node *new_node(struct world *w, struct case_node *owner)
+static struct case_node *new_node(struct world *w, struct case_node *owner, bool writable)
 {
-	struct case_node *n = (void *)new_region(w, sizeof(*n), true);
+	struct case_node *n = (void *)new_region(w, sizeof(*n), writable);
 
 	*n = (struct case_node){ .id = below(w, 1000),
 				 .flags = below(w, 4),
@@ -248,7 +249,7 @@ static struct case_node *new_node(struct world *w, struct case_node *owner)
 
 static uint64_t node_field(struct world *w, const struct tn_field *f)
 {
-	struct case_node *n = new_node(w, new_node(w, NULL));
+	struct case_node *n = new_node(w, new_node(w, NULL, true), !(f->access & TN_ACC_CONST));
 
 	if (f->access & TN_ACC_UNTRUSTED && below(w, 2))
 		return bad_address(w);
@@ -391,9 +392,49 @@ static uint64_t give_node(struct world *w, const struct tn_sig *sig)
 	if (sig->flags & TN_SIG_RET_UNTRUSTED && (below(w, 2) || w->nr_regions > MAX_REGIONS / 2))
 		return bad_address(w);
 	if (!(sig->flags & TN_SIG_RET_NULLABLE) || (below(w, 3) && w->nr_regions < MAX_REGIONS / 2))
-		n = new_node(w, NULL);
+		n = new_node(w, NULL, !(sig->flags & TN_SIG_RET_RDONLY));
 	w->nr_held += n && sig->flags & TN_SIG_ACQUIRE;
 	return (uintptr_t)n;
+}
+
+/* An iterator of the host's, where the library keeps it. */
+struct played_iter {
+	uint64_t left, last; /* elements; the one that is there */
+};
+
+/* Nobody may touch the last element any more. */
+static void end_element(struct world *w, struct played_iter *it)
+{
+	if (it->last && w->embed)
+		embed_area_drop(w->embed, it->last);
+	it->last = 0;
+}
+
+static uint64_t play_iter(struct world *w, const struct tn_sig *sig, struct played_iter *it)
+{
+	static char someone;
+
+	switch (tn_sig_iter_role(sig)) {
+	case TN_ITER_NEW:
+		if (below(w, 5) == 0)
+			return (uint64_t)-1;
+		*it = (struct played_iter){ .left = below(w, 6) };
+		w->nr_held++;
+		return 0;
+	case TN_ITER_NEXT:
+		end_element(w, it);
+		if (!it->left || w->nr_regions > MAX_REGIONS / 2)
+			return 0;
+		it->left--;
+		if (strcmp(sig->ret_handle, "node") != 0)
+			return (uintptr_t)&someone;
+		it->last = (uintptr_t)new_node(w, NULL, !(sig->flags & TN_SIG_RET_RDONLY));
+		return it->last;
+	default:
+		end_element(w, it);
+		w->nr_held--;
+		return 0;
+	}
 }
 
 /* What a host function of this signature may do. */
@@ -434,6 +475,8 @@ static uint64_t invoke_by_sig(const struct tn_host_helper *self, const uint64_t 
 {
 	struct world *w = now;
 
+	if (tn_sig_iter_role(&self->sig))
+		return play_iter(w, &self->sig, (void *)(uintptr_t)args[0]);
 	for (uint32_t i = 0; i + 1 < self->sig.nr_args; i++)
 		if (self->sig.args[i].kind == TN_ARG_WMEM && args[i])
 			fill_random(w, (void *)(uintptr_t)args[i], args[i + 1]);
@@ -452,6 +495,7 @@ static uint64_t invoke_by_sig(const struct tn_host_helper *self, const uint64_t 
 void world_play_helper(struct tn_host_helper *helper)
 {
 	helper->invoke = invoke_by_sig;
+	tn_held_iter_init(helper);
 }
 
 static bool make_helpers(struct world *w)

@@ -79,6 +79,7 @@ typedef __SIZE_TYPE__ size_t;
  *
  *   integers, bool, enums   as they are; float and double: as their bits
  *   struct x *              an object of the host, which the plugin was given; not NULL
+ *   const struct x *        the same, of which the plugin may have a pointer to const alone
  *   const char *            a constant string of the plugin; not before an integer
  *   T *, const T *          one number of the plugin's that the host fills, or reads; not beside
  *                           integers, which may be the length of an array
@@ -108,6 +109,25 @@ typedef __SIZE_TYPE__ size_t;
 /* The result is the first object, seen as another type; see "cast" at tenon_runtime_add_helper().
  */
 #define TENON_CAST TENON_TAG_("cast")
+/* An iterator over objects of the host: a structure of 8 to 64 bytes, a multiple of 8, and three
+ * functions whose first argument points to it. The plugin has it in its stack and can neither read
+ * nor write it, so that the host keeps what it likes there; the library keeps it in one place.
+ *
+ *	struct conn_iter { struct conn *at; };
+ *	TENON_HELPER TENON_ITER_NEW int conn_iter_new(struct conn_iter *it, struct server *s);
+ *	TENON_HELPER TENON_ITER_NEXT struct conn *conn_iter_next(struct conn_iter *it);
+ *	TENON_HELPER TENON_ITER_DESTROY void conn_iter_destroy(struct conn_iter *it);
+ *
+ * What makes one takes further arguments as it likes and returns 0, or a negative error: then
+ * nothing was begun, next() gives NULL and the host is asked for nothing more. It takes hold itself
+ * of what it walks over: the plugin may give that up while the iterator lives. An element must be
+ * there until the next one is asked for or the iterator is destroyed; the plugin cannot keep it
+ * longer. Sooner or later NULL comes, after which nothing is asked; the plugin's loop pays fuel. The
+ * iterator of a program that ends early is destroyed. 16 are open at once in a firing at most
+ * (-ENOMEM), none in callbacks of timers. */
+#define TENON_ITER_NEW	   TENON_TAG_("iter_new")
+#define TENON_ITER_NEXT	   TENON_TAG_("iter_next")
+#define TENON_ITER_DESTROY TENON_TAG_("iter_destroy")
 /* Says `what` of argument `n`, from 1: maybe_null, size_is, str, in, out, ctx, map. Also behind a
  * member that is a pointer to a function. */
 #define TENON_ARG(n, what) TENON_TAG_("arg" #n "=" #what)
@@ -136,8 +156,9 @@ typedef __SIZE_TYPE__ size_t;
 #define TENON_WRITABLE \
 	TENON_TAG_("writable") /* plugins may store to it, or through it (contexts) */
 /* struct x *: what it points to is there for as long as this structure is; functions take it. Such
- * pointers in a context are so anyway, unless TENON_UNTRUSTED_PTR. Pointers to const structures
- * never are, nor as results: plugins can only read through them. */
+ * pointers in a context are so anyway, unless TENON_UNTRUSTED_PTR. Through pointers to const
+ * structures, as members and as results, plugins only read, and give them to functions that take
+ * pointers to const. */
 #define TENON_TRUSTED	    TENON_TAG_("trusted")
 #define TENON_UNTRUSTED_PTR TENON_TAG_("untrusted")
 #define TENON_HIDDEN	    TENON_TAG_("hidden") /* not for plugins */
