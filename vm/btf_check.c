@@ -500,8 +500,10 @@ static uint64_t member_bits(const struct tn_btf *btf, uint32_t id, uint32_t i, i
 	if (kind == TN_BTF_INT)
 		word = *(const uint32_t *)tn_btf_extra(of);
 	if (bits) {
+		/* An integer that begins within its bytes would have its bits elsewhere than the
+		 * member says. */
 		if ((kind != TN_BTF_INT && kind != TN_BTF_ENUM && kind != TN_BTF_ENUM64) ||
-		    bits > (uint64_t)size * 8)
+		    tn_btf_int_offset(word) || bits > (uint64_t)size * 8)
 			*err = bad_type(btf, id, "cannot be a bit field: member", i);
 		return bits;
 	}

@@ -329,9 +329,10 @@ static bool say_int(struct walk *w, const struct tn_btf_type *t, const struct pl
 {
 	uint32_t word = *(const uint32_t *)tn_btf_extra(t);
 	uint32_t bits = p->field_bits ? p->field_bits : tn_btf_int_bits(word);
+	uint32_t off = p->field_bits ? 0 : tn_btf_int_offset(word);
 	uint64_t value[2];
 
-	if (read_bits(w, p->bit + tn_btf_int_offset(word), bits, value))
+	if (read_bits(w, p->bit + off, bits, value))
 		return false;
 	if (bits != t->size_or_type * 8 || p->bit % 8 || bits > 64 || p->field_bits)
 		say_hex(out, value);

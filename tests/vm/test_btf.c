@@ -445,6 +445,13 @@ static void btf_parse_refuses_records_that_break_the_rules(void **state)
 	type(TN_BTF_STRUCT, "s", 1u << 31 | 1, 8);
 	member("p", 1, 3u << 24);
 	expect_type_refused("cannot be a bit field: member 0");
+	/* Its bits would be others than those that the member has. */
+	setup(NULL);
+	type(TN_BTF_INT, "wide", 0, 16);
+	word(64u << 16 | 64);
+	type(TN_BTF_STRUCT, "s", 1u << 31 | 1, 32);
+	member("p", 1, 64u << 24);
+	expect_type_refused("cannot be a bit field: member 0");
 	setup(NULL);
 	int_type("int", 4);
 	type(TN_BTF_VAR, "v", 0, 1);
