@@ -151,7 +151,7 @@ static int load_new(struct tenon_map *handle)
 	struct tn_map *map;
 	int rc;
 
-	if (decl->map_extra && decl->type != TN_MAP_ARENA)
+	if (decl->map_extra && decl->type != TN_MAP_ARENA && decl->type != TN_MAP_BLOOM_FILTER)
 		return tn_err(-ENOTSUP, "map '%s': map_extra is 0x%llx, expected none", decl->name,
 			      (unsigned long long)decl->map_extra);
 	rc = tn_value_specials(btf, decl->btf_value_id, specials[0]);

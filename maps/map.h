@@ -95,7 +95,7 @@ struct tn_map_ops {
 
 	/* ---- values without keys, from programs and from the host ---- */
 	int (*push)(struct tn_map *map, const void *value, uint64_t flags);
-	/* Write all of `value`, zeros where there is none. */
+	/* Write all of `value`, zeros where there is none. A bloom filter's peek reads it. */
 	int (*pop)(struct tn_map *map, void *value);
 	int (*peek)(struct tn_map *map, void *value);
 };

@@ -278,18 +278,30 @@ static const char *host_struct(const struct tn_ctx_type *ctx)
 {
 	if (!ctx->is_packet)
 		return ctx->name;
-	return !strcmp(ctx->name, "xdp_md")	 ? "tenon_xdp_md"
-	       : !strcmp(ctx->name, "__sk_buff") ? "tenon_sk_buff"
-						 : ctx->name;
+	return !strcmp(ctx->name, "xdp_md") ? "tenon_xdp_md" : "tenon_sk_buff";
 }
 
 static int check_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
 	const struct tn_arg *arg = &c->sig->args[i];
+	const struct tn_host_helper *host = c->id ? NULL : tn_vf_host(vf, vf->s.insn);
+	const struct tn_ctx_type *want = host ? host->ctx_layout : NULL;
 
 	if (r->kind != TN_REG_CTX || !tn_reg_at_start(r))
 		return tn_refuse_arg(vf, c, i, "the context, unmodified");
+	if (arg->handle[0] && want && !vf->ctx->builtin) {
+		if (tn_ctx_type_serves(vf->ctx, want))
+			return 0;
+		if (!strcmp(arg->handle, vf->ctx->name) && arg->struct_size == vf->ctx->host_size)
+			return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
+					 "%s takes the context 'struct %s' in r%u, and this hook's "
+					 "is another structure of that name: their members differ",
+					 c->name, arg->handle, TN_R1 + i);
+	}
+	if (arg->handle[0] && (!want || vf->ctx->builtin) && !strcmp(arg->handle,
+			       host_struct(vf->ctx)) && vf->ctx->host_size >= arg->struct_size)
+		return 0;
 	if (arg->handle[0] && (strcmp(arg->handle, host_struct(vf->ctx)) != 0 ||
 			       vf->ctx->host_size < arg->struct_size))
 		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
@@ -407,6 +419,10 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 						"read as a value by a call")
 			      : tn_refuse_arg(vf, c, i, "a value after its map");
 	case TN_ARG_MAP_VALUE_OUT:
+		/* A filter is asked for that value. */
+		if (c->map && c->map->type == TN_MAP_BLOOM_FILTER)
+			return check_fixed_mem(vf, i, c->map->value_size,
+					       "read as a value by a call");
 		return c->map ? check_value_out(vf, i, c->map->value_size)
 			      : tn_refuse_arg(vf, c, i, "a value after its map");
 	case TN_ARG_MEM:
@@ -437,6 +453,9 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return check_aligned(vf, c, i, arg);
 	case TN_ARG_RINGBUF_RECORD:
 		return check_record(vf, c, i);
+	case TN_ARG_PACKET:
+		return r->kind == TN_REG_CTX && vf->ctx->is_packet ? check_ctx(vf, c, i)
+								   : check_handle(vf, c, i, arg);
 	case TN_ARG_BTF_PTR:
 		return tn_check_btf_ptr(vf, c, i);
 	case TN_ARG_TIMER:

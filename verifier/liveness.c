@@ -394,8 +394,11 @@ static int64_t arg_reads(const struct analysis *an, const struct tn_sig *sig, un
 	switch (arg->kind) {
 	case TN_ARG_WMEM_FIXED: /* may be read first */
 		return arg->in_out ? arg->struct_size : 0;
+	case TN_ARG_MAP_VALUE_OUT: /* a filter reads it */
+		if (!map)
+			return TN_MAX_FRAME_BYTES;
+		return map->type == TN_MAP_BLOOM_FILTER ? map->value_size : 0;
 	case TN_ARG_WMEM:
-	case TN_ARG_MAP_VALUE_OUT:
 	case TN_ARG_ITER_NEW:
 	case TN_ARG_DYNPTR_NEW:
 	case TN_ARG_SCALAR:

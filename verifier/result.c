@@ -153,6 +153,8 @@ static bool enters_kernel(uint32_t id)
 	case TN_HELPER_seq_printf:
 	case TN_HELPER_seq_write:
 	case TN_HELPER_perf_event_output:
+	case TN_HELPER_skb_output:
+	case TN_HELPER_xdp_output:
 	case TN_HELPER_ringbuf_output:
 	case TN_HELPER_ringbuf_submit:
 	case TN_HELPER_ringbuf_discard:
@@ -166,7 +168,8 @@ static bool enters_kernel(uint32_t id)
 /* Moves the ends of the packet, and clears what comes in; or copies from it. */
 static bool moves_ends(uint32_t id)
 {
-	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_adjust_room ||
+	return id == TN_HELPER_perf_event_output || id == TN_HELPER_skb_output ||
+	       id == TN_HELPER_xdp_output || id == TN_HELPER_skb_adjust_room ||
 	       id == TN_HELPER_skb_change_tail || id == TN_HELPER_skb_change_head ||
 	       id == TN_HELPER_xdp_adjust_head || id == TN_HELPER_xdp_adjust_tail;
 }

@@ -39,6 +39,8 @@ TN_HELPER_BODY(extern, tn_helper_map_push);
 TN_HELPER_BODY(extern, tn_helper_map_pop);
 TN_HELPER_BODY(extern, tn_helper_map_peek);
 TN_HELPER_BODY(extern, tn_helper_perf_output);
+TN_HELPER_BODY(extern, tn_helper_skb_output);
+TN_HELPER_BODY(extern, tn_helper_xdp_output);
 
 /* context_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_get_func_arg);

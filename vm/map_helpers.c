@@ -4,6 +4,7 @@
 
 #include "maps/map.h"
 #include "maps/perf_array.h"
+#include "vm/ctx_type.h"
 #include "vm/helper_body.h"
 #include "vm/interp.h"
 
@@ -32,6 +33,33 @@ BODY(tn_helper_map_pop)
 BODY(tn_helper_map_peek)
 {
 	return from_int(map(r1)->ops->peek(map(r1), (void *)(uintptr_t)r2));
+}
+
+/* packet, map, flags, sample, its size: the host's struct behind the program's own context, or behind
+ * a handle; the verifier knows which of the two kinds of packet it is. Both begin alike. */
+static uint64_t packet_output(uint64_t packet, struct tn_map *to, uint64_t flags, uint64_t data,
+			      uint64_t size, uint32_t slot)
+{
+	const struct tn_skb_host *skb = (const void *)(uintptr_t)packet;
+	uint64_t frame_bytes = (flags & TN_PERF_CTX_BYTES) >> 32;
+	const unsigned char *frame = skb->data, *end = skb->data_end;
+
+	if (flags & ~(TN_PERF_CTX_BYTES | TN_PERF_INDEX))
+		return from_int(-EINVAL);
+	if (frame_bytes > (uint64_t)(end - frame))
+		return from_int(-EFAULT);
+	return from_int(tn_perf_output(to, flags, (const void *)(uintptr_t)data, size, frame,
+				       frame_bytes, slot));
+}
+
+BODY(tn_helper_skb_output)
+{
+	return packet_output(r1, map(r2), r3, r4, r5, ex->slot);
+}
+
+BODY(tn_helper_xdp_output)
+{
+	return packet_output(r1, map(r2), r3, r4, r5, ex->slot);
 }
 
 /* ctx, map, flags, sample, its size. In a packet's program the flags may ask for the beginning of

@@ -552,6 +552,7 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		[TN_ARG_DYNPTR_NEW] = "newdynptr",
 		[TN_ARG_DYNPTR] = "dynptr",
 		[TN_ARG_TIMER] = "timer",
+		[TN_ARG_PACKET] = "packet",
 		[TN_ARG_BTF_PTR] = "btfptr",
 	};
 

@@ -14,6 +14,7 @@
 #include "vm/held.h"
 
 struct tn_btf;
+struct tn_ctx_type;
 struct tn_rt;
 struct tn_exec;
 
@@ -49,6 +50,7 @@ enum tn_arg_kind {
 	TN_ARG_MEM_FIXED,  /* the same, read by the callee */
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 	TN_ARG_SPIN_LOCK,      /* the struct bpf_spin_lock of a map's value */
+	TN_ARG_PACKET, /* the context where it is the packet `handle`, or a handle of that type */
 	TN_ARG_BTF_PTR,	       /* a struct btf_ptr, whose data is read; its size and flags follow */
 };
 
@@ -165,6 +167,8 @@ struct tn_host_helper {
 	uint64_t (*iter_invoke)(const struct tn_host_helper *self, const uint64_t args[5],
 				struct tn_exec *ex);
 	const struct tn_host_helper *iter_end;
+	/* The structure behind its CTX argument, of that BTF; owned. NULL: not known. */
+	struct tn_ctx_type *ctx_layout;
 	/* Where the host declares it: FUNC of a BTF that lives as long; NULL: as text. */
 	const struct tn_btf *btf;
 	uint32_t btf_func;

@@ -34,6 +34,7 @@ struct row {
 #define QUEUE	     BPF_MAP_TYPE_QUEUE
 #define STACK	     BPF_MAP_TYPE_STACK
 #define PERF	     BPF_MAP_TYPE_PERF_EVENT_ARRAY
+#define BLOOM	     BPF_MAP_TYPE_BLOOM_FILTER
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -174,6 +175,22 @@ static const struct row rows[] = {
 		{ LOOKUP, 1, 0, -TN_ENOTSUPP }, { POP, 1, 0, -TN_ENOTSUPP }, { UPDATE, 1, 0, -EBADF },
 		{ UPDATE, 1, BPF_NOEXIST, -EINVAL }, { UPDATE, 9, 0, -E2BIG }, { DELETE, 1, 0, -ENOENT },
 		{ DELETE, 9, 0, -E2BIG }, { NEXT, 1, 0, -ENOENT } } },
+	{ "bloom filter: with keys", BLOOM, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "bloom filter: value size 0", BLOOM, 0, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "bloom filter: no entries", BLOOM, 0, 8, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "bloom filter: NO_PREALLOC", BLOOM, 0, 8, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -EINVAL } } },
+	{ "bloom filter: MMAPABLE", BLOOM, 0, 8, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "bloom filter: ZERO_SEED", BLOOM, 0, 8, 2, BPF_F_ZERO_SEED, { { CREATE, 0, 0, 0 } } },
+	{ "bloom filter: value of 3 bytes", BLOOM, 0, 3, 2, 0, { { UPDATE, NONE, 0, 0 }, { LOOKUP, NONE, 0, 0 } } },
+	{ "bloom filter: values", BLOOM, 0, 8, 2, 0, {
+		{ LOOKUP, NONE, 0, -ENOENT }, { UPDATE, NONE, 0, 0 }, { LOOKUP, NONE, 0, 0 }, { UPDATE, NONE, 0, 0 },
+		{ UPDATE, NONE, BPF_NOEXIST, -EINVAL }, { UPDATE, NONE, BPF_EXIST, -EINVAL },
+		{ UPDATE, NONE, BPF_F_LOCK, -EINVAL }, { LOOKUP, NONE, BPF_F_LOCK, -EINVAL } } },
+	{ "bloom filter: nothing else", BLOOM, 0, 8, 2, 0, {
+		{ DELETE, NONE, 0, -EOPNOTSUPP }, { NEXT, NONE, 0, -EOPNOTSUPP }, { POP, NONE, 0, -TN_ENOTSUPP },
+		{ POP, NONE, 1, -EINVAL }, { DELETE, NONE, 1, -EINVAL }, { LOOKUP, NONE, BPF_EXIST, -EINVAL } } },
+	{ "bloom filter: frozen", BLOOM, 0, 8, 2, 0, {
+		{ UPDATE, NONE, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, NONE, 0, -EPERM }, { LOOKUP, NONE, 0, 0 } } },
 	{ "hash of maps: no inner map", BPF_MAP_TYPE_HASH_OF_MAPS, 4, 4, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 };
 /* clang-format on */

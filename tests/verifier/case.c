@@ -176,6 +176,7 @@ static const struct {
 	{ "array_of_maps", TN_MAP_ARRAY_OF_MAPS },
 	{ "hash_of_maps", TN_MAP_HASH_OF_MAPS },
 	{ "queue", TN_MAP_QUEUE },
+	{ "bloom_filter", TN_MAP_BLOOM_FILTER },
 	{ "stack", TN_MAP_STACK },
 	{ "perf_event_array", TN_MAP_PERF_EVENT_ARRAY },
 	{ "arena", TN_MAP_ARENA },
