@@ -16,6 +16,7 @@
 #include "host-api/section_handler.h"
 #include "host-api/struct_ops.h"
 #include "loader/object.h"
+#include "loader/probe_target.h"
 
 /* ---- Making and freeing ---- */
 
@@ -186,8 +187,17 @@ static int take_program(struct tenon_object *obj, struct tn_prog *prog)
 	struct tn_rt *rt = &obj->rt->rt;
 	const struct tn_section_entry *handler = NULL;
 	const char *hook = prog->section ? hook_of_section(obj, prog->section, &handler) : NULL;
-	struct tenon_program *program = tn_program_new(obj->rt, obj->unit, prog);
+	struct tn_probe_target target;
+	struct tenon_program *program;
+	int rc;
 
+	/* What the name itself says must be sound, unless the host reads it otherwise. */
+	if (prog->section && !hook && !handler) {
+		rc = tn_probe_target_parse(prog->section, &target);
+		if (rc)
+			return rc;
+	}
+	program = tn_program_new(obj->rt, obj->unit, prog);
 	if (!program)
 		return tn_err_nomem("program");
 	program->obj = obj;

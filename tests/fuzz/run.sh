@@ -34,10 +34,22 @@ seed_core() {
 	done
 }
 
+# Sections of probes and arguments, each with the library that they are about: see fuzz_probe.c.
+seed_probe() {
+	local dir=$1 library=$build/tests/loader/libprobed.so line n=0
+	[ -f "$library" ] || return 0
+	for line in uprobe/x:work@VER_1 uprobe/x:inner+2 uretprobe/x:plain uprobe/x:0x1000 \
+		usdt/x:tenon:forms 'uprobe.multi/x:*' '-4@%eax 8@-16(%rbp) 8@8(%rax,%rdx,4)' \
+		'4@$5 -8@counter+8(%rip) 1@%ah'; do
+		{ printf '%s\n' "$line" && cat "$library"; } >"$dir/$((++n))"
+	done
+}
+
 # What a target eats: objects, or the sections of them that hold types or instructions.
 seed() {
 	local name=$1 dir=$2 object section
 	[ "$name" != fuzz_core ] || seed_core "$dir"
+	[ "$name" != fuzz_probe ] || seed_probe "$dir"
 	find "$build" ${SEEDS:+"$SEEDS"} -name '*.o' -size -64k 2>/dev/null | grep -E "bpf|${SEEDS:-bpf}" | while read -r object; do
 		case $name in
 		fuzz_elf | fuzz_object) cp "$object" "$dir/" ;;

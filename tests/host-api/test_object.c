@@ -359,7 +359,7 @@ static void helpers_of_a_program_are_listed_once(void **state)
 	assert_int_equal(tenon_program_helper(first_program(obj), 2, &use), -ENOENT);
 }
 
-static void features_are_listed_to_their_end(void **state)
+static void row_40_features_are_listed_to_their_end(void **state)
 {
 	struct tenon_feature f = { .sz = sizeof(f) };
 	uint32_t i, hash = 0, lookup = 0;
@@ -470,7 +470,7 @@ int main(void)
 		TEST(limit_of_map_bytes_holds),
 		TEST(disassembly_shows_what_was_loaded),
 		TEST(helpers_of_a_program_are_listed_once),
-		TEST(features_are_listed_to_their_end),
+		TEST(row_40_features_are_listed_to_their_end),
 		TEST(null_is_an_error_not_a_crash),
 	};
 
