@@ -21,50 +21,6 @@ static bool keeps_packet(const struct tn_ctx_type *ctx, const struct tn_callee *
 	return !f || !(f->access & TN_ACC_W);
 }
 
-/* Helpers that change a packet do it in the host's memory, whatever the program may write itself.
- * Contexts without addresses of the packet have always been given them. */
-static bool is_packet_readonly(const struct tn_ctx_type *ctx)
-{
-	const struct tn_field *data = tn_ctx_field_by_name(ctx, "data");
-
-	return ctx->builtin && data && data->kind == TN_FIELD_REGION &&
-	       !(data->access & TN_ACC_W);
-}
-
-/* Of __sk_buff in its forms, or what `other` is called. */
-static bool has_socket(const struct tn_ctx_type *ctx, const char *other)
-{
-	return ctx->builtin &&
-	       ((other && !strcmp(ctx->name, other)) || !strcmp(ctx->name, "__sk_buff") ||
-		!strcmp(ctx->name, "sk_skb"));
-}
-
-/* The rest of the kernel's: by what the program is for. */
-static const char *lacks_socket(const struct tn_vf *vf, const struct tn_callee *c)
-{
-	const struct tn_ctx_type *ctx = vf->ctx;
-
-	switch (c->id) {
-	case TN_HELPER_get_socket_cookie:
-		return has_socket(ctx, "bpf_sock_ops") ? NULL : "has no socket";
-	case TN_HELPER_get_socket_uid:
-		return has_socket(ctx, NULL) ? NULL : "is no __sk_buff with a socket";
-	case TN_HELPER_setsockopt:
-	case TN_HELPER_getsockopt:
-	case TN_HELPER_sock_ops_cb_flags_set:
-		return ctx->builtin && !strcmp(ctx->name, "bpf_sock_ops") ? NULL
-									  : "is no bpf_sock_ops";
-	case TN_HELPER_msg_apply_bytes:
-	case TN_HELPER_msg_cork_bytes:
-	case TN_HELPER_msg_pull_data:
-		return ctx->builtin && !strcmp(ctx->name, "sk_msg_md") ? NULL : "is no sk_msg_md";
-	default:
-		return c->id && c->sig->flags & TN_SIG_INVALIDATES_CTX && is_packet_readonly(ctx)
-			       ? "has a packet that is only read"
-			       : NULL;
-	}
-}
-
 int tn_check_context_serves(struct tn_vf *vf, const struct tn_callee *c)
 {
 	const struct tn_ctx_type *ctx = vf->ctx;
