@@ -105,6 +105,7 @@ struct tn_vf {
 	uint32_t prev; /* instruction executed before s.insn on this path; TN_NONE */
 	bool accepted;
 	bool exact, forgot; /* this attempt forgets nothing; something was forgotten in it */
+	bool again;	    /* an attempt has begun before: what `seen` has of it counts */
 	bool ended;	    /* the path ends with this instruction */
 	bool back_arrival;  /* a callback came back to its call */
 	uint32_t *loop_of;  /* per instruction: the loop it heads, or TN_NONE */

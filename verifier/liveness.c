@@ -2,7 +2,8 @@
 /*
  * Two passes per subprogram, callees first. Forwards: which registers hold an address of the own
  * frame, a map, a constant. From that each instruction gets its effect: registers read and written,
- * granules of the frame read and overwritten. Backwards: what is live, from the effects.
+ * granules of the frame read and overwritten. Backwards: what is live and what matters, from the
+ * effects. Each is the least solution of its own equations; they are computed side by side.
  */
 #include "verifier/liveness.h"
 
@@ -20,12 +21,11 @@
 
 /* What a register holds, as far as this pass needs it. */
 enum held_kind {
-	HELD_UNSEEN = 0, /* no path has come here */
-	HELD_OTHER,	 /* not an address of the own frame */
-	HELD_CONST,	 /* value */
-	HELD_MAP,	 /* value: index into prog->maps */
-	HELD_FRAME,	 /* r10 + value */
-	HELD_FRAME_ANY,	 /* may be any address of the own frame */
+	HELD_OTHER,	/* not an address of the own frame */
+	HELD_CONST,	/* value */
+	HELD_MAP,	/* value: index into prog->maps */
+	HELD_FRAME,	/* r10 + value */
+	HELD_FRAME_ANY, /* may be any address of the own frame */
 };
 
 struct held {
@@ -42,6 +42,15 @@ struct granules {
 	uint16_t first, nr;
 };
 
+/* How what matters goes through an instruction. */
+enum sort {
+	SORT_USES, /* what it reads matters */
+	SORT_ALU,  /* if what it writes does */
+	SORT_MOVE, /* the same; the program's result may come through it */
+	SORT_LOAD, /* as USES, but what it reads of the frame only if what it writes does */
+	SORT_OTHER,
+};
+
 struct effect {
 	uint16_t uses, defs;	/* registers */
 	struct granules killed; /* overwritten in full */
@@ -50,11 +59,13 @@ struct effect {
 	bool reads_all;
 	struct granules stored; /* where a register goes to, in part or in full */
 	bool stored_anywhere;	/* or it may go to any frame */
+	bool stack;		/* it reads or overwrites something of the frame */
+	uint8_t sort;		/* enum sort */
 };
 
-/* Of registers. `result`: what the program's result may be, in the second solution. */
+/* Of registers: what is live, what matters, what the program's result may be. */
 struct reg_sets {
-	uint16_t live, result;
+	uint16_t live, matters, result;
 };
 
 struct analysis {
@@ -64,15 +75,17 @@ struct analysis {
 	struct tn_liveness *live;
 	tn_live_sig_fn sig_of;
 	void *user;
-	struct regs *at_entry;	/* per block */
+	struct regs *at_entry;	/* per block, where `seen` */
+	bool *seen;		/* per block: some path has come here */
 	struct effect *effects; /* per instruction */
 	TN_VEC(struct granules) reads;
 	bool escaped;	      /* an own address went to memory or a callee of this subprogram */
 	uint32_t nr_granules; /* of this subprogram's frame that are read at all */
-	uint64_t *block_in;   /* per block of this subprogram, in reverse postorder: words */
+	bool twice;	      /* effects of a block were found more than once */
+	uint64_t *block_in; /* per block of this subprogram, in reverse postorder: words of what is
+			     * live, then as many of what matters */
 	struct reg_sets *block_regs;
-	bool *stale;  /* per block: what it is computed from has changed */
-	bool matters; /* the second solution */
+	bool *stale; /* per block: what it is computed from has changed */
 	uint32_t words;
 	bool failed; /* out of memory */
 };
@@ -86,9 +99,7 @@ static bool is_frame(struct held h)
 
 static struct held join_held(struct held a, struct held b)
 {
-	if (a.kind == HELD_UNSEEN)
-		return b;
-	if (b.kind == HELD_UNSEEN || (a.kind == b.kind && a.value == b.value))
+	if (a.kind == b.kind && a.value == b.value)
 		return a;
 	return (struct held){ is_frame(a) || is_frame(b) ? HELD_FRAME_ANY : HELD_OTHER, 0 };
 }
@@ -255,10 +266,17 @@ static void forwards(struct analysis *an, uint32_t i, struct regs *regs)
 	}
 }
 
-static bool merge_regs(struct regs *into, const struct regs *from)
+/* What block `succ` begins with, `from` among it. Returns whether it has changed. */
+static bool merge_regs(struct analysis *an, uint32_t succ, const struct regs *from)
 {
+	struct regs *into = &an->at_entry[succ];
 	bool changed = false;
 
+	if (!an->seen[succ]) {
+		an->seen[succ] = true;
+		*into = *from;
+		return true;
+	}
 	if (!memcmp(into, from, sizeof(*into)))
 		return false;
 	for (unsigned r = 0; r < NR_TRACKED; r++) {
@@ -268,65 +286,6 @@ static bool merge_regs(struct regs *into, const struct regs *from)
 		into->r[r] = h;
 	}
 	return changed;
-}
-
-/* Returns whether a block that comes before this one in the order became stale. */
-static bool propagate_block(struct analysis *an, uint32_t b)
-{
-	const struct tn_block *block = &an->s->blocks[b];
-	struct regs regs = an->at_entry[b];
-	bool back = false;
-
-	for (uint32_t i = block->start; i < block->end; i++) {
-		if (!(an->s->sites[i].flags & TN_SITE_LDDW_HIGH))
-			forwards(an, i, &regs);
-	}
-	for (unsigned e = 0; e < 2; e++) {
-		uint32_t succ = block->succ[e];
-
-		if (succ == TN_NONE || !merge_regs(&an->at_entry[succ], &regs))
-			continue;
-		an->stale[succ] = true;
-		back |= an->s->blocks[succ].rpo <= block->rpo;
-	}
-	return back;
-}
-
-static void all_stale(struct analysis *an, uint32_t p)
-{
-	const struct tn_structure *s = an->s;
-
-	for (uint32_t i = s->rpo_start[p]; i < s->rpo_start[p + 1]; i++)
-		an->stale[s->rpo[i]] = true;
-}
-
-/* To a fixpoint: chains of joins are at most three long, and `escaped` is set once. */
-static void propagate(struct analysis *an, uint32_t p)
-{
-	const struct tn_structure *s = an->s;
-	uint32_t first = s->rpo_start[p], end = s->rpo_start[p + 1];
-	bool again = true;
-
-	an->escaped = false;
-	for (unsigned r = 0; r < NR_TRACKED; r++)
-		an->at_entry[s->rpo[first]].r[r] = (struct held){ HELD_OTHER, 0 };
-	all_stale(an, p);
-	while (again) {
-		bool escaped = an->escaped;
-
-		again = false;
-		for (uint32_t i = first; i < end; i++) {
-			if (!an->stale[s->rpo[i]])
-				continue;
-			an->stale[s->rpo[i]] = false;
-			again |= propagate_block(an, s->rpo[i]);
-		}
-		/* It says something about every call and load. */
-		if (escaped != an->escaped) {
-			all_stale(an, p);
-			again = true;
-		}
-	}
 }
 
 /* ---- Effects ---- */
@@ -353,6 +312,16 @@ static struct granules to_granules(int64_t off, int64_t size, bool whole)
 	return (struct granules){ (uint16_t)first, (uint16_t)(last - first) };
 }
 
+static void note_read(struct analysis *an, struct granules g)
+{
+	an->nr_granules = TN_MAX(an->nr_granules, (uint32_t)g.first + g.nr);
+}
+
+static uint32_t whole_frame(const struct analysis *an)
+{
+	return TN_MIN(an->rt->limits.frame_bytes, TN_MAX_FRAME_BYTES) / TN_LIVE_GRANULE;
+}
+
 static void add_read(struct analysis *an, struct effect *e, struct held address, int64_t off,
 		     int64_t size)
 {
@@ -372,7 +341,7 @@ static void add_read(struct analysis *an, struct effect *e, struct held address,
 	}
 	*read = g;
 	e->nr_reads++;
-	an->nr_granules = TN_MAX(an->nr_granules, (uint32_t)g.first + g.nr);
+	note_read(an, g);
 }
 
 /* How much of the memory behind argument `n` the callee may read: a size, 0 for nothing, or up to
@@ -503,6 +472,7 @@ static void alu_effect(const struct tn_insn *insn, struct effect *e)
 {
 	uint8_t op = TN_OP(insn->code);
 
+	e->sort = op == TN_MOV ? SORT_MOVE : SORT_ALU;
 	e->defs = bit(insn->dst);
 	e->uses = op == TN_MOV ? 0 : bit(insn->dst);
 	if (TN_SRC(insn->code) == TN_X && op != TN_NEG && op != TN_END)
@@ -514,6 +484,7 @@ static void jump_effect(struct analysis *an, uint32_t i, const struct regs *regs
 	const struct tn_insn *insn = &an->prog->insns[i];
 	uint8_t op = TN_OP(insn->code);
 
+	e->sort = SORT_OTHER;
 	if (TN_CLASS(insn->code) == TN_JMP && op == TN_CALL)
 		call_effect(an, i, regs, e);
 	else if (op == TN_EXIT)
@@ -541,6 +512,7 @@ static void find_effect(struct analysis *an, uint32_t i, const struct regs *regs
 			e->uses |= bit(insn->src);
 		break;
 	case TN_LDX:
+		e->sort = SORT_LOAD;
 		e->uses = bit(insn->src);
 		e->defs = bit(insn->dst);
 		add_read(an, e, get(regs, insn->src), insn->off, tn_insn_bytes(insn->code));
@@ -550,6 +522,7 @@ static void find_effect(struct analysis *an, uint32_t i, const struct regs *regs
 		kill(e, get(regs, insn->dst), insn->off, tn_insn_bytes(insn->code));
 		break;
 	case TN_STX:
+		e->sort = SORT_OTHER;
 		if (TN_MODE(insn->code) == TN_ATOMIC) {
 			atomic_effect(an, insn, regs, e);
 			break;
@@ -563,8 +536,8 @@ static void find_effect(struct analysis *an, uint32_t i, const struct regs *regs
 		break;
 	}
 	if (e->reads_all)
-		an->nr_granules = TN_MIN(an->rt->limits.frame_bytes, TN_MAX_FRAME_BYTES) /
-				  TN_LIVE_GRANULE;
+		an->nr_granules = whole_frame(an);
+	e->stack = e->reads_all || e->nr_reads || e->killed.nr;
 }
 
 static bool only_reads(const struct tn_sig *sig, unsigned n)
@@ -593,24 +566,95 @@ static bool writes_frame(const struct analysis *an, uint32_t i, const struct reg
 	return runs && an->escaped;
 }
 
-static void find_effects(struct analysis *an, uint32_t p)
+/* Returns whether a block that comes before this one in the order became stale. */
+static bool propagate_block(struct analysis *an, uint32_t b)
+{
+	const struct tn_block *block = &an->s->blocks[b];
+	struct regs regs = an->at_entry[b];
+	bool back = false;
+
+	for (uint32_t i = block->start; i < block->end; i++) {
+		if (an->s->sites[i].flags & TN_SITE_LDDW_HIGH)
+			continue;
+		find_effect(an, i, &regs);
+		an->live->writes_frame[i] = writes_frame(an, i, &regs);
+		forwards(an, i, &regs);
+	}
+	for (unsigned e = 0; e < 2; e++) {
+		uint32_t succ = block->succ[e];
+
+		if (succ == TN_NONE || !merge_regs(an, succ, &regs))
+			continue;
+		an->stale[succ] = true;
+		back |= an->s->blocks[succ].rpo <= block->rpo;
+	}
+	return back;
+}
+
+static void all_stale(struct analysis *an, uint32_t p)
+{
+	const struct tn_structure *s = an->s;
+
+	for (uint32_t i = s->rpo_start[p]; i < s->rpo_start[p + 1]; i++)
+		an->stale[s->rpo[i]] = true;
+}
+
+/* The granules that the effects read, when some of them were found more than once. */
+static void count_granules(struct analysis *an, uint32_t p)
 {
 	const struct tn_structure *s = an->s;
 
 	an->nr_granules = 0;
-	an->reads.nr = 0;
 	for (uint32_t r = s->rpo_start[p]; r < s->rpo_start[p + 1]; r++) {
 		const struct tn_block *block = &s->blocks[s->rpo[r]];
-		struct regs regs = an->at_entry[s->rpo[r]];
 
 		for (uint32_t i = block->start; i < block->end; i++) {
+			const struct effect *e = &an->effects[i];
+
 			if (s->sites[i].flags & TN_SITE_LDDW_HIGH)
 				continue;
-			find_effect(an, i, &regs);
-			an->live->writes_frame[i] = writes_frame(an, i, &regs);
-			forwards(an, i, &regs);
+			for (uint32_t n = 0; n < e->nr_reads; n++)
+				note_read(an, an->reads.v[e->first_read + n]);
+			if (e->reads_all)
+				an->nr_granules = whole_frame(an);
 		}
 	}
+}
+
+/* To a fixpoint: chains of joins are at most three long, and `escaped` is set once. The effects
+ * found last are those of what holds there. */
+static void propagate(struct analysis *an, uint32_t p)
+{
+	const struct tn_structure *s = an->s;
+	uint32_t first = s->rpo_start[p], end = s->rpo_start[p + 1];
+	bool again = true;
+
+	an->escaped = an->twice = false;
+	an->nr_granules = 0;
+	an->reads.nr = 0;
+	an->seen[s->rpo[first]] = true;
+	for (unsigned r = 0; r < NR_TRACKED; r++)
+		an->at_entry[s->rpo[first]].r[r] = (struct held){ HELD_OTHER, 0 };
+	all_stale(an, p);
+	while (again) {
+		bool escaped = an->escaped;
+
+		again = false;
+		for (uint32_t i = first; i < end; i++) {
+			if (!an->stale[s->rpo[i]])
+				continue;
+			an->stale[s->rpo[i]] = false;
+			again |= propagate_block(an, s->rpo[i]);
+		}
+		/* It says something about every call and load. */
+		if (escaped != an->escaped) {
+			all_stale(an, p);
+			again = true;
+		}
+		an->twice |= again;
+	}
+	if (an->twice)
+		count_granules(an, p);
 }
 
 /* ---- Backwards ---- */
@@ -662,7 +706,8 @@ static bool leaves_loop(const struct analysis *an, uint32_t i)
 		!tn_structure_loop_within(an->s, an->s->sites[i + 1].loop, site->loop));
 }
 
-/* What of the uses of instruction i matters, if `after` matters afterwards. */
+/* What of the uses of instruction i matters, if `after` matters afterwards: of
+ * SORT_OTHER. */
 static uint16_t matters_before(const struct analysis *an, uint32_t i, uint16_t after,
 			       const uint64_t *stack)
 {
@@ -671,9 +716,6 @@ static uint16_t matters_before(const struct analysis *an, uint32_t i, uint16_t a
 	uint32_t callee = an->s->sites[i].callee;
 
 	switch (TN_CLASS(insn->code)) {
-	case TN_ALU:
-	case TN_ALU64:
-		return after & e->defs ? e->uses : 0;
 	case TN_STX:
 		if (TN_MODE(insn->code) == TN_ATOMIC || e->stored_anywhere ||
 		    any_granule(stack, clamp_granules(an, e->stored)))
@@ -698,50 +740,52 @@ static uint16_t matters_before(const struct analysis *an, uint32_t i, uint16_t a
 	}
 }
 
-/* The program's result matters less: not what it is computed from. */
+/* The program's result matters less: not what it is computed from. Of SORT_OTHER. */
 static uint16_t result_before(const struct analysis *an, uint32_t i, uint16_t after)
 {
 	const struct tn_insn *insn = &an->prog->insns[i];
 	const struct effect *e = &an->effects[i];
-	uint8_t class = TN_CLASS(insn->code);
 
-	if (TN_OP(insn->code) == TN_EXIT && class == TN_JMP)
+	if (insn->code == (TN_JMP | TN_EXIT))
 		return i < an->prog->subprogs[0].end ? bit(TN_R0) : 0;
-	if ((class == TN_ALU || class == TN_ALU64) && after & e->defs)
-		return TN_OP(insn->code) == TN_MOV ? e->uses : 0;
 	return tn_insn_is_jump(insn) && after & e->uses ? e->uses : 0;
 }
 
-static void step_matters(const struct analysis *an, uint32_t i, struct reg_sets *regs,
-			 uint64_t *stack)
+/* Registers, from after instruction i to before it. matters: the words of the stack, after it. */
+static inline void regs_back(const struct analysis *an, uint32_t i, struct reg_sets *regs,
+			     const uint64_t *matters)
 {
 	const struct effect *e = &an->effects[i];
-	/* Into what does not matter. */
-	bool loads = TN_CLASS(an->prog->insns[i].code) == TN_LDX &&
-		     !((regs->live | regs->result) & e->defs);
-	uint16_t kept = (uint16_t)~e->defs;
+	uint16_t kept = (uint16_t)~e->defs, uses = e->uses, result = 0;
 
-	regs->result = (uint16_t)((regs->result & kept) | result_before(an, i, regs->result));
-	regs->live = (uint16_t)((regs->live & kept) | matters_before(an, i, regs->live, stack));
-	set_granules(stack, clamp_granules(an, e->killed), false);
-	if (loads)
-		return;
-	for (uint32_t r = 0; r < e->nr_reads; r++)
-		set_granules(stack, an->reads.v[e->first_read + r], true);
-	if (e->reads_all)
-		memset(stack, 0xff, an->words * sizeof(*stack));
+	switch (e->sort) {
+	case SORT_MOVE:
+		result = regs->result & e->defs ? uses : 0;
+		uses = regs->matters & e->defs ? uses : 0;
+		break;
+	case SORT_ALU:
+		uses = regs->matters & e->defs ? uses : 0;
+		break;
+	case SORT_OTHER:
+		result = result_before(an, i, regs->result);
+		uses = matters_before(an, i, regs->matters, matters);
+		break;
+	default:
+		break;
+	}
+	regs->live = (uint16_t)((regs->live & kept) | e->uses);
+	regs->matters = (uint16_t)((regs->matters & kept) | uses);
+	regs->result = (uint16_t)((regs->result & kept) | result);
 }
 
-static void step_back(const struct analysis *an, uint32_t i, struct reg_sets *regs, uint64_t *stack)
+/* The same of the own frame. */
+static void stack_back(const struct analysis *an, uint32_t i, uint64_t *stack, bool reads)
 {
 	const struct effect *e = &an->effects[i];
 
-	if (an->matters) {
-		step_matters(an, i, regs, stack);
-		return;
-	}
-	regs->live = (uint16_t)((regs->live & ~e->defs) | e->uses);
 	set_granules(stack, clamp_granules(an, e->killed), false);
+	if (!reads)
+		return;
 	for (uint32_t r = 0; r < e->nr_reads; r++)
 		set_granules(stack, an->reads.v[e->first_read + r], true);
 	if (e->reads_all)
@@ -749,11 +793,11 @@ static void step_back(const struct analysis *an, uint32_t i, struct reg_sets *re
 }
 
 /* Live at the end of a block: what is live at the start of its successors. */
-static void live_out(const struct analysis *an, const struct tn_block *block, struct reg_sets *regs,
-		     uint64_t *stack)
+static inline void live_out(const struct analysis *an, const struct tn_block *block,
+			    struct reg_sets *regs, uint64_t *stack, uint32_t words)
 {
-	*regs = (struct reg_sets){ 0, 0 };
-	for (uint32_t w = 0; w < an->words; w++)
+	*regs = (struct reg_sets){ 0, 0, 0 };
+	for (uint32_t w = 0; w < 2 * words; w++)
 		stack[w] = 0;
 	for (unsigned e = 0; e < 2; e++) {
 		uint32_t succ = block->succ[e], at;
@@ -762,41 +806,69 @@ static void live_out(const struct analysis *an, const struct tn_block *block, st
 			continue;
 		at = an->s->blocks[succ].rpo;
 		regs->live |= an->block_regs[at].live;
+		regs->matters |= an->block_regs[at].matters;
 		regs->result |= an->block_regs[at].result;
-		for (uint32_t w = 0; w < an->words; w++)
-			stack[w] |= an->block_in[(size_t)at * an->words + w];
+		for (uint32_t w = 0; w < 2 * words; w++)
+			stack[w] |= an->block_in[(size_t)at * 2 * words + w];
 	}
+}
+
+/* Write down what is so before instruction i. */
+static inline void put(struct tn_liveness *live, uint32_t i, const struct reg_sets *regs,
+		       const uint64_t *stack, uint32_t words)
+{
+	uint64_t at = live->stack_at[i], idle;
+
+	live->regs[i] = regs->live & 0x3ff;
+	live->matters[i] = (regs->matters | regs->result) & 0x3ff;
+	idle = live->regs[i] & ~live->matters[i];
+	for (uint32_t w = 0; w < words; w++) {
+		live->stack[at + w] = stack[w];
+		live->stack_matters[at + w] = stack[words + w];
+		idle |= stack[w] & ~stack[words + w];
+	}
+	live->idle[i] = idle != 0;
 }
 
 /* Write what is live before each instruction, from what is known so far of the blocks behind: the
  * last time, that is all. Returns whether the block's start has changed. */
-static bool update_block(struct analysis *an, uint32_t b, uint64_t *stack)
+static inline bool update_words(struct analysis *an, uint32_t b, uint64_t *stack, uint32_t words)
 {
 	const struct tn_block *block = &an->s->blocks[b];
-	struct tn_liveness *live = an->live;
-	uint16_t *to_regs = an->matters ? live->matters : live->regs;
-	uint64_t *to_stack = an->matters ? live->stack_matters : live->stack;
-	uint64_t *in = &an->block_in[(size_t)block->rpo * an->words];
+	uint64_t *in = &an->block_in[(size_t)block->rpo * 2 * words], differ;
 	struct reg_sets regs, *regs_in = &an->block_regs[block->rpo];
-	bool changed;
 
-	live_out(an, block, &regs, stack);
-	for (uint32_t i = block->end; i > block->start; i--) {
-		uint64_t *to = &to_stack[live->stack_at[i - 1]];
+	live_out(an, block, &regs, stack, words);
+	for (uint32_t i = block->end; i-- > block->start;) {
+		if (!(an->s->sites[i].flags & TN_SITE_LDDW_HIGH)) {
+			const struct effect *e = &an->effects[i];
+			/* Into what does not matter. */
+			bool idle = e->sort == SORT_LOAD &&
+				    !((regs.matters | regs.result) & e->defs);
 
-		if (!(an->s->sites[i - 1].flags & TN_SITE_LDDW_HIGH))
-			step_back(an, i - 1, &regs, stack);
-		to_regs[i - 1] = (uint16_t)((regs.live | regs.result) & ~bit(TN_R10));
-		for (uint32_t w = 0; w < an->words; w++)
-			to[w] = stack[w];
+			regs_back(an, i, &regs, stack + words);
+			if (e->stack) {
+				stack_back(an, i, stack, true);
+				stack_back(an, i, stack + words, !idle);
+			}
+		}
+		put(an->live, i, &regs, stack, words);
 	}
-	changed = regs.live != regs_in->live || regs.result != regs_in->result;
+	differ = (regs.live ^ regs_in->live) | (regs.matters ^ regs_in->matters) |
+		 (regs.result ^ regs_in->result);
 	*regs_in = regs;
-	for (uint32_t w = 0; w < an->words; w++) {
-		changed |= in[w] != stack[w];
+	for (uint32_t w = 0; w < 2 * words; w++) {
+		differ |= in[w] ^ stack[w];
 		in[w] = stack[w];
 	}
-	return changed;
+	return differ != 0;
+}
+
+/* Few frames have more than one word. */
+static bool update_block(struct analysis *an, uint32_t b, uint64_t *stack)
+{
+	return an->words == 1 ? update_words(an, b, stack, 1)
+			      : update_words(an, b, stack, an->words);
 }
 
 /* What leads to the block is stale. Returns whether some of it comes behind it, or is itself. */
@@ -813,24 +885,15 @@ static bool stale_preds(struct analysis *an, const struct tn_block *block)
 	return back;
 }
 
-static void find_idle(struct tn_liveness *live, uint32_t i)
-{
-	uint32_t at = live->stack_at[i];
-
-	live->idle[i] = live->regs[i] & ~live->matters[i];
-	for (uint32_t w = 0; w < live->stack_words[i]; w++)
-		live->idle[i] |= (live->stack[at + w] & ~live->stack_matters[at + w]) != 0;
-}
-
 static int solve(struct analysis *an, uint32_t p)
 {
 	const struct tn_structure *s = an->s;
 	uint32_t first = s->rpo_start[p], end = s->rpo_start[p + 1];
-	uint64_t stack[TN_MAX_FRAME_BYTES / TN_LIVE_GRANULE / 64];
+	uint64_t stack[2 * (TN_MAX_FRAME_BYTES / TN_LIVE_GRANULE / 64)];
 	bool again = true;
 
 	memset(an->block_regs, 0, (size_t)(end - first) * sizeof(*an->block_regs));
-	an->block_in = tn_alloc_array(an->rt, (size_t)(end - first) * an->words + 1,
+	an->block_in = tn_alloc_array(an->rt, (size_t)(end - first) * 2 * an->words + 1,
 				      sizeof(*an->block_in));
 	if (!an->block_in)
 		return -ENOMEM;
@@ -890,20 +953,13 @@ static int analyse(struct analysis *an)
 		int err;
 
 		propagate(an, p);
-		find_effects(an, p);
 		an->words = (an->nr_granules + 63) / 64;
 		err = an->failed ? -ENOMEM : make_room(an, p, &used);
-		an->matters = false;
-		if (!err)
-			err = solve(an, p);
-		an->matters = true;
 		if (!err)
 			err = solve(an, p);
 		if (err)
 			return err;
 	}
-	for (uint32_t i = 0; i < an->live->nr_insns; i++)
-		find_idle(an->live, i);
 	return 0;
 }
 
@@ -927,16 +983,19 @@ struct tn_liveness *tn_liveness_new(const struct tn_structure *s, tn_live_sig_fn
 	live->matters = tn_alloc_array(s->rt, nr, sizeof(*live->matters));
 	live->writes_frame = tn_alloc_array(s->rt, nr, sizeof(*live->writes_frame));
 	live->idle = tn_alloc_array(s->rt, nr, sizeof(*live->idle));
-	an.at_entry = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.at_entry));
-	an.effects = tn_alloc_array(s->rt, nr, sizeof(*an.effects));
+	/* Not zeroed: written before they are read. */
+	an.at_entry = tn_realloc_array(s->rt, NULL, s->nr_blocks, sizeof(*an.at_entry));
+	an.effects = tn_realloc_array(s->rt, NULL, nr, sizeof(*an.effects));
+	an.seen = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.seen));
 	an.block_regs = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.block_regs));
 	an.stale = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*an.stale));
 	if (live->regs && live->stack_at && live->stack_words && live->matters && live->idle &&
-	    live->writes_frame && an.at_entry && an.effects && an.block_regs && an.stale)
+	    live->writes_frame && an.at_entry && an.effects && an.seen && an.block_regs && an.stale)
 		err = analyse(&an);
 out:
 	tn_free(s->rt, an.at_entry);
 	tn_free(s->rt, an.effects);
+	tn_free(s->rt, an.seen);
 	tn_free(s->rt, an.block_regs);
 	tn_free(s->rt, an.stale);
 	tn_vec_free(s->rt, &an.reads);

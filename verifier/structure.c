@@ -48,9 +48,12 @@ static int find_target(struct tn_structure *s, const struct tn_subprog *sub, uin
 	struct tn_site *site = &s->sites[i];
 	int64_t target;
 
-	if (tn_is_tail_call(insn))
+	if (tn_is_tail_call(insn)) {
 		site->flags |= TN_SITE_TAIL_CALL;
+		s->nr_tail_calls++;
+	}
 	if (is_callee_ref(insn)) {
+		s->nr_callee_refs++;
 		site->callee = subprog_starting_at(s->prog, (int64_t)i + 1 + insn->imm);
 		return site->callee == TN_NONE
 			       ? structure_error(
@@ -253,48 +256,71 @@ static void find_preds(struct tn_structure *s)
 	}
 }
 
-/* The nearest common dominator; the entry has rpo 0 and no dominator. */
-static uint32_t common_dominator(const struct tn_structure *s, uint32_t a, uint32_t b)
+/* The nearest common dominator. Blocks by their place in reverse postorder: the entry is 0, and a
+ * dominator comes before what it dominates. */
+static uint32_t common_dominator(const uint32_t *dom, uint32_t a, uint32_t b)
 {
 	while (a != b) {
-		if (s->blocks[a].rpo > s->blocks[b].rpo)
-			a = s->blocks[a].idom;
+		if (a > b)
+			a = dom[a];
 		else
-			b = s->blocks[b].idom;
+			b = dom[b];
 	}
 	return a;
 }
 
-/* Iterated over reverse postorder until nothing changes: twice for reducible code. */
-static void find_dominators(struct tn_structure *s)
+/* One turn over the blocks of a subprogram. *early: a block was met before one that leads to it. */
+static bool improve_dominators(const struct tn_structure *s, uint32_t p, uint32_t *dom, bool *early)
 {
-	for (uint32_t p = 0; p < s->prog->nr_subprogs; p++) {
-		bool changed = true;
+	uint32_t first = s->rpo_start[p], nr = s->rpo_start[p + 1] - first;
+	bool changed = false;
 
-		while (changed) {
-			changed = false;
-			for (uint32_t r = s->rpo_start[p] + 1; r < s->rpo_start[p + 1]; r++) {
-				struct tn_block *block = &s->blocks[s->rpo[r]];
-				uint32_t idom = TN_NONE;
+	for (uint32_t r = 1; r < nr; r++) {
+		const struct tn_block *block = &s->blocks[s->rpo[first + r]];
+		uint32_t idom = TN_NONE;
 
-				for (uint32_t i = 0; i < block->nr_preds; i++) {
-					uint32_t pred = s->preds[block->first_pred + i];
+		for (uint32_t i = 0; i < block->nr_preds; i++) {
+			uint32_t pred = s->blocks[s->preds[block->first_pred + i]].rpo;
 
-					if (s->blocks[pred].rpo && s->blocks[pred].idom == TN_NONE)
-						continue;
-					idom = idom == TN_NONE ? pred
-							       : common_dominator(s, idom, pred);
-				}
-				changed |= idom != block->idom;
-				block->idom = idom;
-			}
+			if (dom[pred] == TN_NONE)
+				*early = true;
+			else
+				idom = idom == TN_NONE ? pred : common_dominator(dom, idom, pred);
 		}
+		changed |= idom != dom[r];
+		dom[r] = idom;
 	}
+	return changed;
+}
+
+/* Iterated over reverse postorder until nothing changes: once where there are no loops, twice for
+ * reducible ones. */
+static int find_dominators(struct tn_structure *s)
+{
+	uint32_t *dom = tn_realloc_array(s->rt, NULL, s->nr_blocks, sizeof(*dom));
+
+	if (!dom)
+		return -ENOMEM;
+	for (uint32_t p = 0; p < s->prog->nr_subprogs; p++) {
+		uint32_t first = s->rpo_start[p], nr = s->rpo_start[p + 1] - first;
+		bool early = false;
+
+		dom[0] = 0;
+		for (uint32_t r = 1; r < nr; r++)
+			dom[r] = TN_NONE;
+		while (improve_dominators(s, p, dom, &early) && early)
+			;
+		for (uint32_t r = 1; r < nr; r++)
+			s->blocks[s->rpo[first + r]].idom = s->rpo[first + dom[r]];
+	}
+	tn_free(s->rt, dom);
+	return 0;
 }
 
 static int allocate(struct tn_structure *s)
 {
-	s->blocks = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*s->blocks));
+	/* Not zeroed: cut_blocks() fills them in. */
+	s->blocks = tn_realloc_array(s->rt, NULL, s->nr_blocks, sizeof(*s->blocks));
 	s->preds = tn_alloc_array(s->rt, (size_t)s->nr_blocks * 2, sizeof(*s->preds));
 	s->rpo = tn_alloc_array(s->rt, s->nr_blocks, sizeof(*s->rpo));
 	s->rpo_start = tn_alloc_array(s->rt, (size_t)s->prog->nr_subprogs + 1,
@@ -306,7 +332,8 @@ static int build(struct tn_structure *s)
 {
 	int err;
 
-	s->sites = tn_alloc_array(s->rt, s->prog->nr_insns, sizeof(*s->sites));
+	/* Not zeroed: find_sites() fills them in. */
+	s->sites = tn_realloc_array(s->rt, NULL, s->prog->nr_insns, sizeof(*s->sites));
 	if (!s->sites)
 		return -ENOMEM;
 	err = find_sites(s);
@@ -322,8 +349,9 @@ static int build(struct tn_structure *s)
 	if (err)
 		return err;
 	find_preds(s);
-	find_dominators(s);
-	err = tn_structure_find_loops(s);
+	err = find_dominators(s);
+	if (!err)
+		err = tn_structure_find_loops(s);
 	return err ? err : tn_structure_find_calls(s);
 }
 

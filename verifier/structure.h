@@ -113,6 +113,8 @@ struct tn_structure {
 	uint32_t *callees;
 	uint32_t *topo;	  /* prog->nr_subprogs: callers before callees */
 	uint32_t nr_dead; /* instructions that are not reachable */
+	/* Sites with a callee, and with a tail call. */
+	uint32_t nr_callee_refs, nr_tail_calls;
 };
 
 /*

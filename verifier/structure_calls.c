@@ -44,7 +44,7 @@ static int gather_edges(const struct tn_structure *s, const struct tn_callback_s
 		const struct tn_subprog *sub = &prog->subprogs[p];
 
 		g->first[p] = g->nr;
-		for (uint32_t i = sub->start; i < sub->end && !err; i++) {
+		for (uint32_t i = sub->start; i < sub->end && s->nr_callee_refs && !err; i++) {
 			const struct tn_site *site = &s->sites[i];
 
 			if (site->callee != TN_NONE && site->flags & TN_SITE_REACHABLE)
@@ -204,7 +204,8 @@ int tn_structure_find_calls(struct tn_structure *s)
 
 		node->first_callee = g.first[p];
 		node->nr_callees = g.first[p + 1] - g.first[p];
-		for (uint32_t i = s->prog->subprogs[p].start; i < s->prog->subprogs[p].end; i++) {
+		for (uint32_t i = s->prog->subprogs[p].start;
+		     i < s->prog->subprogs[p].end && s->nr_tail_calls; i++) {
 			uint32_t want = TN_SITE_TAIL_CALL | TN_SITE_REACHABLE;
 
 			node->has_tail_call |= (s->sites[i].flags & want) == want;

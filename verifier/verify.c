@@ -110,7 +110,8 @@ static int prepare_tables(struct tn_vf *vf)
 	uint32_t nr = vf->prog->nr_insns;
 
 	vf->loop_of = tn_alloc_array(vf->rt, nr, sizeof(vf->loop_of[0]));
-	vf->seen = tn_alloc_array(vf->rt, nr, sizeof(vf->seen[0]));
+	/* Not zeroed: begin() fills it in. */
+	vf->seen = tn_realloc_array(vf->rt, NULL, nr, sizeof(vf->seen[0]));
 	vf->saved = tn_alloc_array(vf->rt, nr, sizeof(vf->saved[0]));
 	vf->frame_bytes = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->frame_bytes[0]));
 	vf->visits = tn_alloc_array(vf->rt, nr, sizeof(vf->visits[0]));
@@ -218,9 +219,10 @@ static int begin(struct tn_vf *vf)
 		struct tn_insn_seen *s = &vf->seen[i];
 
 		*s = (struct tn_insn_seen){ .callback = TN_NONE,
-					    .unroll = s->unroll,
-					    .no_join = s->no_join };
+					    .unroll = vf->again && s->unroll,
+					    .no_join = vf->again && s->no_join };
 	}
+	vf->again = true;
 	vf->callbacks.nr = vf->iters.nr = vf->timers.nr = 0;
 	vf->in_timer = vf->exception_walked = false;
 	vf->iters_foreign = false;

@@ -142,8 +142,21 @@ bool tn_insn_writes_r10(const struct tn_insn *insn)
 {
 	const struct tn_opcode *op;
 
-	if (insn->dst != TN_R10 && insn->src != TN_R10)
+	switch (TN_CLASS(insn->code)) {
+	case TN_ST:
+	case TN_JMP:
+	case TN_JMP32:
 		return false;
+	case TN_STX:
+		if (TN_MODE(insn->code) != TN_ATOMIC)
+			return false;
+		break;
+	default:
+		/* Nothing but an atomic operation writes its source. */
+		if (insn->dst != TN_R10)
+			return false;
+		break;
+	}
 	op = tn_insn_lookup(insn);
 	return op && ((op->dst == TN_OPND_WRITE && insn->dst == TN_R10) ||
 		      (op->src == TN_OPND_WRITE && insn->src == TN_R10));
