@@ -331,6 +331,40 @@ int tn_proto_check(const struct tn_btf *btf, uint32_t func, const struct tn_prot
 		      plugin_text.buf, host_text.buf);
 }
 
+int tn_var_check(const struct tn_btf *btf, uint32_t var, const struct tn_btf *host,
+		 uint32_t host_var, const char *name)
+{
+	const struct tn_btf_type *x = tn_btf_type(btf, var), *y = tn_btf_type(host, host_var);
+	struct pair pair = { .a = btf, .b = host, .left = MAX_VISITS };
+	struct text plugin_text, host_text;
+
+	if (agree(&pair, x->size_or_type, y->size_or_type, 0))
+		return 0;
+	declare(&plugin_text, btf, x->size_or_type, name);
+	declare(&host_text, host, y->size_or_type, name);
+	return tn_err(-EPROTO, "variable '%s': the plugin declares '%s', the host has '%s'", name,
+		      plugin_text.buf, host_text.buf);
+}
+
+int tn_var_check_struct(const struct tn_btf *btf, uint32_t var, const char *type, const char *name)
+{
+	const struct tn_btf_type *x = tn_btf_type(btf, var), *t;
+	struct text plugin_text;
+
+	t = tn_btf_type(btf, tn_btf_skip_mods(btf, x->size_or_type));
+	if (is_struct(tn_btf_kind(t)) && !is_union(t)) {
+		const char *have = tn_btf_str(btf, t->name_off);
+
+		if (strlen(type) == tn_btf_essential_len(have) &&
+		    !strncmp(type, have, strlen(type)))
+			return 0;
+	}
+	declare(&plugin_text, btf, x->size_or_type, name);
+	return tn_err(-EPROTO,
+		      "variable '%s': the plugin declares '%s', the host has 'struct %s %s'", name,
+		      plugin_text.buf, type, name);
+}
+
 int tn_proto_check_member(const struct tn_proto *plugin, const struct tn_proto *host,
 			  const char *type)
 {

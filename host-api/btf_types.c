@@ -654,6 +654,12 @@ static int make(struct tenon_runtime *rt, const struct tn_btf *btf, uint32_t id,
 	return rc;
 }
 
+int tn_ctx_layout(struct tenon_runtime *rt, const struct tn_btf *btf, uint32_t id,
+		  struct tn_ctx_type **out)
+{
+	return make(rt, btf, id, true, out);
+}
+
 /* ---- Finding ---- */
 
 /* The next structure of that name behind (*btf, *id), of all the host's BTF. */

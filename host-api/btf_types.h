@@ -81,6 +81,16 @@ int tn_proto_check(const struct tn_btf *btf, uint32_t func, const struct tn_prot
 int tn_proto_check_member(const struct tn_proto *plugin, const struct tn_proto *host,
 			  const char *type);
 
+/* VAR `var` of the plugin against the host's VAR, or against its `struct type`: 0, or -EPROTO with
+ * both declarations. */
+int tn_var_check(const struct tn_btf *btf, uint32_t var, const struct tn_btf *host,
+		 uint32_t host_var, const char *name);
+int tn_var_check_struct(const struct tn_btf *btf, uint32_t var, const char *type, const char *name);
+
+/* Structure `id` as a context's layout, under no name of the runtime: the caller's to free. */
+int tn_ctx_layout(struct tenon_runtime *rt, const struct tn_btf *btf, uint32_t id,
+		  struct tn_ctx_type **out);
+
 /* As the C type: of a number, a pointer or void; TN_C_NR: none of these. */
 enum tn_ctype tn_btf_ctype(const struct tn_btf *btf, uint32_t id);
 

@@ -55,28 +55,6 @@ _Static_assert(sizeof(struct tenon_sk_buff) == sizeof(struct tn_skb_host) && SAM
 
 /* ---- Contexts ---- */
 
-static const struct tenon_ctx_type xdp_type = {
-	.sz = sizeof(xdp_type),
-	.name = "xdp_md",
-	.size = sizeof(struct tenon_xdp_md),
-};
-
-const struct tenon_ctx_type *tenon_ctx_xdp(void)
-{
-	return &xdp_type;
-}
-
-static const struct tenon_ctx_type skb_type = {
-	.sz = sizeof(skb_type),
-	.name = "__sk_buff",
-	.size = sizeof(struct tenon_sk_buff),
-};
-
-const struct tenon_ctx_type *tenon_ctx_skb(void)
-{
-	return &skb_type;
-}
-
 static int field_err(const struct tenon_ctx_type *ctx, const struct tenon_field *f,
 		     const char *what)
 {
@@ -383,7 +361,7 @@ int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *
 
 	if (!ctx)
 		return tn_err(-EINVAL, "hook: no context type");
-	if (ctx == tenon_ctx_xdp() || ctx == tenon_ctx_skb()) {
+	if (tn_ctx_is_builtin(ctx)) {
 		*out = tn_ctx_builtin(ctx->name);
 		return *out ? 0 : tn_err(-ENOTSUP, "context '%s' is not built in", ctx->name);
 	}
@@ -529,6 +507,7 @@ static void free_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 	if (!e)
 		return;
 	tn_ffi_release(&rt->rt, &e->helper);
+	tn_ctx_type_free(&rt->rt, e->helper.ctx_layout);
 	tn_free(&rt->rt, e->helper.name);
 	tn_free(&rt->rt, e);
 }
@@ -591,6 +570,26 @@ static int add_helper(struct tenon_runtime *rt, struct tn_helper_entry *e)
 	return rc;
 }
 
+/* What the structure of its TENON_CTX argument is, beyond the name. */
+static int read_ctx_layout(struct tenon_runtime *rt, const struct tn_proto *proto,
+			   struct tn_host_helper *helper)
+{
+	const struct tn_btf_param *params = tn_btf_extra(tn_btf_type(proto->btf, proto->proto));
+
+	for (uint32_t i = 0; i < helper->sig.nr_args; i++) {
+		const struct tn_arg *arg = &helper->sig.args[i];
+		const struct tn_btf_type *t;
+		bool is_const;
+
+		if (arg->kind != TN_ARG_CTX || !arg->struct_size || helper->ctx_layout)
+			continue;
+		t = tn_btf_type(proto->btf, tn_btf_skip_mods(proto->btf, params[i].type));
+		return tn_ctx_layout(rt, proto->btf, tn_btf_pointee(proto->btf, t, &is_const),
+				     &helper->ctx_layout);
+	}
+	return 0;
+}
+
 /* The signature that the host's BTF gives it. */
 static int read_prototype(struct tenon_runtime *rt, const char *name, struct tn_helper_entry *e)
 {
@@ -604,7 +603,9 @@ static int read_prototype(struct tenon_runtime *rt, const char *name, struct tn_
 			      "is it TENON_HELPER in the header, and was tenon_runtime_add_btf() "
 			      "called?");
 	rc = tn_proto_of_func(e->helper.btf, e->helper.btf_func, &proto);
-	return rc ? rc : tn_sig_of_proto(rt, &proto, &e->helper.sig, &e->flags);
+	if (!rc)
+		rc = tn_sig_of_proto(rt, &proto, &e->helper.sig, &e->flags);
+	return rc ? rc : read_ctx_layout(rt, &proto, &e->helper);
 }
 
 static int make_helper(struct tenon_runtime *rt, const char *name, const char *sig, tenon_fn fn,

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host-api/btf_types.h"
+#include "host-api/host_btf.h"
 #include "host-api/host_type.h"
 
 #define MAX_VAR_BYTES ((size_t)1 << 30)
@@ -122,6 +124,19 @@ int tenon_runtime_add_var(struct tenon_runtime *rt, const char *name, void *addr
 	return rc ? rc : tn_var_add(rt, name, addr, size, alignment(addr), &want);
 }
 
+/* Is it what the plugin's author meant? By the host's BTF where that has the variable. Accesses are
+ * proved against the host's alone. */
+static int check_declared(struct tenon_runtime *rt, const struct tn_btf *btf,
+			  const struct tn_extern *ext, const struct tn_host_var *var)
+{
+	const struct tn_btf *host;
+	uint32_t id = tn_host_btf_find(rt, ext->name, TN_BTF_VAR, &host);
+
+	if (var->type)
+		return tn_var_check_struct(btf, ext->btf_id, var->type, ext->name);
+	return id ? tn_var_check(btf, ext->btf_id, host, id, ext->name) : 0;
+}
+
 /* Bytes of the plugin's declaration; 0 for `extern const void x`, whose type says nothing. */
 static int declared_bytes(const struct tn_btf *btf, const struct tn_extern *ext, bool *typeless,
 			  int64_t *bytes)
@@ -157,6 +172,8 @@ int tn_var_resolve(struct tenon_runtime *rt, const struct tn_btf *btf, struct tn
 	if (!var->addr && !verify_only)
 		return tn_err(-ENOSYS, "variable '%s' is known by description only", ext->name);
 	rc = declared_bytes(btf, ext, &ext->typeless, &bytes);
+	if (!rc && !ext->typeless)
+		rc = check_declared(rt, btf, ext, var);
 	if (rc)
 		return rc;
 	/* What the plugin does not know of is no harm; what it only believes to be there is. */

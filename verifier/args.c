@@ -281,35 +281,35 @@ static const char *host_struct(const struct tn_ctx_type *ctx)
 	return !strcmp(ctx->name, "xdp_md") ? "tenon_xdp_md" : "tenon_sk_buff";
 }
 
+/* Where both layouts are known the name alone says nothing. */
+static bool is_context(const struct tn_vf *vf, const struct tn_arg *arg,
+		       const struct tn_ctx_type *want)
+{
+	if (!arg->handle[0])
+		return true;
+	if (want && !vf->ctx->builtin)
+		return tn_ctx_type_serves(vf->ctx, want);
+	return !strcmp(arg->handle, host_struct(vf->ctx)) &&
+	       vf->ctx->host_size >= arg->struct_size;
+}
+
 static int check_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
 	const struct tn_arg *arg = &c->sig->args[i];
 	const struct tn_host_helper *host = c->id ? NULL : tn_vf_host(vf, vf->s.insn);
-	const struct tn_ctx_type *want = host ? host->ctx_layout : NULL;
+	const char *name = host_struct(vf->ctx);
 
 	if (r->kind != TN_REG_CTX || !tn_reg_at_start(r))
 		return tn_refuse_arg(vf, c, i, "the context, unmodified");
-	if (arg->handle[0] && want && !vf->ctx->builtin) {
-		if (tn_ctx_type_serves(vf->ctx, want))
-			return 0;
-		if (!strcmp(arg->handle, vf->ctx->name) && arg->struct_size == vf->ctx->host_size)
-			return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
-					 "%s takes the context 'struct %s' in r%u, and this hook's "
-					 "is another structure of that name: their members differ",
-					 c->name, arg->handle, TN_R1 + i);
-	}
-	if (arg->handle[0] && (!want || vf->ctx->builtin) && !strcmp(arg->handle,
-			       host_struct(vf->ctx)) && vf->ctx->host_size >= arg->struct_size)
+	if (is_context(vf, arg, host ? host->ctx_layout : NULL))
 		return 0;
-	if (arg->handle[0] && (strcmp(arg->handle, host_struct(vf->ctx)) != 0 ||
-			       vf->ctx->host_size < arg->struct_size))
-		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
-				 "%s takes the context 'struct %s' of %u bytes in r%u, and this "
-				 "hook's is '%s' of %u",
-				 c->name, arg->handle, arg->struct_size, TN_R1 + i,
-				 host_struct(vf->ctx), vf->ctx->host_size);
-	return 0;
+	return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
+			 "%s takes the context 'struct %s' of %u bytes in r%u, and this hook's is "
+			 "'%s' of %u%s",
+			 c->name, arg->handle, arg->struct_size, TN_R1 + i, name,
+			 vf->ctx->host_size,
+			 !strcmp(arg->handle, name) ? ", whose members are others" : "");
 }
 
 /* A pointer that is only handed on to the callback. */

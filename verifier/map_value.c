@@ -44,7 +44,8 @@ int tn_load_map_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 		/* The host's own: it can be compared and handed on, and nothing else. */
 		tn_reg_set_const(out, 0);
 		out->kind = TN_REG_HANDLE;
-		out->obj = "bpf_map_ops";
+		/* No type of a host is named so: no function of its takes it for its own. */
+		out->obj = "&bpf_map_ops";
 	} else {
 		tn_reg_set_scalar(out, tn_scalar_zext(&any, size * 8, TN_W64));
 	}

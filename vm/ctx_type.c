@@ -26,6 +26,29 @@ const struct tn_field *tn_ctx_field_at(const struct tn_ctx_type *type, uint32_t 
 	return NULL;
 }
 
+bool tn_field_takes(const struct tn_field *field, uint32_t off, uint32_t size, bool write)
+{
+	uint32_t at, elem = field->elem_size;
+
+	if (field->kind != TN_FIELD_SCALAR || field->parts == TN_PARTS_ANY)
+		return true;
+	at = (off - field->offset) % elem;
+	if (size >= elem || write)
+		return size == elem && at == 0;
+	switch (field->parts) {
+	case TN_PARTS_READ:
+		return at + size <= elem;
+	case TN_PARTS_FIRST:
+		return at == 0;
+	case TN_PARTS_HALF:
+		return size == elem / 2 && at % size == 0;
+	case TN_PARTS_LOW:
+		return at + size <= elem / 2;
+	default:
+		return false;
+	}
+}
+
 const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type)
 {
 	const struct tn_field *f = tn_ctx_field_by_name(type, "retval");
@@ -105,4 +128,39 @@ void tn_ctx_type_free(struct tn_rt *rt, struct tn_ctx_type *type)
 	tn_free(rt, type->name);
 	tn_free(rt, type->base);
 	tn_free(rt, type);
+}
+
+static bool leads_somewhere(const struct tn_field *f)
+{
+	return f->kind == TN_FIELD_SIZED || f->kind == TN_FIELD_REGION || f->kind == TN_FIELD_MEM ||
+	       f->kind == TN_FIELD_HANDLE;
+}
+
+/* Every field of `a` that `b` has too stands at the same place; `all`: there is none but those. */
+static bool fields_agree(const struct tn_ctx_type *a, const struct tn_ctx_type *b, bool all)
+{
+	for (uint32_t i = 0; i < a->nr_fields; i++) {
+		const struct tn_field *f = &a->fields[i];
+		const struct tn_field *g = tn_ctx_field_by_name(b, f->name);
+
+		if (!g && all)
+			return false;
+		if (g && (f->host_offset != g->host_offset || f->host_size != g->host_size ||
+			  (all && leads_somewhere(f) != leads_somewhere(g))))
+			return false;
+	}
+	return true;
+}
+
+bool tn_ctx_type_serves(const struct tn_ctx_type *have, const struct tn_ctx_type *want)
+{
+	bool named = !strcmp(have->name, want->name);
+
+	if (have == want)
+		return true;
+	/* Arguments are no structure of the host's. */
+	if (have->is_args || want->is_args || have->host_size != want->host_size)
+		return false;
+	return (named || have->nr_fields) && fields_agree(have, want, !named) &&
+	       fields_agree(want, have, !named);
 }

@@ -41,6 +41,17 @@ enum {
 /* The type name of handles that are C strings: nothing but bpf_probe_read_..._str() reads them. */
 #define TN_HANDLE_STRING "char"
 
+/* Which accesses to parts of a scalar are let through: those of builtin contexts are the kernel's.
+ * All are aligned, and within one element of an array but for ANY. */
+enum tn_field_parts {
+	TN_PARTS_ANY = 0,
+	TN_PARTS_READ,	/* any part is read, whole elements are written */
+	TN_PARTS_NONE,	/* whole elements */
+	TN_PARTS_FIRST, /* those that begin where the field does are read */
+	TN_PARTS_HALF,	/* those of half an element are read */
+	TN_PARTS_LOW,	/* those within the element's first half are read */
+};
+
 struct tn_field {
 	char *name;
 	uint32_t offset, size;		 /* as the plugin sees it */
@@ -55,6 +66,7 @@ struct tn_field {
 			     * (data_meta, data, data_end): see `order` */
 	uint32_t elem_size; /* SCALAR arrays (cb[5]): bytes per element; else = size */
 	char *handle;
+	uint8_t parts; /* SCALAR: enum tn_field_parts */
 };
 
 struct tn_ctx_type {
@@ -64,6 +76,8 @@ struct tn_ctx_type {
 	struct tn_field *fields; /* sorted by offset, not overlapping */
 	uint32_t nr_fields;
 	bool is_packet; /* has data/data_end as packet region: LD_ABS/LD_IND, skb helpers */
+	bool has_frame; /* no packet context, but its struct begins with data and data_end: to be
+			 * read by bpf_skb_load_bytes() */
 	bool builtin;	/* of this file, static */
 	bool from_btf;	/* made of the host's BTF */
 	char *base;	/* structures behind handles: the type that they serve as too; NULL */
@@ -79,7 +93,14 @@ const struct tn_field *tn_ctx_field_at(const struct tn_ctx_type *type, uint32_t 
  * compilers read bit fields by the unit that they stand in, and copy structures by words. What a
  * host lists field by field is read field by field. */
 bool tn_ctx_numbers_at(const struct tn_ctx_type *type, uint32_t off, uint32_t size);
+/* Is an access of `size` bytes at `off`, inside of `field`, one that its parts allow? */
+bool tn_field_takes(const struct tn_field *field, uint32_t off, uint32_t size, bool write);
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name);
+
+/* Is an object that the host calls a `have` what it means by `want`, of which all members are known?
+ * Of one name: what both say of a member agrees. Of two: each member stands in both, in one place
+ * and of one size, as a pointer or as a number. */
+bool tn_ctx_type_serves(const struct tn_ctx_type *have, const struct tn_ctx_type *want);
 
 /* The field `retval`, a number of 4 or 8 bytes: what bpf_get_retval() gives. NULL: none. */
 const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type);
@@ -87,6 +108,9 @@ const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type);
 /* By the key in ctx_types.def, such as "xdp_md"; and the type of a kernel section name such as
  * "xdp", "tc", "socket". NULL: none. Static. */
 const struct tn_ctx_type *tn_ctx_builtin(const char *name);
+
+/* The fields behind handles of a builtin type: bpf_sock, bpf_sock_common. NULL: none. Static. */
+const struct tn_ctx_type *tn_ctx_builtin_struct(const char *name);
 
 /* Contexts that are only known by their size: raw bytecode and `--ctx-size N`. All bytes readable
  * and writable. NULL: out of memory. */
@@ -127,6 +151,7 @@ struct tn_skb_host {
 	void *room, *room_end;
 	void *sk;
 	uint32_t redirect_ifindex, redirect_flags;
+	void *flow_keys;
 };
 
 /* The host's side of handles of type "tenon_seq_file"; public as the struct of that name. */

@@ -124,7 +124,7 @@ typedef __SIZE_TYPE__ size_t;
  * there until the next one is asked for or the iterator is destroyed; the plugin cannot keep it
  * longer. Sooner or later NULL comes, after which nothing is asked; the plugin's loop pays fuel. The
  * iterator of a program that ends early is destroyed. 16 are open at once in a firing at most
- * (-ENOMEM), none in callbacks of timers. */
+ * (-ENOMEM). */
 #define TENON_ITER_NEW	   TENON_TAG_("iter_new")
 #define TENON_ITER_NEXT	   TENON_TAG_("iter_next")
 #define TENON_ITER_DESTROY TENON_TAG_("iter_destroy")
