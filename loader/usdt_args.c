@@ -221,7 +221,7 @@ static int read_arg(struct text t, uint32_t n, struct tn_usdt_arg *arg)
 	if (take(&t, 'f'))
 		return tn_err(-ENOTSUP, "argument %u '%.*s' is a floating point number", n, len,
 			      whole.at);
-	if (size < -8 || size > 8 || !size || (size & (size < 0 ? ~size : size - 1)))
+	if (size < -8 || size > 8 || !size || (size < 0 ? -size & ~size : size & (size - 1)))
 		return tn_err(-EINVAL, "argument %u '%.*s': its size is none of 1, 2, 4, 8", n, len,
 			      whole.at);
 	arg->size = (uint8_t)(size < 0 ? -size : size);

@@ -94,6 +94,8 @@ static const struct {
 	{ "4%eax", -EINVAL, "argument 1 '4%eax': expected '@' behind its size" },
 	{ "4", -EINVAL, "expected '@'" },
 	{ "3@%eax", -EINVAL, "its size is none of 1, 2, 4, 8" },
+	{ "-3@%eax", -EINVAL, "its size is none of 1, 2, 4, 8" },
+	{ "-6@%eax", -EINVAL, "its size is none of 1, 2, 4, 8" },
 	{ "0@%eax", -EINVAL, "its size is none of" },
 	{ "16@%xmm0", -EINVAL, "its size is none of" },
 	{ "-9223372036854775808@%eax", -EINVAL, "its size is none of" },
