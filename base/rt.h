@@ -32,6 +32,8 @@ struct tn_limits {
 struct tn_rt;
 struct tn_btf;
 struct tenon_sk_buff; /* the host's side of a packet; vm has a name of its own for it */
+struct tenon_sk_msg;
+struct tenon_sock;
 typedef int (*tn_slot_taken_fn)(struct tn_rt *rt, uint32_t slot);
 
 struct tn_rt {
@@ -56,6 +58,20 @@ struct tn_rt {
 		int (*mtu)(void *user, uint32_t ifindex);
 		void *user;
 	} packet_ops;
+	/* Connections of the host, for socket helpers: as struct tenon_socket_ops. Constant once
+	 * programs are loaded. */
+	struct tn_socket_ops {
+		uint64_t (*cookie)(void *user, const struct tenon_sock *sk);
+		uint32_t (*uid)(void *user, const struct tenon_sock *sk);
+		int (*setsockopt)(void *user, struct tenon_sock *sk, int level, int name,
+				  const void *value, uint32_t len);
+		int (*getsockopt)(void *user, struct tenon_sock *sk, int level, int name,
+				  void *value, uint32_t len);
+		int (*msg_apply)(void *user, struct tenon_sk_msg *msg, uint32_t bytes);
+		int (*msg_cork)(void *user, struct tenon_sk_msg *msg, uint32_t bytes);
+		int (*msg_pull)(void *user, struct tenon_sk_msg *msg, uint32_t start, uint32_t end);
+		void *user;
+	} socket_ops;
 	/* Where bpf_trace_printk's lines go, see tn_helpers_set_printk(). NULL: dropped. */
 	void (*printk)(void *user, const char *line);
 	void *printk_user;

@@ -592,10 +592,8 @@ static const struct tenon_ctx_type *find_ctx(const struct reader *r, const char 
 {
 	uint32_t i;
 
-	if (!strcmp(name, tenon_ctx_xdp()->name))
-		return tenon_ctx_xdp();
-	if (!strcmp(name, tenon_ctx_skb()->name))
-		return tenon_ctx_skb();
+	if (tn_ctx_builtin_named(name))
+		return tn_ctx_builtin_named(name);
 	for (i = 0; i < r->ctxs.nr; i++) {
 		if (!strcmp(r->ctxs.v[i].name, name))
 			return &r->ctxs.v[i];

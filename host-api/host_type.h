@@ -37,6 +37,10 @@ struct tn_prog_sig {
 
 /* The checked, owned form of `ctx`, shared by equal declarations. 0, -EINVAL, -EEXIST (the name is
  * taken by another layout), -ENOMEM. Takes rt.lock. */
+/* kernel_ctx.c: tenon_ctx_xdp() and the like; by the name that they are described with. */
+bool tn_ctx_is_builtin(const struct tenon_ctx_type *ctx);
+const struct tenon_ctx_type *tn_ctx_builtin_named(const char *name);
+
 int tn_ctx_type_register(struct tenon_runtime *rt, const struct tenon_ctx_type *ctx,
 			 const struct tn_ctx_type **out);
 

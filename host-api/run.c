@@ -28,11 +28,18 @@ struct frame {
 	} own;
 	size_t size; /* of buf */
 	bool is_xdp;
+	/* flow_dissector: of the caller's context, or `own_keys` in their place. */
+	struct tenon_flow_keys *keys, own_keys;
 };
 
 static bool is_packet(const struct tn_prog *prog)
 {
 	return prog->ctx_type->is_packet;
+}
+
+static bool is_dissector(const struct tn_prog *prog)
+{
+	return is_packet(prog) && !strcmp(prog->ctx_type->name, "flow_dissector");
 }
 
 /* All packet contexts begin with these three. */
@@ -98,25 +105,109 @@ static int make_frame(struct tn_rt *rt, const struct tn_prog *prog,
 	return 0;
 }
 
+/* A dissector begins behind the Ethernet header, as in the kernel's test runs. */
+static void set_keys(struct frame *f, const struct tenon_test_run_opts *opts)
+{
+	struct tenon_sk_buff *skb = f->ctx;
+
+	if (!skb->flow_keys) {
+		f->own_keys.nhoff = f->own_keys.thoff = 14;
+		if (opts->data_in_size >= 14)
+			memcpy(&f->own_keys.n_proto, (const char *)opts->data_in + 12, 2);
+		skb->flow_keys = &f->own_keys;
+	}
+	f->keys = skb->flow_keys;
+}
+
+/* And ends within the frame. */
+static void settle_keys(struct frame *f, size_t size)
+{
+	struct tenon_flow_keys *keys = f->keys;
+	uint16_t end = (uint16_t)TN_MIN(size, (size_t)UINT16_MAX);
+
+	keys->nhoff = TN_MIN(TN_MAX(keys->nhoff, (uint16_t)14), end);
+	keys->thoff = TN_MIN(TN_MAX(keys->thoff, keys->nhoff), end);
+}
+
+/* The pair of fields that a frame is given by in a context that is no __sk_buff, if it has one. */
+static bool find_frame(const struct tn_prog *prog, const struct tn_field **data,
+		       const struct tn_field **end)
+{
+	const struct tn_ctx_type *type = prog->ctx_type;
+
+	*data = *end = NULL;
+	if (type->builtin && !type->is_packet) {
+		*data = tn_ctx_field_by_name(type, "data");
+		if (!*data)
+			*data = tn_ctx_field_by_name(type, "skb_data");
+	}
+	if (*data && (*data)->kind == TN_FIELD_REGION)
+		*end = &type->fields[(*data)->peer];
+	return *end != NULL;
+}
+
+static int put_frame(struct tn_rt *rt, const struct tn_prog *prog,
+		     const struct tenon_test_run_opts *opts, struct frame *f)
+{
+	const struct tn_field *data, *end;
+	const unsigned char *last;
+
+	if (!find_frame(prog, &data, &end))
+		return tn_err(-EINVAL, "program '%s': its context '%s' has no data_in", prog->name,
+			      prog->ctx_type->name);
+	if (opts->data_in_size > MAX_FRAME)
+		return tn_err(-E2BIG, "data_in has %zu bytes, at most %u", opts->data_in_size,
+			      MAX_FRAME);
+	f->buf = tn_zalloc(rt, TN_MAX(opts->data_in_size, (size_t)1));
+	if (!f->buf)
+		return tn_err_nomem("frame");
+	memcpy(f->buf, opts->data_in, opts->data_in_size);
+	last = f->buf + opts->data_in_size;
+	memcpy((char *)f->ctx + data->host_offset, &f->buf, sizeof(f->buf));
+	memcpy((char *)f->ctx + end->host_offset, &last, sizeof(last));
+	return 0;
+}
+
 /* The caller's, or zeroes in place of it. */
 static int make_ctx(struct tn_rt *rt, const struct tn_prog *prog,
 		    const struct tenon_test_run_opts *opts, struct frame *f)
 {
 	f->ctx = opts->ctx;
 	if (f->ctx)
-		return 0;
+		return opts->data_in ? put_frame(rt, prog, opts, f) : 0;
 	f->ctx = f->buf = tn_zalloc(rt, TN_MAX(prog->ctx_type->host_size, 1u));
 	return f->buf ? 0 : tn_err_nomem("context");
 }
 
-static int copy_out(const struct frame *f, struct tenon_test_run_opts *opts)
+/* What is given out: the frame, as from the kernel with the metadata that stands in front; of a
+ * dissector the keys. */
+static const void *output(const struct tn_prog *prog, const struct frame *f, size_t *size)
 {
 	const struct tenon_xdp_md *md = f->ctx;
-	/* As from the kernel, with the metadata that stands in front. */
-	const char *from = f->is_xdp && md->data_meta && md->data_meta < md->data ? md->data_meta
-										  : md->data;
-	size_t size = (size_t)((const char *)md->data_end - from);
-	size_t room = opts->data_out_size;
+	const struct tn_field *data, *end;
+	const char *from, *last;
+
+	if (f->keys) {
+		*size = sizeof(*f->keys);
+		return f->keys;
+	}
+	if (find_frame(prog, &data, &end)) {
+		memcpy(&from, (const char *)f->ctx + data->host_offset, sizeof(from));
+		memcpy(&last, (const char *)f->ctx + end->host_offset, sizeof(last));
+	} else {
+		from = f->is_xdp && md->data_meta && md->data_meta < md->data ? md->data_meta
+									      : md->data;
+		last = md->data_end;
+	}
+	*size = (size_t)(last - from);
+	return from;
+}
+
+static int copy_out(const struct tn_prog *prog, const struct frame *f,
+		    struct tenon_test_run_opts *opts)
+{
+	size_t size, room = opts->data_out_size;
+	const void *from = output(prog, f, &size);
 
 	opts->data_out_size = size;
 	if (!opts->data_out)
@@ -152,8 +243,9 @@ static int check_ctx(const struct tenon_program *program, const struct tenon_tes
 			      prog->name, opts->ctx_size, want);
 	if (is_packet(prog))
 		return 0;
-	if (opts->data_in)
-		return tn_err(-EINVAL, "program '%s' has no packet context, so no data_in",
+	if (opts->data_in && !(prog->ctx_type->builtin && opts->ctx))
+		return tn_err(-EINVAL,
+			      "program '%s' has no packet context, so no data_in without ctx",
 			      prog->name);
 	if (!opts->ctx && tn_ctx_has_pointers(prog->ctx_type))
 		return tn_err(-EINVAL,
@@ -194,13 +286,19 @@ static int test_run(struct tenon_program *program, struct tenon_test_run_opts *o
 				     : make_ctx(prog->rt, prog, opts, &frame);
 	if (rc)
 		return rc;
+	if (is_dissector(prog))
+		set_keys(&frame, opts);
 	run.ctx = frame.ctx;
 	rc = tn_run(&run, TN_MAX(opts->repeat, 1u), &res);
 	if (!rc) {
 		set_results(opts, program, &res);
+		if (frame.keys && opts->data_in)
+			settle_keys(&frame, opts->data_in_size);
 		if (opts->data_in)
-			rc = copy_out(&frame, opts);
+			rc = copy_out(prog, &frame, opts);
 	}
+	if (frame.keys == &frame.own_keys)
+		((struct tenon_sk_buff *)frame.ctx)->flow_keys = NULL;
 	tn_free(prog->rt, frame.buf);
 	return rc;
 }

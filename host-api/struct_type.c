@@ -140,6 +140,8 @@ const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *n
 	tn_unlock(rt);
 	if (e || !is_struct_name(name))
 		return e ? e->type : NULL;
+	if (tn_ctx_builtin_struct(name))
+		return tn_ctx_builtin_struct(name);
 	/* Made when it is first asked for: most of a host's structures never are. */
 	if (tn_struct_from_btf(rt, name, &type) || !type || add(rt, type))
 		return NULL;

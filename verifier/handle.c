@@ -96,6 +96,12 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 		return tn_reject(vf, E_ALIGN, (int)regno,
 				 "misaligned access to field '%s' of the structure '%s'",
 				 (*field)->name, type->name);
+	if (!tn_field_takes(*field, (uint32_t)off, size, write))
+		return tn_reject(vf, E_TYPE, (int)regno,
+				 "field '%s' of the structure '%s' is not %s by %s at its offset "
+				 "%lld",
+				 (*field)->name, type->name, write ? "written" : "read",
+				 tn_bytes_words(vf, size), (long long)off - (*field)->offset);
 	return vf->env->layout ? tn_check_layout(vf, regno, type, (uint64_t)off, size) : 0;
 }
 

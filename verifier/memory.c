@@ -249,6 +249,12 @@ static int find_field(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t si
 	if ((*field)->size <= 8 && at % size)
 		return tn_reject(vf, E_ALIGN, (int)regno,
 				 "misaligned access to field '%s' of the context", (*field)->name);
+	if (!tn_field_takes(*field, (uint32_t)at, size, write))
+		return tn_reject(vf, E_CTX, (int)regno,
+				 "field '%s' of the context is not %s by %s at its offset %llu",
+				 (*field)->name, write ? "written" : "read",
+				 tn_bytes_words(vf, size),
+				 (unsigned long long)at - (*field)->offset);
 	/* Where both see one layout nothing is rewritten, and moved pointers are fine. */
 	if (!vf->ctx_identity)
 		vf->facts->insns[vf->s.insn].flags |= TN_FACT_CTX_REWRITE;

@@ -51,7 +51,7 @@ bool tn_exec_packet(const struct tn_prog *prog, const void *ctx, const unsigned 
 			       offsetof(struct tn_skb_host, data_end) ==
 				       offsetof(struct tn_xdp_host, data_end),
 		       "packet contexts begin alike");
-	if (!prog->ctx_type || !prog->ctx_type->is_packet)
+	if (!prog->ctx_type || !(prog->ctx_type->is_packet || prog->ctx_type->has_frame))
 		return false;
 	*data = host->data;
 	*end = host->data_end;

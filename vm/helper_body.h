@@ -53,9 +53,23 @@ TN_HELPER_BODY(extern, tn_helper_override_return);
 TN_HELPER_BODY(extern, tn_helper_seq_printf);
 TN_HELPER_BODY(extern, tn_helper_seq_write);
 
+/* socket_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_get_socket_cookie);
+TN_HELPER_BODY(extern, tn_helper_get_socket_uid);
+TN_HELPER_BODY(extern, tn_helper_setsockopt);
+TN_HELPER_BODY(extern, tn_helper_getsockopt);
+TN_HELPER_BODY(extern, tn_helper_sock_ops_cb_flags_set);
+TN_HELPER_BODY(extern, tn_helper_msg_apply_bytes);
+TN_HELPER_BODY(extern, tn_helper_msg_cork_bytes);
+TN_HELPER_BODY(extern, tn_helper_msg_pull_data);
+
 /* btf_show_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_snprintf_btf);
 TN_HELPER_BODY(extern, tn_helper_seq_printf_btf);
+
+/* stack_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_get_stack);
+TN_HELPER_BODY(extern, tn_helper_get_stackid);
 
 /* packet_room.c */
 TN_HELPER_BODY(extern, tn_helper_redirect);
