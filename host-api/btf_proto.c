@@ -368,11 +368,11 @@ static int read_pointer(const struct reader *r, uint32_t i, const struct tn_btf_
 				  "TENON_HELPER and TENON_ARG(%u, ...), or give the signature as "
 				  "text",
 				  i + 1);
-	/* Constant text and a number, or bytes and their length: the host would read beyond. */
-	if (is_char(r, pointee) && is_const && i + 1 < r->nr &&
-	    is_integer(r, r->params[i + 1].type))
+	/* Constant text and a number, or bytes and their length, in either order and others between
+	 * them: the host would read beyond. */
+	if (is_char(r, pointee) && is_const && has_free_integer(r))
 		return refuse_arg(r, i,
-				  "a pointer to char before an integer: say TENON_STR if it is "
+				  "a pointer to char beside an integer: say TENON_STR if it is "
 				  "text that ends with 0, TENON_SIZE_IS if that is its length");
 	if (is_char(r, pointee) && is_const)
 		return read_text(r, i, pointee, is_const, arg);

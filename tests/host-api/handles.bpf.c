@@ -163,4 +163,10 @@ long models(struct visit *v)
 	return n;
 }
 
+SEC("hook/visit")
+long counter(struct visit *v)
+{
+	return (long)h_counter;
+}
+
 char _license[] SEC("license") = "GPL";

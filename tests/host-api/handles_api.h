@@ -30,6 +30,13 @@ struct item_iter {
 	void *self;
 };
 
+struct pair {
+	uint32_t a;
+	uint64_t b;
+};
+TENON_HELPER uint64_t h_pair(struct pair *p TENON_CTX);
+TENON_HELPER uint64_t h_counter;
+
 TENON_HELPER TENON_ITER_NEW int item_iter_new(struct item_iter *it, struct shelf *s);
 TENON_HELPER TENON_ITER_NEXT struct item *item_iter_next(struct item_iter *it);
 TENON_HELPER TENON_ITER_DESTROY void item_iter_destroy(struct item_iter *it);

@@ -4,11 +4,17 @@
 
 const struct visit *handles_host_visit;
 
+void *handles_use_counter(void)
+{
+	return &h_counter;
+}
+
 #define USE(fn)                      \
 	void *handles_use_##fn(void) \
 	{                            \
 		return (void *)fn;   \
 	}
+USE(h_pair)
 USE(item_iter_new)
 USE(item_iter_next)
 USE(item_iter_destroy)

@@ -92,6 +92,13 @@ void h_drop(const struct shelf *s)
 	nr_held -= s == &model;
 }
 
+uint64_t h_pair(struct pair *p)
+{
+	return p->a + p->b;
+}
+
+uint64_t h_counter = 12;
+
 /* ---- The host ---- */
 
 #define LEND(fn) assert_ok(tenon_runtime_add_helper(rt, #fn, NULL, TENON_FN(fn), NULL))
@@ -113,6 +120,7 @@ static struct tenon_runtime *new_host(struct tenon_hook *hook)
 	LEND(h_nr);
 	LEND(h_hold);
 	LEND(h_drop);
+	assert_ok(tenon_runtime_add_var(rt, "h_counter", &h_counter, sizeof(h_counter), NULL));
 	assert_ok(tenon_hook_register(rt, hook, &desc));
 	return rt;
 }
@@ -163,6 +171,7 @@ static const struct {
 	{ "asked_again", 33, 3 },
 	{ "thrown", 77, 1 },
 	{ "models", 7 + 70 + 300 + 7000 + 30000, 0 },
+	{ "counter", 12, 0 },
 };
 
 static void run_all(enum tenon_engine engine)
@@ -219,6 +228,85 @@ static void iterator_that_is_not_made_has_no_elements(void **state)
 	assert_int_equal(r0, 0);
 	assert_int_equal(nr_made + nr_destroyed, 0);
 	shelf.nr = 3;
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_runtime_free(rt));
+}
+
+/* ---- Contexts and variables are what the header says ---- */
+
+struct couple {
+	uint32_t a;
+	uint64_t b;
+};
+
+struct turned {
+	uint64_t b;
+	uint32_t a;
+};
+
+static const struct tenon_field couple_fields[] = { TENON_SCALAR(struct couple, a, TENON_R),
+						    TENON_SCALAR(struct couple, b, TENON_R) };
+static const struct tenon_field turned_fields[] = { TENON_SCALAR(struct turned, a, TENON_R),
+						    TENON_SCALAR(struct turned, b, TENON_R) };
+
+static const struct {
+	const char *name;
+	const struct tenon_field *fields;
+	size_t nr;
+	const char *words; /* NULL: accepted */
+} contexts[] = {
+	{ "pair", couple_fields, 2, NULL },
+	{ "pair", couple_fields, 1, NULL },
+	{ "couple", couple_fields, 2, NULL },
+	{ "couple", couple_fields, 1, "this hook's is 'couple' of 16" },
+	{ "couple", NULL, 0, "this hook's is 'couple' of 16" },
+	{ "turned", turned_fields, 2, "this hook's is 'turned' of 16" },
+	{ "pair", turned_fields, 2, "this hook's is 'pair' of 16, whose members are others" },
+};
+
+static void context_serves_if_its_members_are_the_same(void **state)
+{
+	struct tenon_helper_opts opts = { .sz = sizeof(opts), .id = 100000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++) {
+		struct tenon_ctx_type type = { .sz = sizeof(type),
+					       .name = contexts[i].name,
+					       .size = sizeof(struct couple),
+					       .fields = contexts[i].fields,
+					       .nr_fields = contexts[i].nr,
+					       .field_size = sizeof(struct tenon_field) };
+		struct tenon_hook_desc desc = { .sz = sizeof(desc), .name = "pair", .ctx = &type };
+		struct tenon_hook visit = { 0 }, hook = { 0 };
+		struct tenon_runtime *rt = new_host(&visit);
+		struct tenon_object *obj;
+		int rc;
+
+		assert_ok(tenon_runtime_add_helper(rt, "h_pair", NULL, TENON_FN(h_pair), &opts));
+		assert_ok(tenon_hook_register(rt, &hook, &desc));
+		obj = open_text(rt, "pair", 0, NULL, 0, "call 100000\nexit\n", NULL);
+		assert_non_null(obj);
+		rc = tenon_object_load(obj);
+		if (rc != (contexts[i].words ? -EACCES : 0))
+			fail_msg("context %zu: %d: %s", i, rc, tenon_last_error()->msg);
+		if (contexts[i].words)
+			assert_words(contexts[i].words);
+		assert_ok(tenon_object_close(obj));
+		assert_ok(tenon_runtime_free(rt));
+	}
+}
+
+static void variable_of_another_type_is_refused_with_both(void **state)
+{
+	struct tenon_hook hook = { 0 };
+	struct tenon_runtime *rt = new_host(&hook);
+	struct tenon_object *obj = tenon_object_open_file(rt, TN_TEST_PLUGINS "handles_var.bpf.o",
+							  NULL);
+
+	(void)state;
+	assert_non_null(obj);
+	assert_int_equal(tenon_object_load(obj), -EPROTO);
+	assert_words("'const u32 h_counter[2]', the host has 'uint64_t h_counter'");
 	assert_ok(tenon_object_close(obj));
 	assert_ok(tenon_runtime_free(rt));
 }
@@ -350,6 +438,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(iterators_end_with_their_program),
 		cmocka_unit_test(iterator_that_is_not_made_has_no_elements),
+		cmocka_unit_test(context_serves_if_its_members_are_the_same),
+		cmocka_unit_test(variable_of_another_type_is_refused_with_both),
 		cmocka_unit_test(plugins_are_held_to_iterators_and_const),
 		cmocka_unit_test(description_carries_iterators_and_const),
 		cmocka_unit_test(iterators_that_cannot_be_expressed_are_refused),

@@ -393,7 +393,9 @@ static const struct {
 	{ "t_fill_array", "argument 1: a pointer to numbers beside an integer" },
 	{ "t_counted", "argument 2: a pointer to numbers beside an integer" },
 	{ "t_count_behind", "argument 1: a pointer to numbers beside an integer" },
-	{ "t_bytes", "argument 1: a pointer to char before an integer" },
+	{ "t_bytes", "argument 1: a pointer to char beside an integer" },
+	{ "t_bytes_counted", "argument 2: a pointer to char beside an integer" },
+	{ "t_bytes_far", "argument 1: a pointer to char beside an integer" },
 	{ "t_wide", "argument 1: memory of plugins is aligned to 8 bytes at most" },
 	{ "t_absent", "no BTF of the host has a function of that name" },
 };

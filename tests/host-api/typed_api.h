@@ -84,6 +84,8 @@ TENON_HELPER void t_fill_array(uint64_t *ids, int nr);
 TENON_HELPER uint32_t t_counted(uint32_t nr, const uint32_t *ids);
 TENON_HELPER uint32_t t_count_behind(const uint32_t *ids, struct conn *c, uint32_t nr);
 TENON_HELPER int t_bytes(const char *name, uint32_t len);
+TENON_HELPER int t_bytes_counted(uint32_t len, const char *name);
+TENON_HELPER int t_bytes_far(const char *name, struct conn *c, uint32_t len);
 TENON_HELPER void t_wide(struct wide *w TENON_OUT);
 TENON_HELPER uint32_t t_bare_pointer(const void *data, uint32_t len);
 TENON_HELPER uint32_t t_far_length(const void *data TENON_SIZE_IS(len), struct conn *c,

@@ -80,7 +80,8 @@ typedef __SIZE_TYPE__ size_t;
  *   integers, bool, enums   as they are; float and double: as their bits
  *   struct x *              an object of the host, which the plugin was given; not NULL
  *   const struct x *        the same, of which the plugin may have a pointer to const alone
- *   const char *            a constant string of the plugin; not before an integer
+ *   const char *            a constant string of the plugin; not beside integers, which may be its
+ *                           length: then TENON_STR
  *   T *, const T *          one number of the plugin's that the host fills, or reads; not beside
  *                           integers, which may be the length of an array
  *   others                  need one of the words below
@@ -122,8 +123,8 @@ typedef __SIZE_TYPE__ size_t;
  * nothing was begun, next() gives NULL and the host is asked for nothing more. It takes hold itself
  * of what it walks over: the plugin may give that up while the iterator lives. An element must be
  * there until the next one is asked for or the iterator is destroyed; the plugin cannot keep it
- * longer. Sooner or later NULL comes, after which nothing is asked; the plugin's loop pays fuel. The
- * iterator of a program that ends early is destroyed. 16 are open at once in a firing at most
+ * longer. Sooner or later NULL comes, after which nothing is asked; the plugin's loop pays fuel.
+ * The iterator of a program that ends early is destroyed. 16 are open at once in a firing at most
  * (-ENOMEM). */
 #define TENON_ITER_NEW	   TENON_TAG_("iter_new")
 #define TENON_ITER_NEXT	   TENON_TAG_("iter_next")
