@@ -308,10 +308,24 @@ static bool in_element(const struct embed_area *a, const struct tn_reg *r, uint6
 	return false;
 }
 
+/* Is `map` what the walk calls obj: the map itself, or one in a map of maps of this shape? */
+static bool is_map(const struct embed *e, const void *obj, const void *map)
+{
+	bool shape = false, inner = false;
+
+	if (map == obj)
+		return true;
+	for (uint32_t i = 0; i < e->prog->nr_maps; i++)
+		shape |= e->prog->maps[i]->inner && e->prog->maps[i]->inner == obj;
+	for (uint32_t i = 0; i < e->nr_inner; i++)
+		inner |= e->inner[i] == map;
+	return shape && inner;
+}
+
 static bool in_value(const struct embed *e, const struct tn_reg *r, uint64_t value)
 {
 	for (uint32_t i = 0; i < e->nr_areas; i++)
-		if (e->areas[i].obj == r->obj && in_element(&e->areas[i], r, value))
+		if (is_map(e, r->obj, e->areas[i].obj) && in_element(&e->areas[i], r, value))
 			return true;
 	return false;
 }
@@ -411,7 +425,7 @@ static bool value_is(struct embed *e, const struct tn_reg *r, uint64_t value)
 		}
 		return tn_scalar_contains(&r->v, value - base, TN_W64);
 	case TN_REG_MAP:
-		return value == (uintptr_t)r->obj;
+		return is_map(e, r->obj, (void *)(uintptr_t)value);
 	case TN_REG_VALUE:
 		return in_value(e, r, value);
 	case TN_REG_RECORD:

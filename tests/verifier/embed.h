@@ -29,6 +29,7 @@ struct embed_area {
 	bool readable, writable;
 	const void *obj; /* the map that it is a value of, or NULL */
 	bool held;	 /* a reference: to be released */
+	bool slice;	 /* of a dynptr */
 };
 
 struct embed_state; /* what is live of a state */
@@ -55,7 +56,9 @@ struct embed {
 	struct embed_state **states; /* per instruction */
 	uint32_t nr_states;
 	bool too_many;
-	bool visible; /* the program may see addresses */
+	bool visible;		     /* the program may see addresses */
+	struct tn_map *const *inner; /* what the maps of maps hold */
+	uint32_t nr_inner;
 
 	/* One run. */
 	unsigned char *ctx;

@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "verifier/gen.h"
 
-#include "base/compiler.h"
+#include "verifier/gen_parts.h"
 #include "verifier/world.h"
 #include "vm/helpers.h"
-
-/* A mistake: the percentage is that of the most careless programs. */
-static bool risky(struct gen *g, uint32_t percent)
-{
-	return gen_chance(g, percent * g->risk / 100);
-}
-
-static void emit(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t off, int32_t imm)
-{
-	if (g->nr == GEN_MAX_INSNS)
-		return;
-	g->v[g->nr++] = (struct tn_insn){ .code = code,
-					  .dst = (uint8_t)(dst & 15),
-					  .src = (uint8_t)(src & 15),
-					  .off = (int16_t)off,
-					  .imm = imm };
-}
-
-static void emit_lddw(struct gen *g, uint32_t dst, uint32_t src, int32_t imm, int32_t imm2)
-{
-	emit(g, TN_LD | TN_IMM | TN_DW, dst, src, 0, imm);
-	emit(g, 0, 0, 0, 0, imm2);
-}
-
-static void mov(struct gen *g, uint32_t dst, uint32_t src)
-{
-	emit(g, TN_ALU64 | TN_MOV | TN_X, dst, src, 0, 0);
-}
-
-static void add_imm(struct gen *g, uint32_t dst, int32_t imm)
-{
-	emit(g, TN_ALU64 | TN_ADD | TN_K, dst, 0, 0, imm);
-}
 
 int32_t gen_constant(struct gen *g)
 {
@@ -75,19 +42,6 @@ int32_t gen_constant(struct gen *g)
 	if (gen_chance(g, 15))
 		return (int32_t)gen_random(g);
 	return near[gen_below(g, TN_ARRAY_SIZE(near))];
-}
-
-/* Numbers live in r0, r2, r3, r7, r9; r6 is the context, r8 a map value; r1, r4, r5 are scratch. */
-static uint32_t number(struct gen *g)
-{
-	static const uint8_t regs[] = { TN_R0, TN_R2, TN_R3, TN_R7, TN_R9 };
-
-	return regs[gen_below(g, TN_ARRAY_SIZE(regs))];
-}
-
-static uint32_t caller_saved_number(struct gen *g)
-{
-	return gen_chance(g, 50) ? TN_R7 : TN_R9;
 }
 
 static void gen_alu(struct gen *g)
@@ -133,34 +87,6 @@ static void gen_alu(struct gen *g)
 	}
 }
 
-static uint8_t condition(struct gen *g)
-{
-	static const uint8_t ops[] = { TN_JEQ,	TN_JGT, TN_JGE, TN_JSET, TN_JNE, TN_JSGT,
-				       TN_JSGE, TN_JLT, TN_JLE, TN_JSLT, TN_JSLE };
-
-	return (uint8_t)(ops[gen_below(g, TN_ARRAY_SIZE(ops))] |
-			 (gen_chance(g, 50) ? TN_JMP : TN_JMP32));
-}
-
-static void gen_any(struct gen *g, int depth);
-
-static void patch_here(struct gen *g, uint32_t at)
-{
-	if (at < g->nr && g->nr - at - 1 <= INT16_MAX)
-		g->v[at].off = (int16_t)(g->nr - at - 1);
-}
-
-static uint32_t branch(struct gen *g)
-{
-	uint32_t at = g->nr;
-
-	if (gen_chance(g, 40))
-		emit(g, condition(g) | TN_X, number(g), number(g), 0, 0);
-	else
-		emit(g, condition(g), number(g), 0, 0, gen_constant(g));
-	return at;
-}
-
 static void gen_if(struct gen *g, int depth)
 {
 	uint32_t at = branch(g), over;
@@ -175,21 +101,6 @@ static void gen_if(struct gen *g, int depth)
 	} else {
 		patch_here(g, at);
 	}
-}
-
-/* A read or write through r4. */
-static void touch(struct gen *g, int32_t off, uint32_t size)
-{
-	uint32_t pick = gen_below(g, 10);
-
-	if (pick < 5)
-		emit(g, TN_LDX | TN_MEM | gen_size_code(size), number(g), TN_R4, off, 0);
-	else if (pick < 6 && size < 8)
-		emit(g, TN_LDX | TN_MEMSX | gen_size_code(size), number(g), TN_R4, off, 0);
-	else if (pick < 8)
-		emit(g, TN_STX | TN_MEM | gen_size_code(size), TN_R4, number(g), off, 0);
-	else
-		emit(g, TN_ST | TN_MEM | gen_size_code(size), TN_R4, 0, off, gen_constant(g));
 }
 
 /* Bound `r`, jump away when out of bounds; returns the jump to patch or UINT32_MAX. */
@@ -217,11 +128,6 @@ static uint32_t guard(struct gen *g, uint32_t r, int32_t max)
 		emit(g, TN_JMP | TN_JSGT | TN_K, r, 0, 0, max);
 		return at;
 	}
-}
-
-static int32_t jitter(struct gen *g, int32_t v)
-{
-	return risky(g, 30) ? v + (int32_t)gen_below(g, 5) - 2 : v;
 }
 
 /* A guarded index into the map value (64 bytes) or the stack. */
@@ -357,18 +263,6 @@ static void gen_region(struct gen *g)
 		gen_sized(g);
 	else
 		gen_sized_loop(g);
-}
-
-/* A call leaves nothing in r0 to r5. */
-static void numbers_again(struct gen *g)
-{
-	if (gen_chance(g, 50))
-		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R0, 0, 0, gen_constant(g));
-	else
-		mov(g, TN_R0, TN_R9);
-	if (!risky(g, 4))
-		emit(g, TN_ALU64 | TN_MOV | TN_K, TN_R2, 0, 0, gen_constant(g));
-	mov(g, TN_R3, gen_chance(g, 50) ? TN_R7 : TN_R9);
 }
 
 /* ---- The stack ---- */
@@ -627,7 +521,7 @@ static void gen_loop(struct gen *g, int depth)
 /* ---- Helpers ---- */
 
 /* r0: an element of `map`, or NULL. The key is at -4. */
-static void look_up(struct gen *g, uint32_t map)
+void gen_look_up(struct gen *g, uint32_t map)
 {
 	if (gen_chance(g, 40))
 		emit(g, TN_ST | TN_MEM | TN_W, TN_R10, 0, -4, (int32_t)gen_below(g, 6));
@@ -639,25 +533,11 @@ static void look_up(struct gen *g, uint32_t map)
 	emit(g, TN_JMP | TN_CALL, 0, 0, 0, TN_HELPER_map_lookup_elem);
 }
 
-static uint32_t null_check(struct gen *g, uint32_t r)
-{
-	uint32_t at = g->nr;
-
-	if (gen_chance(g, 80)) {
-		emit(g, TN_JMP | TN_JEQ | TN_K, r, 0, 0, 0);
-		return at;
-	}
-	emit(g, TN_JMP | TN_JNE | TN_K, r, 0, 1, 0);
-	at = g->nr;
-	emit(g, TN_JMP | TN_JA, 0, 0, 0, 0);
-	return at;
-}
-
 static void gen_lookup(struct gen *g)
 {
 	uint32_t map = gen_below(g, 3), at = UINT32_MAX;
 
-	look_up(g, map);
+	gen_look_up(g, map);
 	if (!risky(g, 10))
 		at = null_check(g, TN_R0);
 	mov(g, TN_R4, TN_R0);
@@ -679,10 +559,10 @@ static void gen_two_lookups(struct gen *g)
 {
 	uint32_t first, second = UINT32_MAX, map = gen_below(g, 3);
 
-	look_up(g, map);
+	gen_look_up(g, map);
 	emit(g, TN_STX | TN_MEM | TN_DW, TN_R10, TN_R0, -56, 0);
 	numbers_again(g);
-	look_up(g, gen_chance(g, 50) ? map : gen_below(g, 3));
+	gen_look_up(g, gen_chance(g, 50) ? map : gen_below(g, 3));
 	emit(g, TN_LDX | TN_MEM | TN_DW, TN_R4, TN_R10, -56, 0);
 	first = null_check(g, risky(g, 20) ? TN_R0 : TN_R4);
 	if (!risky(g, 20))
@@ -888,14 +768,16 @@ static void gen_helper(struct gen *g)
 		gen_call(g);
 }
 
-static void gen_any(struct gen *g, int depth)
+void gen_any(struct gen *g, int depth)
 {
 	uint32_t n = 1 + gen_below(g, 4);
 
 	for (uint32_t i = 0; i < n && g->nr < GEN_MAX_INSNS - 120; i++) {
 		uint32_t pick = gen_below(g, 100);
 
-		if (pick < 30 || depth <= 0)
+		if (g->constructs && depth > 0 && gen_chance(g, 25))
+			gen_construct(g, depth - 1);
+		else if (pick < 30 || depth <= 0)
 			gen_alu(g);
 		else if (pick < 43)
 			gen_if(g, depth - 1);
@@ -999,6 +881,7 @@ void gen_program(struct gen *g, uint64_t seed)
 	g->seed = seed * 0x9e3779b97f4a7c15ull + 1;
 	g->nr = 0;
 	g->calls = g->calls_back = false;
+	g->places = 0;
 	for (int i = 0; i < 4; i++)
 		gen_random(g);
 	g->risk = gen_chance(g, 50) ? 0 : gen_below(g, 101);

@@ -20,6 +20,13 @@ enum {
 	GEN_FOUR, /* array, 4 values of 16 bytes */
 	GEN_HASH, /* hash, values of 16 bytes */
 	GEN_RING, /* ring buffer */
+	GEN_NR_PLAIN_MAPS,
+	/* With `constructs`. */
+	GEN_LOCKED = GEN_NR_PLAIN_MAPS, /* array, 4 values of 16 bytes with a lock at 4 */
+	GEN_CONST,			/* array, one read-only value of 64 bytes */
+	GEN_OUTER,			/* array of 2 arrays, of 4 values of 16 bytes */
+	GEN_PROGS,			/* program array */
+	GEN_ARENA,
 	GEN_NR_MAPS
 };
 
@@ -27,10 +34,12 @@ struct gen {
 	uint64_t seed;
 	struct tn_insn v[GEN_MAX_INSNS];
 	uint32_t nr;
-	bool packet; /* for xdp_md, else for the context `test` of case.c */
-	bool plain;  /* what the kernel takes without BTF and without host functions */
+	bool packet;	 /* for xdp_md, else for the context `test` of case.c */
+	bool plain;	 /* what the kernel takes without BTF and without host functions */
+	bool constructs; /* iterators, dynptrs, locks, ... besides */
 	bool calls, calls_back;
-	uint32_t risk; /* how often something is wrong on purpose: 0..100 */
+	uint32_t places; /* stack given to what stays there, from -80 downwards */
+	uint32_t risk;	 /* how often something is wrong on purpose: 0..100 */
 };
 
 void gen_program(struct gen *g, uint64_t seed);

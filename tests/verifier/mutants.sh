@@ -29,6 +29,7 @@ checks=(
 	"A-scalar|$tests/mutants_scalar"
 	"B-more|$tests/mutants_random -i 6 $((1500 * effort)) 100001"
 	"B-packet-more|$tests/mutants_random -p -i 4 $((3000 * effort)) 1"
+	"B-constructs|$tests/mutants_random -x -i 4 $((400 * effort)) 1"
 	"E|$tests/mutants_random -k $((60 * effort)) 1"
 )
 

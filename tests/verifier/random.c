@@ -2,11 +2,11 @@
 /*
  * Programs against the soundness oracle (embed.h) and guard pages (world.h):
  *
- *	verifier_random [-p] [-f] [-d] [-J] [-i INPUTS] [COUNT [SEED]]	random programs (gen.h)
+ *	verifier_random [-p] [-x] [-f] [-d] [-J] [-i INPUTS] [COUNT [SEED]]	random programs (gen.h)
  *	verifier_random -c PATH... [-m MUTANTS] [-i INPUTS] [SEED]	cases, and changes of them
  *	verifier_random -k [-d] [COUNT [SEED]]	verdicts against the kernel's; 77: bpf(2) is refused
  *
- * -p: packet programs; -f: flip bits; -d: print what is rejected; -J: no compiled runs.
+ * -p: packet programs; -x: with iterators, dynptrs, locks, ...; -f: flip bits; -d: print what is rejected; -J: no compiled runs.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@
 #define MAX_CASES 2000
 
 struct options {
-	bool dump, packet, with_kernel, flip;
+	bool dump, packet, with_kernel, flip, constructs;
 	uint32_t inputs, mutants;
 	const char *paths[MAX_PATHS];
 	uint32_t nr_paths;
@@ -39,7 +39,8 @@ struct bench {
 	struct options o;
 	struct tn_rt rt;
 	struct world world;
-	struct tn_map *maps[GEN_NR_MAPS];
+	struct tn_map *maps[GEN_NR_MAPS], *inner[2];
+	uint32_t nr_maps;
 	struct kernel kernel;
 	struct gen gen;
 	struct embed embed;
@@ -94,13 +95,14 @@ static struct tn_prog *generated(struct bench *b, uint64_t seed)
 
 	g->packet = b->o.packet;
 	g->plain = b->o.with_kernel;
+	g->constructs = b->o.constructs;
 	gen_program(g, seed);
 	if (b->o.flip)
 		gen_flip_bits(g);
 	prog->ctx_type = b->o.packet ? tn_ctx_builtin("xdp") : &case_test_ctx;
 	prog->maps = tn_alloc_array(&b->rt, GEN_NR_MAPS, sizeof(prog->maps[0]));
-	prog->nr_maps = GEN_NR_MAPS;
-	for (int i = 0; i < GEN_NR_MAPS; i++)
+	prog->nr_maps = b->nr_maps;
+	for (uint32_t i = 0; i < b->nr_maps; i++)
 		prog->maps[i] = tn_map_get(b->maps[i]);
 	if (tn_prog_set_insns(prog, g->v, g->nr) || !world_add_helpers(&b->world, prog)) {
 		printf("no memory\n");
@@ -164,22 +166,65 @@ static void compare_with_kernel(struct bench *b, uint64_t seed)
 	tn_prog_free(prog);
 }
 
+#define INNER_ATTR(what)                                                         \
+	{                                                                        \
+		.type = TN_MAP_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 4, \
+		.name = (what)                                                   \
+	}
+
+static bool make_inner_maps(struct bench *b)
+{
+	static const struct tn_map_attr attr = INNER_ATTR("inner");
+
+	for (uint32_t i = 0; i < TN_ARRAY_SIZE(b->inner); i++) {
+		b->inner[i] = tn_map_create(&b->rt, &attr);
+		if (!b->inner[i] ||
+		    tn_map_host_update(b->maps[GEN_OUTER], &i, &b->inner[i]->id, 0))
+			return false;
+		world_add_inner(&b->world, b->inner[i]);
+	}
+	return true;
+}
+
 static bool make_maps(struct bench *b)
 {
+	static const struct tn_map_special lock = { .off = 4,
+						    .size = 4,
+						    .kind = TN_SPECIAL_LOCK };
+	static const struct tn_map_attr inner = INNER_ATTR("shape");
 	static const struct tn_map_attr attrs[GEN_NR_MAPS] = {
 		[GEN_ONE] = { TN_MAP_ARRAY, 4, 64, 1, 0, "one" },
 		[GEN_FOUR] = { TN_MAP_ARRAY, 4, 16, 4, 0, "four" },
 		[GEN_HASH] = { TN_MAP_HASH, 4, 16, 8, 0, "hash" },
 		[GEN_RING] = { TN_MAP_RINGBUF, 0, 0, 65536, 0, "ring" },
+		[GEN_LOCKED] = { .type = TN_MAP_ARRAY,
+				 .key_size = 4,
+				 .value_size = 16,
+				 .max_entries = 4,
+				 .name = "locked",
+				 .specials = &lock,
+				 .nr_specials = 1 },
+		[GEN_CONST] = { TN_MAP_ARRAY, 4, 64, 1, TN_MAP_F_RDONLY_PROG, "const" },
+		[GEN_OUTER] = { .type = TN_MAP_ARRAY_OF_MAPS,
+				.key_size = 4,
+				.value_size = 4,
+				.max_entries = 3,
+				.name = "outer",
+				.inner = &inner },
+		[GEN_PROGS] = { TN_MAP_PROG_ARRAY, 4, 4, 4, 0, "progs" },
+		[GEN_ARENA] = { TN_MAP_ARENA, 0, 0, 2, TN_MAP_F_MMAPABLE, "arena" },
 	};
 
-	for (int i = 0; i < GEN_NR_MAPS; i++) {
+	b->nr_maps = b->o.constructs ? GEN_NR_MAPS : GEN_NR_PLAIN_MAPS;
+	for (uint32_t i = 0; i < b->nr_maps; i++) {
 		b->maps[i] = tn_map_create(&b->rt, &attrs[i]);
-		if (!b->maps[i])
+		if (!b->maps[i]) {
+			printf("%s: %s\n", attrs[i].name, tn_err_last()->msg);
 			return false;
+		}
 		world_guard_map(&b->world, b->maps[i]);
 	}
-	return true;
+	return !b->o.constructs || make_inner_maps(b);
 }
 
 /* Programs are refused that the kernel takes: a few where it knows more. */
@@ -198,7 +243,7 @@ static int run_all_generated(struct bench *b)
 {
 	if (!make_maps(b))
 		return 1;
-	if (b->o.with_kernel && !kernel_open(&b->kernel, b->maps, GEN_NR_MAPS)) {
+	if (b->o.with_kernel && !kernel_open(&b->kernel, b->maps, b->nr_maps)) {
 		printf("bpf(2) is refused here\n");
 		return 77;
 	}
@@ -218,7 +263,9 @@ static int run_all_generated(struct bench *b)
 		kernel_close(&b->kernel);
 	}
 	world_fini(&b->world);
-	for (int i = 0; i < GEN_NR_MAPS; i++)
+	for (uint32_t i = 0; b->o.constructs && i < TN_ARRAY_SIZE(b->inner); i++)
+		tn_map_put(b->inner[i]);
+	for (uint32_t i = 0; i < b->nr_maps; i++)
 		tn_map_put(b->maps[i]);
 	return 0;
 }
@@ -331,9 +378,10 @@ static bool parse(struct options *o, int argc, char **argv, bool *jit)
 	int opt;
 
 	o->inputs = 6;
-	while ((opt = getopt(argc, argv, "pdkfJi:c:m:")) != -1) {
+	while ((opt = getopt(argc, argv, "pdkfxJi:c:m:")) != -1) {
 		o->dump |= opt == 'd';
 		o->flip |= opt == 'f';
+		o->constructs |= opt == 'x';
 		o->packet |= opt == 'p' || opt == 'k';
 		o->with_kernel |= opt == 'k';
 		*jit = *jit && opt != 'J';

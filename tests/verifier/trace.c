@@ -17,6 +17,7 @@
 #include "verifier/embed.h"
 #include "verifier/case.h"
 #include "vm/disasm.h"
+#include "vm/dynptr.h"
 #include "vm/held.h"
 #include "vm/helpers.h"
 #include "vm/interp.h"
@@ -278,6 +279,17 @@ static void release(struct embed *e, uint32_t i, uint64_t at)
 	embed_area_drop(e, at);
 }
 
+/* The record is given back, and what was shown of it can not be touched any more. */
+static void end_slices(struct embed *e, const struct tn_dynptr *d)
+{
+	for (uint32_t i = 0; i < e->nr_areas; i++) {
+		const struct embed_area *a = &e->areas[i];
+
+		if (a->slice && a->base - (uintptr_t)d->data < (uint64_t)d->offset + d->size)
+			embed_area_drop(e, e->areas[i--].base);
+	}
+}
+
 static void check_memory_arg(struct embed *e, const struct tn_arg *arg, uint64_t at, uint64_t size,
 			     bool write)
 {
@@ -346,6 +358,8 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 		return;
 	case TN_ARG_DYNPTR:
 		check_read(e, at, 16);
+		if (arg->release)
+			end_slices(e, (const void *)(uintptr_t)at);
 		return;
 	case TN_ARG_BTF_PTR:
 		check_memory_arg(e, arg, at, 16, false);
@@ -443,7 +457,7 @@ static void take_result(struct embed *e, struct embed_frame *f, const struct tn_
 	}
 	switch ((enum tn_ret_kind)sig->ret) {
 	case TN_RET_MAP_VALUE:
-		if (!r0 || area_at(e, r0, map->value_size))
+		if (!r0 || map->inner || area_at(e, r0, map->value_size))
 			return;
 		area.size = map->value_size;
 		area.readable = !(map->flags & TN_MAP_F_WRONLY_PROG);
@@ -468,6 +482,10 @@ static void take_result(struct embed *e, struct embed_frame *f, const struct tn_
 		return;
 	case TN_RET_SLICE:
 		area.size = const_size(sig, f->args);
+		area.slice = true;
+		for (uint32_t i = 0; i < e->nr_areas; i++)
+			if (e->areas[i].slice && e->areas[i].base == r0)
+				area.size = TN_MAX(area.size, e->areas[i].size);
 		if (r0)
 			embed_area_add(e, &area);
 		return;

@@ -20,6 +20,7 @@
 #include "vm/held_iter.h"
 #include "vm/helpers.h"
 #include "vm/interp.h"
+#include "vm/kfuncs.h"
 #include "vm/rewrite.h"
 #include "vm/trace.h"
 #include "verifier/case.h"
@@ -557,6 +558,12 @@ void world_guard_map(struct world *w, struct tn_map *map)
 	w->nr_maps++;
 }
 
+void world_add_inner(struct world *w, struct tn_map *map)
+{
+	world_guard_map(w, map);
+	w->inner[w->nr_inner++] = map;
+}
+
 void world_guard_edge(struct world *w, bool at_start)
 {
 	w->at_start = at_start;
@@ -626,6 +633,8 @@ static void reset_maps(struct world *w, struct tn_prog *prog)
 		else if (map->type == TN_MAP_RINGBUF)
 			tn_ringbuf_consume(map, drop_record, NULL);
 	}
+	for (uint32_t i = 0; i < w->nr_inner; i++)
+		fill_values(w, w->inner[i]);
 }
 
 /* ---- What a run leaves behind ---- */
@@ -673,11 +682,18 @@ static uint64_t digest(const struct world *w, const struct tn_prog *prog)
 		else if (map->type == TN_MAP_HASH)
 			h = digest_bytes(h, &(uint64_t){ digest_hash(map) }, sizeof(uint64_t));
 	}
+	for (uint32_t i = 0; i < w->nr_inner; i++)
+		h = digest_bytes(h, w->inner[i]->values,
+				 (size_t)w->inner[i]->max_entries * w->inner[i]->value_stride);
 	return h;
 }
 
-static void watch_maps(struct embed *e)
+static void watch_maps(const struct world *w, struct embed *e)
 {
+	e->inner = w->inner;
+	e->nr_inner = w->nr_inner;
+	for (uint32_t i = 0; i < w->nr_inner; i++)
+		embed_area_map(e, w->inner[i]);
 	for (uint32_t i = 0; i < e->prog->nr_maps; i++) {
 		struct tn_map *map = e->prog->maps[i];
 
@@ -747,7 +763,11 @@ static struct {
 
 static void call_entry(void)
 {
-	call.r0 = call.prog->entry(call.ctx, call.ex);
+	struct tn_prog *prog = call.prog;
+
+	prog->inner_entry = prog->entry;
+	call.r0 = prog->facts->holds ? tn_held_entry(call.ctx, call.ex)
+				     : prog->entry(call.ctx, call.ex);
 }
 
 static void *guarded_stack(void)
@@ -822,7 +842,7 @@ static bool watched(struct world *w, struct embed *e, struct outcome *out)
 	e->low = UINT64_MAX;
 	e->high = 0;
 	w->embed = e;
-	watch_maps(e);
+	watch_maps(w, e);
 	watch_vars(e);
 	fill_ctx(w, e->prog->ctx_type);
 	ex = make_exec(w, e->prog);
@@ -878,6 +898,22 @@ static bool is_repeatable(const struct tn_prog *prog)
 		case TN_HELPER_loop:
 		case TN_HELPER_get_prandom_u32:
 		case TN_HELPER_ktime_get_ns:
+		case TN_HELPER_spin_lock:
+		case TN_HELPER_spin_unlock:
+		case TN_HELPER_tail_call:
+		case TN_HELPER_dynptr_from_mem:
+		case TN_HELPER_dynptr_read:
+		case TN_HELPER_dynptr_write:
+		case TN_HELPER_dynptr_data:
+		case TN_KFUNC_dynptr_size:
+		case TN_KFUNC_dynptr_adjust:
+		case TN_KFUNC_iter_num_new:
+		case TN_KFUNC_iter_num_next:
+		case TN_KFUNC_iter_num_destroy:
+		case TN_KFUNC_iter_bits_new:
+		case TN_KFUNC_iter_bits_next:
+		case TN_KFUNC_iter_bits_destroy:
+		case TN_KFUNC_throw:
 			break;
 		default:
 			return false;

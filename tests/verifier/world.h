@@ -12,6 +12,7 @@
 #include "verifier/embed.h"
 
 #define WORLD_MAX_MAPS	   8
+#define WORLD_MAX_INNER	   2
 #define WORLD_NR_HELPERS   4
 #define WORLD_MAX_HINTS	   64
 #define WORLD_REGION_BYTES ((size_t)4 << 20)
@@ -29,6 +30,8 @@ struct world {
 	struct tn_host_helper helpers[WORLD_NR_HELPERS];
 	struct world_map maps[WORLD_MAX_MAPS]; /* moved between guard pages */
 	uint32_t nr_maps;
+	struct tn_map *inner[WORLD_MAX_INNER]; /* in maps of maps; borrowed */
+	uint32_t nr_inner;
 	bool at_start; /* memory begins at an edge, instead of ending at one */
 	bool use_jit;
 	bool visible; /* programs may see addresses, which differ from engine to engine */
@@ -55,6 +58,8 @@ bool world_init(struct world *w, struct tn_rt *rt);
 void world_fini(struct world *w);
 /* Put an array's values between guard pages, at the edge that at_start says. */
 void world_guard_map(struct world *w, struct tn_map *map);
+/* An array that stands in a map of maps. */
+void world_add_inner(struct world *w, struct tn_map *map);
 void world_guard_edge(struct world *w, bool at_start);
 /* The maps' own places again. */
 void world_unguard_maps(struct world *w);
