@@ -12,6 +12,9 @@
 
 #include "base/clock.h"
 
+/* Return addresses in this file's code are none of the host's, see vm/stack_helpers.c. */
+#define TN_FIRE_CODE __attribute__((section("tn_fire_code")))
+
 /* Deeper nesting is refused: every level takes host stack. */
 #define MAX_NESTING 8
 
@@ -27,8 +30,8 @@ static TN_COLD bool is_recursion(const struct tn_exec *outer, const struct tn_pr
 	return false;
 }
 
-static TN_NOINLINE uint64_t run_counted(tn_native_fn fn, struct tenon_program *program, void *ctx,
-					struct tn_exec *ex)
+TN_FIRE_CODE static TN_NOINLINE uint64_t run_counted(tn_native_fn fn, struct tenon_program *program,
+						     void *ctx, struct tn_exec *ex)
 {
 	struct tn_run_cell *cell = &program->cells[ex->slot];
 	uint64_t start = tn_clock_ns(), ret = fn(ctx, ex);
@@ -136,7 +139,8 @@ static TN_ALWAYS_INLINE void begin(struct tn_exec *ex, struct tn_rt *rt, struct 
 }
 
 /* Inside an epoch section. `left`: fuel, in and out. */
-static uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ctx, int64_t *left)
+TN_FIRE_CODE static uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ctx,
+				  int64_t *left)
 {
 	struct tn_exec ex;
 	uint64_t ret;
@@ -157,7 +161,8 @@ static uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ct
 
 /* Everything: statistics, the shared slot, and firings inside a helper, which draw on the fuel of
  * the outer one. */
-static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
+TN_FIRE_CODE static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thread *t,
+						  void *ctx)
 {
 	struct tn_exec *outer = t->exec;
 	int64_t start = chain->fuel, left;
@@ -249,7 +254,8 @@ static TN_ALWAYS_INLINE uint64_t fire_plain(const struct tn_chain *chain, struct
 	return result_of(chain, ret);
 }
 
-static TN_NOINLINE uint64_t run_more_leaves(const struct tn_chain *chain, uint32_t from, void *ctx)
+TN_FIRE_CODE static TN_NOINLINE uint64_t run_more_leaves(const struct tn_chain *chain,
+							 uint32_t from, void *ctx)
 {
 	const struct tn_chain_entry *e = chain->entries + from, *end = chain->entries + chain->nr;
 	struct tn_exec unused;
@@ -292,7 +298,7 @@ static TN_ALWAYS_INLINE uint64_t end_firing(struct tn_thread *t, uint64_t ret)
 
 /* What is attached is not a single leaf. A tail call of the function below, so that its registers
  * need not be saved for the leaf alone. */
-static TN_ALIGNED(64) TN_NOINLINE uint64_t
+TN_FIRE_CODE static TN_ALIGNED(64) TN_NOINLINE uint64_t
 	run_several(const struct tn_chain *chain, struct tn_thread *t, void *ctx)
 {
 	uint64_t ret;
@@ -306,7 +312,8 @@ static TN_ALIGNED(64) TN_NOINLINE uint64_t
 	return end_firing(t, ret);
 }
 
-static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread *t, void *ctx)
+TN_FIRE_CODE static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread *t,
+						    void *ctx)
 {
 	const struct tn_chain *chain;
 	uint64_t ret;
@@ -321,7 +328,7 @@ static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, struct tn_thread
 }
 
 /* Aligned, since some nanoseconds hang on where its branches fall. */
-TN_ALIGNED(64) uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
+TN_FIRE_CODE TN_ALIGNED(64) uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 {
 	struct tn_thread *t = tn_thread_tls;
 	const struct tn_chain *chain;
@@ -340,8 +347,8 @@ TN_ALIGNED(64) uint64_t tenon_hook_run(struct tenon_hook *hook, void *ctx)
 }
 
 /* One run outside any hook, inside an epoch section. */
-static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exec *ex,
-		    struct tn_run_result *out)
+TN_FIRE_CODE static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exec *ex,
+				 struct tn_run_result *out)
 {
 	struct tn_prog *prog = run->program->prog;
 	struct tn_exec *outer = t->exec;
@@ -382,7 +389,7 @@ static void run_one(const struct tn_run *run, struct tn_thread *t, struct tn_exe
 	}
 }
 
-int tn_run(const struct tn_run *run, uint32_t repeat, struct tn_run_result *out)
+TN_FIRE_CODE int tn_run(const struct tn_run *run, uint32_t repeat, struct tn_run_result *out)
 {
 	/* Long series let updaters through now and then. */
 	const uint32_t batch = 1024;

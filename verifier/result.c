@@ -155,6 +155,8 @@ static bool enters_kernel(uint32_t id)
 	case TN_HELPER_perf_event_output:
 	case TN_HELPER_skb_output:
 	case TN_HELPER_xdp_output:
+	case TN_HELPER_get_stack:
+	case TN_HELPER_get_stackid:
 	case TN_HELPER_ringbuf_output:
 	case TN_HELPER_ringbuf_submit:
 	case TN_HELPER_ringbuf_discard:

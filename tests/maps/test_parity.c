@@ -34,6 +34,7 @@ struct row {
 #define QUEUE	     BPF_MAP_TYPE_QUEUE
 #define STACK	     BPF_MAP_TYPE_STACK
 #define PERF	     BPF_MAP_TYPE_PERF_EVENT_ARRAY
+#define TRACE	     BPF_MAP_TYPE_STACK_TRACE
 #define BLOOM	     BPF_MAP_TYPE_BLOOM_FILTER
 
 /* clang-format off */
@@ -175,6 +176,17 @@ static const struct row rows[] = {
 		{ LOOKUP, 1, 0, -TN_ENOTSUPP }, { POP, 1, 0, -TN_ENOTSUPP }, { UPDATE, 1, 0, -EBADF },
 		{ UPDATE, 1, BPF_NOEXIST, -EINVAL }, { UPDATE, 9, 0, -E2BIG }, { DELETE, 1, 0, -ENOENT },
 		{ DELETE, 9, 0, -E2BIG }, { NEXT, 1, 0, -ENOENT } } },
+	{ "stack traces: key size 8", TRACE, 8, 64, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: value of 12 bytes", TRACE, 4, 12, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: value size 0", TRACE, 4, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: 127 addresses", TRACE, 4, 127 * 8, 2, 0, { { CREATE, 0, 0, 0 } } },
+	{ "stack traces: 128 addresses", TRACE, 4, 128 * 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: no entries", TRACE, 4, 64, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: read-only for programs", TRACE, 4, 64, 2, BPF_F_RDONLY_PROG, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: NO_PREALLOC", TRACE, 4, 64, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -EINVAL } } },
+	{ "stack traces: none there", TRACE, 4, 64, 3, 0, {
+		{ LOOKUP, 3, 0, -ENOENT }, { LOOKUP, 4, 0, -ENOENT }, { UPDATE, 1, 0, -EINVAL }, { DELETE, 3, 0, -ENOENT },
+		{ DELETE, 4, 0, -E2BIG }, { NEXT, NONE, 0, -ENOENT }, { NEXT, 9, 0, -ENOENT } } },
 	{ "bloom filter: with keys", BLOOM, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 	{ "bloom filter: value size 0", BLOOM, 0, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 	{ "bloom filter: no entries", BLOOM, 0, 8, 0, 0, { { CREATE, 0, 0, -EINVAL } } },

@@ -134,11 +134,13 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_STACK_TRACE = 7,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_HASH_OF_MAPS = 13,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_BLOOM_FILTER = 30,
 	BPF_MAP_TYPE_USER_RINGBUF = 31,
 	BPF_MAP_TYPE_ARENA = 33,
 };
@@ -166,6 +168,27 @@ enum {
 	BPF_F_INDEX_MASK = 0xffffffffULL,
 	BPF_F_CURRENT_CPU = BPF_F_INDEX_MASK,
 	BPF_F_CTXLEN_MASK = (0xfffffULL << 32),
+};
+
+/* bpf_get_stack, bpf_get_stackid */
+enum {
+	BPF_F_SKIP_FIELD_MASK = 0xffULL,
+	BPF_F_USER_STACK = (1ULL << 8),
+	BPF_F_FAST_STACK_CMP = (1ULL << 9),
+	BPF_F_REUSE_STACKID = (1ULL << 10),
+};
+
+/* bpf_snprintf_btf, bpf_seq_printf_btf */
+struct btf_ptr {
+	void *ptr;
+	__u32 type_id;
+	__u32 flags;
+};
+enum {
+	BTF_F_COMPACT = (1ULL << 0),
+	BTF_F_NONAME = (1ULL << 1),
+	BTF_F_PTR_RAW = (1ULL << 2),
+	BTF_F_ZERO = (1ULL << 3),
 };
 
 /* bpf_ringbuf_submit, _discard, _output; bpf_ringbuf_query */
@@ -291,6 +314,10 @@ enum {
 #define bpf_be64_to_cpu(x) bpf_cpu_to_be64(x)
 #endif
 
+/* The plugin's own types in struct btf_ptr: bpf_core_type_id_local(struct x) | TENON_BTF_LOCAL. Those
+ * of the host are bpf_core_type_id_kernel(struct x). */
+#define TENON_BTF_LOCAL (1U << 31)
+
 /* ---- Helpers: the kernel's numbers ----------------------------------------------------- */
 
 struct __sk_buff;
@@ -300,6 +327,7 @@ struct seq_file;
 struct bpf_iter_num;
 struct bpf_spin_lock;
 struct bpf_timer;
+struct btf_ptr;
 struct xdp_md;
 
 #ifndef __BPF_HELPERS__
@@ -323,6 +351,16 @@ TENON_BPF_FN(3, long, bpf_map_delete_elem, void *map, const void *key);
 /* Another slot's value of a per-slot map. */
 TENON_BPF_FN(195, void *, bpf_map_lookup_percpu_elem, void *map, const void *key, __u32 slot);
 
+/* Where the program was called from: addresses of the host's code, by its frame pointers, the
+ * innermost first; its own frames are not among them. A number for them in a map of type STACK_TRACE,
+ * in which the host looks them up (-EEXIST: another trace stands there); or they themselves, bytes
+ * written, where the host shows addresses (addresses_visible). -EFAULT: none can be found. For
+ * plugins under a GPL-compatible license. */
+TENON_BPF_FN(27, long, bpf_get_stackid, void *ctx, void *map, __u64 flags);
+TENON_BPF_FN(67, long, bpf_get_stack, void *ctx, void *to, __u32 size, __u64 flags);
+
+/* Bloom filters: push puts a value in, peek gives 0 where it may be in, -ENOENT where it is not. */
+
 /* Queues and stacks. A full one gives -E2BIG, with BPF_EXIST it drops its oldest value; pop and
  * peek of an empty one give -ENOENT and zeros. */
 TENON_BPF_FN(87, long, bpf_map_push_elem, void *map, const void *value, __u64 flags);
@@ -332,6 +370,11 @@ TENON_BPF_FN(89, long, bpf_map_peek_elem, void *map, void *value);
  * the bytes of the frame to go behind it << 32. */
 TENON_BPF_FN(25, long, bpf_perf_event_output, void *ctx, void *map, __u64 flags, const void *data,
 	     __u64 size);
+
+/* The same of a packet that is the context or a handle (struct tenon_sk_buff, struct tenon_xdp_md):
+ * -EFAULT where the frame has fewer bytes than the flags ask for. */
+TENON_BPF_FN(111, long, bpf_skb_output, void *skb, void *map, __u64 flags, void *data, __u64 size);
+TENON_BPF_FN(121, long, bpf_xdp_output, void *xdp, void *map, __u64 flags, void *data, __u64 size);
 
 /* Time in nanoseconds. */
 TENON_BPF_FN(5, __u64, bpf_ktime_get_ns, void);
@@ -370,6 +413,16 @@ TENON_BPF_FN(58, long, bpf_override_return, void *ctx, __u64 retval);
 TENON_BPF_FN(126, long, bpf_seq_printf, struct seq_file *seq, const char *fmt, __u32 fmt_size,
 	     const void *args, __u32 args_size);
 TENON_BPF_FN(127, long, bpf_seq_write, struct seq_file *seq, const void *data, __u32 size);
+
+/* Data as text by its type, "(struct x){.a = (int)1,}": into a buffer, the length it needs without
+ * the NUL; or to an iterator's output. The struct btf_ptr stands in the stack, its type_id is a
+ * constant and what it points to may be read; of handles what a plugin may read of them. Addresses
+ * are scrambled. Where the host shows addresses anyway (addresses_visible), any will do, and
+ * BTF_F_PTR_RAW shows them. -EFAULT, -E2BIG (more than 16384 values). */
+TENON_BPF_FN(149, long, bpf_snprintf_btf, char *to, __u32 size, struct btf_ptr *ptr, __u32 ptr_size,
+	     __u64 flags);
+TENON_BPF_FN(150, long, bpf_seq_printf_btf, struct seq_file *seq, struct btf_ptr *ptr,
+	     __u32 ptr_size, __u64 flags);
 
 /* Does not return where the slot holds a program. */
 TENON_BPF_FN(12, long, bpf_tail_call, void *ctx, void *prog_array, __u32 index);
