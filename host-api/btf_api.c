@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "host-api/btf_minimize.h"
 #include "host-api/host_btf.h"
 #include "loader/btf_file.h"
-#include "loader/core.h"
 #include "vm/btf_dump.h"
 #include "vm/btf_merge.h"
-
-#define MAX_BTF_BYTES ((size_t)256 << 20)
 
 struct tenon_btf {
 	struct tenon_runtime *rt;
@@ -46,7 +44,7 @@ struct tenon_btf *tenon_btf_open_file(struct tenon_runtime *rt, const char *path
 
 	if (!rt || !path)
 		return tn_err_null(-EINVAL, "tenon_btf_open_file: an argument is NULL");
-	rc = tn_read_file(&rt->rt, path, MAX_BTF_BYTES, &buf, &size);
+	rc = tn_read_file(&rt->rt, path, TN_MAX_BTF_BYTES, &buf, &size);
 	if (rc) {
 		errno = -rc;
 		return NULL;
@@ -100,70 +98,12 @@ const void *tenon_btf_data(const struct tenon_btf *btf, size_t *size)
 	return btf ? btf->btf->data : NULL;
 }
 
-/* ---- What objects need of it ---- */
-
-struct wanted {
-	const struct tn_btf *btf;
-	unsigned char *types;
-};
-
-/* The types on the way, whole: of which members the plugin asks is one matter, which of them it
- * compares (type_matches) another. */
-static void note_access(void *user, const struct tn_core_spec *spec)
-{
-	struct wanted *w = user;
-
-	if (spec->btf != w->btf)
-		return;
-	w->types[spec->root_id] = 1;
-	for (uint32_t i = 0; i < spec->nr_steps; i++)
-		w->types[spec->steps[i].type_id] = 1;
-}
-
-static int note_object(struct wanted *w, struct tn_rt *rt, const char *path)
-{
-	const struct tn_load_opts opts = { .name = path,
-					   .targets = &w->btf,
-					   .nr_targets = 1,
-					   .nr_whole = 1,
-					   .core_found = note_access,
-					   .core_user = w };
-	struct tn_image *image;
-	unsigned char *buf;
-	size_t size;
-	int rc = tn_read_file(rt, path, MAX_BTF_BYTES, &buf, &size);
-
-	if (rc)
-		return rc;
-	image = tn_loader_open(rt, tn_span_make(buf, size), &opts);
-	rc = image ? 0 : -errno;
-	tn_image_free(image);
-	tn_free(rt, buf);
-	return rc;
-}
-
 struct tenon_btf *tenon_btf_minimize(const struct tenon_btf *btf, const char *const *objects,
 				     uint32_t nr)
 {
-	struct wanted w = { 0 };
-	struct tn_btf *made = NULL;
-	int rc = 0;
-
 	if (!btf || !objects)
 		return tn_err_null(-EINVAL, "tenon_btf_minimize: an argument is NULL");
-	w.btf = btf->btf;
-	w.types = tn_alloc_array(&btf->rt->rt, btf->btf->nr_types, 1);
-	if (!w.types)
-		return tn_err_null(-ENOMEM, "out of memory: BTF");
-	for (uint32_t i = 0; i < nr && !rc; i++)
-		rc = note_object(&w, &btf->rt->rt, objects[i]);
-	if (!rc) {
-		made = tn_btf_subset(&btf->rt->rt, btf->btf, w.types, NULL);
-		rc = made ? 0 : -errno;
-	}
-	tn_free(&btf->rt->rt, w.types);
-	errno = -rc;
-	return rc ? NULL : wrap(btf->rt, made);
+	return wrap(btf->rt, tn_btf_minimize(&btf->rt->rt, btf->btf, objects, nr));
 }
 
 /* ---- Text ---- */

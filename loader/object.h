@@ -8,6 +8,7 @@
 #include "vm/image.h"
 
 struct tn_btf;
+struct tn_core_record;
 struct tn_core_spec;
 
 struct tn_load_opts {
@@ -21,7 +22,8 @@ struct tn_load_opts {
 	const char *const *target_names;
 	uint32_t nr_targets, nr_whole;
 	/* Told of each access that a record found in a target (loader/core.h); NULL: nobody. */
-	void (*core_found)(void *user, const struct tn_core_spec *spec);
+	void (*core_found)(void *user, const struct tn_core_record *rec,
+			   const struct tn_core_spec *spec);
 	void *core_user;
 	bool relaxed_maps; /* section "maps": fields beyond those known are ignored */
 };
