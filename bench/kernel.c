@@ -139,6 +139,49 @@ double kernel_verify_us(const char *object, int n)
 	return best;
 }
 
+/* Where the jump at insns[i] goes to; -1: it is none. */
+static long target_of(const struct bpf_insn *insns, size_t i)
+{
+	uint8_t class = BPF_CLASS(insns[i].code), op = BPF_OP(insns[i].code);
+
+	if ((class != BPF_JMP && class != BPF_JMP32) || op == BPF_CALL || op == BPF_EXIT)
+		return -1;
+	return (long)i + 1 + (class == BPF_JMP32 && op == BPF_JA ? insns[i].imm : insns[i].off);
+}
+
+static uint32_t count_joins(const struct bpf_insn *insns, size_t nr)
+{
+	uint32_t *edges = calloc(nr + 1, sizeof(*edges)), joins = 0;
+
+	for (size_t i = 0; edges && i < nr; i++) {
+		uint8_t class = BPF_CLASS(insns[i].code), op = BPF_OP(insns[i].code);
+		long target = target_of(insns, i);
+
+		if (target >= 0 && target < (long)nr)
+			edges[target]++;
+		if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW))
+			i++;
+		if (!(target >= 0 && op == BPF_JA) && !(class == BPF_JMP && op == BPF_EXIT))
+			edges[i + 1]++;
+	}
+	for (size_t i = 0; edges && i < nr; i++)
+		joins += edges[i] > 1;
+	free(edges);
+	return joins;
+}
+
+uint32_t kernel_joins(const char *object)
+{
+	struct bpf_object *obj = bpf_object__open(object);
+	struct bpf_program *prog = obj ? bpf_object__next_program(obj, NULL) : NULL;
+	uint32_t joins = 0;
+
+	if (prog)
+		joins = count_joins(bpf_program__insns(prog), bpf_program__insn_cnt(prog));
+	bpf_object__close(obj);
+	return joins;
+}
+
 void kernel_unload(struct kernel_prog *prog)
 {
 	if (!prog)
@@ -194,6 +237,12 @@ double kernel_verify_us(const char *object, int n)
 {
 	(void)object;
 	(void)n;
+	return 0;
+}
+
+uint32_t kernel_joins(const char *object)
+{
+	(void)object;
 	return 0;
 }
 

@@ -26,6 +26,9 @@ uint32_t kernel_verified(struct kernel_prog *prog);
 /* What the kernel's log says that verifying the programs of an object took, in microseconds, of
  * `n` loads the shortest; 0: unknown. */
 double kernel_verify_us(const char *object, int n);
+/* Instructions of the object's first program where two or more edges of the control flow arrive, as
+ * libbpf reads it; 0: unknown. */
+uint32_t kernel_joins(const char *object);
 void kernel_unload(struct kernel_prog *prog);
 
 #endif

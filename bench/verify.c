@@ -54,7 +54,7 @@ static void run_kernel_load(void *p, uint64_t n)
 }
 
 static void note_program(struct tenon_object *obj, const char *name, uint32_t verified,
-			 double kernel_us)
+			 double kernel_us, uint32_t joins)
 {
 	struct tenon_program *prog = side_program(obj, name);
 	struct tenon_program_stats s = { .sz = sizeof(s) };
@@ -63,6 +63,8 @@ static void note_program(struct tenon_object *obj, const char *name, uint32_t ve
 	if (tenon_program_stats(prog, &s) || tenon_program_report(prog, &r) || !s.insns || !r.steps)
 		return;
 	bench_note("verify", name, "proof", "instructions", s.insns);
+	if (joins)
+		bench_note("verify", name, "proof", "joins", joins);
 	bench_note("verify", name, "proof", "steps", (double)r.steps);
 	if (verified)
 		bench_note("verify", name, "kernel", "steps", verified);
@@ -124,7 +126,8 @@ void bench_verify(const char *dir)
 		struct tenon_object *obj = side_load(rt, dir, names[i]);
 
 		note_program(obj, names[i], verified[i],
-			     verified[i] ? kernel_verify_us(side_path(dir, names[i]), 5) : 0);
+			     verified[i] ? kernel_verify_us(side_path(dir, names[i]), 5) : 0,
+			     kernel_joins(side_path(dir, names[i])));
 		tenon_object_close(obj);
 	}
 }
