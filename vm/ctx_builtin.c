@@ -137,7 +137,7 @@ static struct tn_field socket_fields[] = {
 #define OPS64(field)  SAME(tn_sock_ops_host, field, 8, TN_ACC_R, TN_PARTS_NONE)
 #define OPS_AT(field) offsetof(struct tn_sock_ops_host, field)
 
-enum { OPS_DATA = 36, OPS_DATA_END };
+enum { OPS_DATA = 37, OPS_DATA_END };
 
 /* Of the reply the kernel takes the first word alone. */
 static struct tn_field sock_ops_fields[] = {
@@ -178,10 +178,10 @@ static struct tn_field sock_ops_fields[] = {
 	OPS64(bytes_received),
 	OPS64(bytes_acked),
 	SOCK(tn_sock_ops_host, sk, OPS_AT(sk), TN_ACC_R | TN_ACC_NULLABLE, "bpf_sock"),
-	POINTER(tn_sock_ops_host, skb_data, OPS_AT(skb_data), 8, TN_FIELD_REGION, TN_ACC_R,
-		OPS_DATA_END),
-	POINTER(tn_sock_ops_host, skb_data_end, OPS_AT(skb_data_end), 8, TN_FIELD_REGION_END,
-		TN_ACC_R, OPS_DATA),
+	[OPS_DATA] = POINTER(tn_sock_ops_host, skb_data, OPS_AT(skb_data), 8, TN_FIELD_REGION,
+			     TN_ACC_R, OPS_DATA_END),
+	[OPS_DATA_END] = POINTER(tn_sock_ops_host, skb_data_end, OPS_AT(skb_data_end), 8,
+				 TN_FIELD_REGION_END, TN_ACC_R, OPS_DATA),
 	OPS(skb_len),
 	SAME(tn_sock_ops_host, skb_tcp_flags, 4, TN_ACC_R, TN_PARTS_FIRST),
 	OPS64(skb_hwtstamp),
@@ -254,7 +254,7 @@ static struct tn_field sk_skb_fields[] = {
 	SKB(ingress_ifindex, 36),
 	SKB(ifindex, 40),
 	SKB_RW(tc_index, 44),
-	SCALAR(tn_skb_host, cb, 48, 20, TN_ACC_R),
+	PART(tn_skb_host, cb, 48, 20, 4, TN_ACC_R, TN_PARTS_ALIGNED),
 	SKB(hash, 68),
 	[SK_SKB_DATA] = PACKET(tn_skb_host, data, 76, TN_FIELD_REGION, SK_SKB_DATA_END),
 	[SK_SKB_DATA_END] = PACKET(tn_skb_host, data_end, 80, TN_FIELD_REGION_END, SK_SKB_DATA),

@@ -32,6 +32,10 @@ bool tn_field_takes(const struct tn_field *field, uint32_t off, uint32_t size, b
 
 	if (field->kind != TN_FIELD_SCALAR || field->parts == TN_PARTS_ANY)
 		return true;
+	if (off % size)
+		return false;
+	if (field->parts == TN_PARTS_ALIGNED)
+		return true;
 	at = (off - field->offset) % elem;
 	if (size >= elem || write)
 		return size == elem && at == 0;
@@ -41,7 +45,7 @@ bool tn_field_takes(const struct tn_field *field, uint32_t off, uint32_t size, b
 	case TN_PARTS_FIRST:
 		return at == 0;
 	case TN_PARTS_HALF:
-		return size == elem / 2 && at % size == 0;
+		return size == elem / 2;
 	case TN_PARTS_LOW:
 		return at + size <= elem / 2;
 	default:

@@ -42,14 +42,15 @@ enum {
 #define TN_HANDLE_STRING "char"
 
 /* Which accesses to parts of a scalar are let through: those of builtin contexts are the kernel's.
- * All are aligned, and within one element of an array but for ANY. */
+ * But for the first two they are aligned and within one element of an array. */
 enum tn_field_parts {
 	TN_PARTS_ANY = 0,
-	TN_PARTS_READ,	/* any part is read, whole elements are written */
-	TN_PARTS_NONE,	/* whole elements */
-	TN_PARTS_FIRST, /* those that begin where the field does are read */
-	TN_PARTS_HALF,	/* those of half an element are read */
-	TN_PARTS_LOW,	/* those within the element's first half are read */
+	TN_PARTS_ALIGNED, /* any aligned one, of several elements too */
+	TN_PARTS_READ,	  /* any part is read, whole elements are written */
+	TN_PARTS_NONE,	  /* whole elements */
+	TN_PARTS_FIRST,	  /* those that begin where the field does are read */
+	TN_PARTS_HALF,	  /* those of half an element are read */
+	TN_PARTS_LOW,	  /* those within the element's first half are read */
 };
 
 struct tn_field {
@@ -97,9 +98,9 @@ bool tn_ctx_numbers_at(const struct tn_ctx_type *type, uint32_t off, uint32_t si
 bool tn_field_takes(const struct tn_field *field, uint32_t off, uint32_t size, bool write);
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name);
 
-/* Is an object that the host calls a `have` what it means by `want`, of which all members are known?
- * Of one name: what both say of a member agrees. Of two: each member stands in both, in one place
- * and of one size, as a pointer or as a number. */
+/* Is an object that the host calls a `have` what it means by `want`, of which all members are
+ * known? Of one name: what both say of a member agrees. Of two: each member stands in both, in one
+ * place and of one size, as a pointer or as a number. */
 bool tn_ctx_type_serves(const struct tn_ctx_type *have, const struct tn_ctx_type *want);
 
 /* The field `retval`, a number of 4 or 8 bytes: what bpf_get_retval() gives. NULL: none. */
