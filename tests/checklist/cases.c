@@ -334,6 +334,28 @@ __noinline int linked_function(int x)
 	return x + own;
 }
 
+#elif defined(CASE_PROBES)
+SEC("uprobe/libc.so.6:malloc@GLIBC_2.2.5+0x4") int in_file(void *ctx)
+{
+	return 0;
+}
+SEC("uretprobe/readline") int only_named(void *ctx)
+{
+	return 0;
+}
+
+#elif defined(CASE_PROBE_BAD)
+SEC("uprobe/libc.so.6:malloc+0xg") int prog(void *ctx)
+{
+	return 0;
+}
+
+#elif defined(CASE_PROBE_USDT_BAD)
+SEC("usdt/libc.so.6:libc") int prog(void *ctx)
+{
+	return 0;
+}
+
 #elif defined(CASE_TAGS)
 struct pair {
 	u32 a, b;
