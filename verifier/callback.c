@@ -98,6 +98,7 @@ static int note(struct tn_vf *vf, uint32_t func, uint64_t rounds)
 	struct tn_callback_site *site = NULL;
 
 	vf->seen[vf->s.insn].callback = func;
+	vf->meets[vf->s.insn] |= TN_MEETS_CHECKPOINT;
 	for (uint32_t i = 0; i < vf->callbacks.nr && !site; i++)
 		if (vf->callbacks.v[i].insn == vf->s.insn && vf->callbacks.v[i].subprog == func)
 			site = &vf->callbacks.v[i];

@@ -19,6 +19,13 @@
  * all paths agree. */
 enum { TN_SEEN_FALL = 1, TN_SEEN_TAKEN = 2, TN_SEEN_MEM = 4, TN_SEEN_CALL = 8, TN_SEEN_KEY = 16 };
 
+/* What is done about other states before an instruction; the walk asks at each step. */
+enum {
+	TN_MEETS_CHECKPOINT = 1, /* paths meet, or a callback comes back */
+	TN_MEETS_BLOCK = 2,	 /* a block begins */
+	TN_MEETS_SUBPROG = 4,	 /* a subprogram begins: a checkpoint where it was called */
+};
+
 struct tn_insn_seen {
 	uint8_t flags;
 	uint8_t mem_kind; /* kind of the pointer used here */
@@ -110,6 +117,7 @@ struct tn_vf {
 	bool back_arrival;  /* a callback came back to its call */
 	uint32_t *loop_of;  /* per instruction: the loop it heads, or TN_NONE */
 	struct tn_insn_seen *seen;
+	uint8_t *meets; /* per instruction: TN_MEETS_... */
 	struct tn_saved_list *saved; /* per instruction */
 	TN_VEC(struct tn_pending) pending;
 	struct tn_fresh *fresh[TN_MAX_FRESH]; /* a ring: the newest of `pending` */

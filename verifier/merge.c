@@ -193,6 +193,10 @@ static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
 
 	if (pr->nullable && sr->kind == TN_REG_SCALAR && tn_scalar_is_const(&sr->v, &c) && !c)
 		return !pr->ref && pair_nulls(env, m, pr->null_id, IS_NULL);
+	if (TN_MUT(COVERS_TRUSTS) && pr->kind == TN_REG_HANDLE && sr->kind == TN_REG_HANDLE)
+		return true;
+	if (TN_MUT(COVERS_ITER_LEFT) && pr->kind == TN_REG_ITER && tn_reg_same_what(pr, sr))
+		return true;
 	return tn_reg_same_what(pr, sr) && !(sr->nullable && !pr->nullable) &&
 	       tn_scalar_subset(&sr->v, &pr->v) && names_cover(env, m, p, s, pr, sr) &&
 	       pair_ids(env, m, pr, sr);
@@ -235,9 +239,7 @@ static uint64_t bytes_not_covered(uint64_t p, uint64_t s, bool s_pointer)
 
 static bool bytes_cover(const uint8_t *p, const struct tn_slot *s)
 {
-	uint64_t pb = tn_bytes_of(p), sb = tn_bytes_of(s->b);
-
-	return pb == sb || !bytes_not_covered(pb, sb, tn_slot_is_address(s));
+	return !bytes_not_covered(tn_bytes_of(p), tn_bytes_of(s->b), tn_slot_is_address(s));
 }
 
 static bool spill_covers(const struct tn_state_env *env, struct pairs *m, const struct tn_packed *p,
@@ -330,7 +332,13 @@ static bool regs_cover(const struct tn_state_env *env, struct pairs *m, const st
 		const struct tn_packed_bytes *b = &p->bytes[i];
 		const struct tn_frame *f = &s->frames[b->frame];
 		const struct tn_slot *slot = b->slot < f->nr_slots ? &f->slots[b->slot] : &empty;
+		uint64_t pb = tn_bytes_of(b->b);
 
+		/* The same, and none of p's is a spilled one. */
+		if (pb == tn_bytes_of(slot->b)) {
+			nr_addresses += (pb & TN_EACH_BYTE * TN_BYTE_POISON) != 0;
+			continue;
+		}
 		if (!bytes_cover(b->b, slot))
 			return false;
 		nr_addresses += tn_slot_has_address(slot);
@@ -692,7 +700,8 @@ static bool as_spilled_zero(struct tn_slot *slot, const struct tn_slot *like)
 	return true;
 }
 
-static bool merge_slot(struct merge *m, const struct tn_slot *old, struct tn_slot *b)
+/* Slots of which one or both hold a register, or other bytes than the other. */
+static bool merge_unlike_slots(struct merge *m, const struct tn_slot *old, struct tn_slot *b)
 {
 	struct tn_slot a = *old;
 	bool same = true;
@@ -717,6 +726,15 @@ static bool merge_slot(struct merge *m, const struct tn_slot *old, struct tn_slo
 	for (uint32_t j = 0; j < 8; j++)
 		if (b->b[j] != TN_BYTE_SPILL)
 			b->b[j] = merge_byte(a.b[j], b->b[j]);
+	return true;
+}
+
+static bool merge_slot(struct merge *m, const struct tn_slot *a, struct tn_slot *b)
+{
+	if (tn_bytes_of(a->b) != tn_bytes_of(b->b) || tn_slot_has_spill(b))
+		return merge_unlike_slots(m, a, b);
+	/* Each kind of byte but SPILL is its own join. */
+	tn_reg_uninit(&b->reg);
 	return true;
 }
 

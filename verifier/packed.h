@@ -79,6 +79,12 @@ static inline uint64_t tn_bytes_equal(uint64_t all, enum tn_byte kind)
 	return ~tn_bytes_nonzero(all ^ TN_EACH_BYTE * kind) & TN_EACH_BYTE;
 }
 
+/* Uninitialised, with a value of no meaning: cheaper where many are. */
+static inline void tn_reg_forget(struct tn_reg *r)
+{
+	memset(r, 0, offsetof(struct tn_reg, v));
+}
+
 static inline bool tn_slot_is_uninit(const struct tn_slot *slot)
 {
 	return tn_bytes_of(slot->b) == 0;

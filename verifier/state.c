@@ -47,16 +47,10 @@ void tn_reg_make_id(struct tn_state_env *env, struct tn_reg *r)
 	r->delta = 0;
 }
 
-/* Uninitialised, with a value of no meaning: cheaper where many are. */
-static void forget(struct tn_reg *r)
-{
-	memset(r, 0, offsetof(struct tn_reg, v));
-}
-
 static void forget_slot(struct tn_slot *slot)
 {
 	memset(slot->b, 0, sizeof(slot->b));
-	forget(&slot->reg);
+	tn_reg_forget(&slot->reg);
 }
 
 static void set_frame_pointer(struct tn_frame *f, uint32_t frame)
@@ -72,7 +66,7 @@ struct tn_frame *tn_state_push_frame(struct tn_state *s, uint32_t subprog, uint3
 	struct tn_frame *f = &s->frames[s->nr_frames];
 
 	for (uint32_t i = 0; i < TN_R10; i++)
-		forget(&f->r[i]);
+		tn_reg_forget(&f->r[i]);
 	set_frame_pointer(f, s->nr_frames);
 	f->callsite = callsite;
 	f->subprog = subprog;
@@ -147,7 +141,8 @@ static const struct tn_reg *shared_reg(const struct tn_reg *r)
 {
 	const struct tn_reg *same = r->v.umax ? &any_number : &zero_number;
 
-	if (r->v.umin || r->v.umax != same->v.umax || memcmp(r, same, sizeof(*r)) != 0)
+	if (r->id || r->what[0] != same->what[0] || r->v.umin || r->v.umax != same->v.umax ||
+	    memcmp(r, same, sizeof(*r)) != 0)
 		return NULL;
 	return same;
 }
@@ -321,7 +316,7 @@ static void unpack_frame(const struct tn_packed_frame *from, struct tn_frame *f,
 	set_frame_pointer(f, frame);
 	for (uint32_t r = 0; r < TN_R10; r++)
 		if (!(from->regs >> r & 1))
-			forget(&f->r[r]);
+			tn_reg_forget(&f->r[r]);
 	for (uint32_t j = 0; j < from->nr_slots; j++)
 		forget_slot(&f->slots[j]);
 }
@@ -385,7 +380,7 @@ void tn_state_clean(const struct tn_state_env *env, struct tn_state *s)
 		uint32_t dead = ~tn_state_live_regs(env, s, i) & ((1u << TN_R10) - 1);
 
 		for (; dead; dead &= dead - 1)
-			forget(&f->r[__builtin_ctz(dead)]);
+			tn_reg_forget(&f->r[__builtin_ctz(dead)]);
 		clean_slots(env->live, tn_state_insn_of(s, i), f);
 	}
 }

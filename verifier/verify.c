@@ -113,12 +113,14 @@ static int prepare_tables(struct tn_vf *vf)
 	/* Not zeroed: begin() fills it in. */
 	vf->seen = tn_realloc_array(vf->rt, NULL, nr, sizeof(vf->seen[0]));
 	vf->saved = tn_alloc_array(vf->rt, nr, sizeof(vf->saved[0]));
+	vf->meets = tn_realloc_array(vf->rt, NULL, nr, sizeof(vf->meets[0]));
 	vf->frame_bytes = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->frame_bytes[0]));
 	vf->visits = tn_alloc_array(vf->rt, nr, sizeof(vf->visits[0]));
 	vf->throws = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(vf->throws[0]));
 	if (vf->env->explain)
 		vf->summary = tn_summary_new(vf);
-	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->frame_bytes || tn_global_alloc(vf))
+	if (!vf->loop_of || !vf->seen || !vf->saved || !vf->meets || !vf->frame_bytes ||
+	    tn_global_alloc(vf))
 		return -ENOMEM;
 	if (!vf->visits || !vf->throws || (vf->env->explain && !vf->summary))
 		return -ENOMEM;
@@ -174,6 +176,7 @@ static void fini(struct tn_vf *vf)
 	tn_free(vf->rt, vf->loop_of);
 	tn_free(vf->rt, vf->seen);
 	tn_free(vf->rt, vf->saved);
+	tn_free(vf->rt, vf->meets);
 	tn_free(vf->rt, vf->frame_bytes);
 	tn_free(vf->rt, vf->visits);
 	tn_free(vf->rt, vf->throws);
@@ -217,11 +220,17 @@ static int begin(struct tn_vf *vf)
 	memset(vf->frame_bytes, 0, vf->prog->nr_subprogs * sizeof(vf->frame_bytes[0]));
 	for (uint32_t i = 0; i < vf->prog->nr_insns; i++) {
 		struct tn_insn_seen *s = &vf->seen[i];
+		uint32_t site = vf->structure->sites[i].flags;
 
+		vf->meets[i] = (site & (TN_SITE_MERGE | TN_SITE_LOOP_HEAD) ? TN_MEETS_CHECKPOINT
+									   : 0) |
+			       (site & TN_SITE_BLOCK ? TN_MEETS_BLOCK : 0);
 		*s = (struct tn_insn_seen){ .callback = TN_NONE,
 					    .unroll = vf->again && s->unroll,
 					    .no_join = vf->again && s->no_join };
 	}
+	for (uint32_t p = 0; p < vf->prog->nr_subprogs; p++)
+		vf->meets[vf->prog->subprogs[p].start] |= TN_MEETS_SUBPROG;
 	vf->again = true;
 	vf->callbacks.nr = vf->iters.nr = vf->timers.nr = 0;
 	vf->in_timer = vf->exception_walked = false;

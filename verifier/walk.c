@@ -94,7 +94,8 @@ void tn_walk_free(struct tn_vf *vf)
 		tn_free(vf->rt, a);
 	}
 	tn_pending_clear(vf);
-	for (uint32_t i = 0; vf->saved && i < vf->prog->nr_insns; i++) {
+	/* What is kept there is in the pool. */
+	for (uint32_t i = 0; vf->senv.pool.chunks && i < vf->prog->nr_insns; i++) {
 		struct tn_saved_list *list = &vf->saved[i];
 
 		while (list->first) {
@@ -110,13 +111,10 @@ void tn_walk_free(struct tn_vf *vf)
 
 /* ---- Where paths meet ---- */
 
-static bool is_checkpoint(const struct tn_vf *vf)
+static bool is_checkpoint(const struct tn_vf *vf, uint8_t meets)
 {
-	const struct tn_site *site = &vf->structure->sites[vf->s.insn];
-
-	return site->flags & (TN_SITE_MERGE | TN_SITE_LOOP_HEAD) ||
-	       vf->seen[vf->s.insn].callback != TN_NONE ||
-	       (vf->s.nr_frames > 1 &&
+	return meets & TN_MEETS_CHECKPOINT ||
+	       (meets & TN_MEETS_SUBPROG && vf->s.nr_frames > 1 &&
 		vf->prog->subprogs[vf->s.frames[vf->s.nr_frames - 1].subprog].start == vf->s.insn);
 }
 
@@ -456,11 +454,13 @@ static int follow(struct tn_vf *vf)
 	int err;
 
 	for (vf->ended = false; !vf->ended;) {
-		if (is_checkpoint(vf)) {
+		uint8_t meets = vf->meets[vf->s.insn];
+
+		if (meets && is_checkpoint(vf, meets)) {
 			err = meet(vf, &covered);
 			if (err || covered)
 				return err;
-		} else if (vf->structure->sites[vf->s.insn].flags & TN_SITE_BLOCK) {
+		} else if (meets & TN_MEETS_BLOCK) {
 			err = pass_by(vf, &covered);
 			if (err || covered)
 				return err;
