@@ -135,18 +135,20 @@ static TN_ALWAYS_INLINE void begin(struct tn_exec *ex, struct tn_rt *rt, struct 
 	ex->ctx = ctx;
 	ex->held = NULL;
 	ex->can_abort = 0;
+	ex->caller = NULL;
 	ex->slot = tn_slot(rt, t);
 }
 
 /* Inside an epoch section. `left`: fuel, in and out. */
 TN_FIRE_CODE static uint64_t fire(const struct tn_chain *chain, struct tn_thread *t, void *ctx,
-				  int64_t *left)
+				  int64_t *left, void *caller)
 {
 	struct tn_exec ex;
 	uint64_t ret;
 	bool shared;
 
 	begin(&ex, &chain->rt->rt, t, ctx, chain->ctx_size);
+	ex.caller = caller;
 	ex.outer = t->exec;
 	shared = ex.slot == chain->last_slot;
 	if (tn_unlikely(shared))
@@ -162,7 +164,7 @@ TN_FIRE_CODE static uint64_t fire(const struct tn_chain *chain, struct tn_thread
 /* Everything: statistics, the shared slot, and firings inside a helper, which draw on the fuel of
  * the outer one. */
 TN_FIRE_CODE static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, struct tn_thread *t,
-						  void *ctx)
+						  void *ctx, void *caller)
 {
 	struct tn_exec *outer = t->exec;
 	int64_t start = chain->fuel, left;
@@ -173,7 +175,7 @@ TN_FIRE_CODE static TN_NOINLINE uint64_t fire_any(const struct tn_chain *chain, 
 	if (outer)
 		start = TN_MAX(TN_MIN(outer->fuel, start), 0);
 	left = start;
-	ret = fire(chain, t, ctx, &left);
+	ret = fire(chain, t, ctx, &left, caller);
 	if (outer)
 		outer->fuel -= start - left;
 	return ret;
@@ -239,7 +241,7 @@ static TN_ALWAYS_INLINE uint64_t fire_plain(const struct tn_chain *chain, struct
 	uint64_t ret;
 
 	if (tn_unlikely(t->slot_rt_id != chain->rt_id || t->slot == chain->last_slot))
-		return fire_any(chain, t, ctx);
+		return fire_any(chain, t, ctx, NULL);
 	ex = chain->first;
 	ex.slot = t->slot;
 	ex.thread = t;
@@ -308,7 +310,7 @@ TN_FIRE_CODE static TN_ALIGNED(64) TN_NOINLINE uint64_t
 	else if (chain->path != TN_PATH_ANY)
 		ret = fire_plain(chain, t, ctx);
 	else
-		ret = fire_any(chain, t, ctx);
+		ret = fire_any(chain, t, ctx, __builtin_return_address(0));
 	return end_firing(t, ret);
 }
 
@@ -322,7 +324,8 @@ TN_FIRE_CODE static TN_NOINLINE uint64_t run_nested(struct tenon_hook *hook, str
 		return __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
 	tn_epoch_enter(t);
 	chain = __atomic_load_n(&hook->chain, __ATOMIC_ACQUIRE);
-	ret = chain ? fire_any(chain, t, ctx) : __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
+	ret = chain ? fire_any(chain, t, ctx, __builtin_return_address(0))
+		    : __atomic_load_n(&hook->fallback, __ATOMIC_RELAXED);
 	tn_epoch_leave(t);
 	return ret;
 }

@@ -10,6 +10,7 @@
 #include "host-api/btf_types.h"
 #include "host-api/host_btf.h"
 #include "loader/object.h"
+#include "vm/helpers.h"
 
 /* ---- Chains ---- */
 
@@ -67,12 +68,25 @@ static int64_t fuel_need(const struct tn_chain_entry *e, int64_t share)
 	return pays ? share : TN_MIN(e->cost, share);
 }
 
+/* Does it ask where it was called from? Of programs that it calls by tail call nobody knows. */
+static bool walks_stack(const struct tn_prog *prog)
+{
+	for (uint32_t i = 0; i < prog->nr_insns; i++) {
+		const struct tn_insn *insn = &prog->insns[i];
+
+		if (insn->code == (TN_JMP | TN_CALL) && insn->src == TN_CALL_HELPER &&
+		    (insn->imm == TN_HELPER_get_stack || insn->imm == TN_HELPER_get_stackid))
+			return true;
+	}
+	return false;
+}
+
 static uint8_t choose_path(const struct tn_chain *chain, int64_t share)
 {
 	bool leaves = true;
 	uint32_t i;
 
-	if (chain->stats || chain->settles_meta || chain->early_end == TENON_EARLY_END_LAST_GOOD)
+	if (chain->stats || chain->settles_meta || chain->walks_stack || chain->early_end == TENON_EARLY_END_LAST_GOOD)
 		return TN_PATH_ANY;
 	for (i = 0; i < chain->nr; i++) {
 		leaves = leaves && chain->entries[i].leaf;
@@ -140,6 +154,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 	chain->early_end = (uint8_t)hook->early_end;
 	chain->detach_after = hook->detach_after;
 	chain->settles_meta = false;
+	chain->walks_stack = false;
 	chain->nr = 0;
 	for (link = hook->links; link; link = link->next) {
 		struct tenon_program *program = link_program(link);
@@ -156,6 +171,7 @@ static void chain_fill(struct tn_chain *chain, const struct tn_hook *hook)
 			.leaf = program->leaf,
 		};
 		chain->settles_meta |= tn_program_wants_meta(program);
+		chain->walks_stack |= walks_stack(prog);
 	}
 	share = chain->nr ? chain->fuel / chain->nr : 0;
 	for (i = chain->nr; i-- > 0;) {

@@ -46,6 +46,7 @@ struct tn_chain {
 	uint64_t ctx_size;
 	uint32_t nr;
 	bool stats;
+	bool walks_stack;  /* only with TN_PATH_ANY: it notes where the hook was fired */
 	bool settles_meta; /* tn_packet_settle_meta() comes first; only with TN_PATH_ANY */
 	uint8_t early_end; /* enum tenon_early_end */
 	uint32_t detach_after;

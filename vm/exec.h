@@ -57,6 +57,8 @@ struct tn_exec {
 	/* A helper declared TENON_MAY_ABORT is being called: tenon_abort() has an effect. Engines
 	 * set it before such a call and clear it behind. */
 	uint32_t can_abort;
+	/* Where the hook was fired: a return address in the host. NULL: nobody noted it. */
+	void *caller;
 };
 
 /* Where callbacks and the values of TN_LDDW_FUNC point to. One per subprogram. */

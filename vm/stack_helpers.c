@@ -3,9 +3,14 @@
  * Where a program was called from: the frames of the host, by frame pointers (the host is compiled
  * with -fno-omit-frame-pointer). Frames of Tenon and of the program come first and are left out:
  * struct tn_exec lies in the frame of the function that fired, so that everything below it is
- * theirs; the code of that file (TN_FIRE_CODE) is known by its place. Up to there the chain leads
- * through memory that is this thread's own stack. Behind it the chain is the host's, and may be
- * anything: it is read as memory that may not be there, and only leads upwards.
+ * theirs. Up to there the chain leads through memory that is this thread's own stack. Behind it the
+ * chain is the host's, and may be anything: it is read as memory that may not be there, and only
+ * leads upwards.
+ *
+ * The hot path has no frame pointers and leaves the host's alone, so that the first frame behind it
+ * is that of the function which fired. Its own place in there is noted where the hook's programs
+ * ask for traces (tn_exec.caller). Where a compiler gives that path frames after all, they are told
+ * by their place (the section tn_fire_code).
  *
  * There is one stack for the kernel's two: a plugin's BPF_F_USER_STACK makes no difference.
  */
@@ -53,24 +58,40 @@ static uint64_t firing_frame(uint64_t fp, const struct tn_exec *ex)
 	return fp;
 }
 
+struct trace {
+	uint64_t *out;
+	uint32_t skip, max, seen;
+};
+
+static bool add(struct trace *t, uint64_t ip)
+{
+	if (t->seen >= t->skip)
+		t->out[t->seen - t->skip] = ip;
+	t->seen++;
+	return t->seen < TN_STACK_MAX_DEPTH && t->seen < t->skip + t->max;
+}
+
 /* Return addresses of the host, the innermost first, `skip` left out; how many. */
 static uint32_t walk(const struct tn_exec *ex, uint64_t fp, uint32_t skip, uint64_t *out,
 		     uint32_t max)
 {
-	uint32_t seen = 0;
+	struct trace t = { .out = out, .skip = skip, .max = max };
+	uint64_t caller = (uintptr_t)ex->caller;
+	bool ours = true, more = max > 0;
 	struct frame f;
 
 	fp = firing_frame(fp, ex);
-	while (fp && seen < TN_STACK_MAX_DEPTH && seen < skip + max &&
-	       !tn_probe_read(ex->rt, &f, fp, sizeof(f)) && f.ip) {
-		if (seen || !is_fire_code(f.ip)) {
-			if (seen >= skip)
-				out[seen - skip] = f.ip;
-			seen++;
-		}
+	if (caller && is_fire_code(caller))
+		caller = 0;
+	if (caller && more)
+		more = add(&t, caller);
+	while (fp && more && !tn_probe_read(ex->rt, &f, fp, sizeof(f)) && f.ip) {
+		ours = ours && (is_fire_code(f.ip) || f.ip == caller);
+		if (!ours)
+			more = add(&t, f.ip);
 		fp = leads_upwards(fp, f.prev) ? f.prev : 0;
 	}
-	return seen > skip ? seen - skip : 0;
+	return t.seen > skip ? t.seen - skip : 0;
 }
 
 /* ctx, to, its size, flags: bytes written. The rest, or all, is cleared. */

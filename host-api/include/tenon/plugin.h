@@ -324,7 +324,9 @@ struct __sk_buff;
 struct bpf_dynptr;
 struct bpf_pidns_info;
 struct seq_file;
+struct sk_msg_md;
 struct bpf_iter_num;
+struct bpf_sock_ops;
 struct bpf_spin_lock;
 struct bpf_timer;
 struct btf_ptr;
@@ -487,6 +489,14 @@ TENON_BPF_FN(106, long, bpf_strtoul, const char *text, unsigned long size, __u64
 TENON_BPF_FN(182, long, bpf_strncmp, const char *s1, __u32 s1_size, const char *s2);
 
 /* Packets: copies bytes of the frame, wherever they lie. */
+TENON_BPF_FN(46, __u64, bpf_get_socket_cookie, void *ctx);
+TENON_BPF_FN(47, __u32, bpf_get_socket_uid, struct __sk_buff *skb);
+TENON_BPF_FN(49, long, bpf_setsockopt, void *ctx, int level, int name, void *value, int size);
+TENON_BPF_FN(57, long, bpf_getsockopt, void *ctx, int level, int name, void *value, int size);
+TENON_BPF_FN(59, long, bpf_sock_ops_cb_flags_set, struct bpf_sock_ops *ops, int flags);
+TENON_BPF_FN(61, long, bpf_msg_apply_bytes, struct sk_msg_md *msg, __u32 bytes);
+TENON_BPF_FN(62, long, bpf_msg_cork_bytes, struct sk_msg_md *msg, __u32 bytes);
+TENON_BPF_FN(63, long, bpf_msg_pull_data, struct sk_msg_md *msg, __u32 start, __u32 end, __u64 flags);
 TENON_BPF_FN(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
 TENON_BPF_FN(189, long, bpf_xdp_load_bytes, struct xdp_md *xdp, __u32 offset, void *to, __u32 size);
 TENON_BPF_FN(188, __u64, bpf_xdp_get_buff_len, struct xdp_md *xdp);
