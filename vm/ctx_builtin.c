@@ -259,7 +259,7 @@ static struct tn_field sk_skb_fields[] = {
 	[SK_SKB_DATA] = PACKET(tn_skb_host, data, 76, TN_FIELD_REGION, SK_SKB_DATA_END),
 	[SK_SKB_DATA_END] = PACKET(tn_skb_host, data_end, 80, TN_FIELD_REGION_END, SK_SKB_DATA),
 	SKB(napi_id, 84),
-	SKB_WHOLE(family, 88),
+	SKB(family, 88),
 	SKB_WHOLE(remote_ip4, 92),
 	SKB_WHOLE(local_ip4, 96),
 	PART(tn_skb_host, remote_ip6, 100, 16, 4, TN_ACC_R, TN_PARTS_NONE),
