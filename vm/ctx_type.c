@@ -140,31 +140,35 @@ static bool leads_somewhere(const struct tn_field *f)
 	       f->kind == TN_FIELD_HANDLE;
 }
 
-/* Every field of `a` that `b` has too stands at the same place; `all`: there is none but those. */
-static bool fields_agree(const struct tn_ctx_type *a, const struct tn_ctx_type *b, bool all)
+/* Pointers to objects of two types. */
+static bool lead_elsewhere(const struct tn_field *a, const struct tn_field *b)
 {
-	for (uint32_t i = 0; i < a->nr_fields; i++) {
-		const struct tn_field *f = &a->fields[i];
-		const struct tn_field *g = tn_ctx_field_by_name(b, f->name);
-
-		if (!g && all)
-			return false;
-		if (g && (f->host_offset != g->host_offset || f->host_size != g->host_size ||
-			  (all && leads_somewhere(f) != leads_somewhere(g))))
-			return false;
-	}
-	return true;
+	return a->kind == TN_FIELD_HANDLE && b->kind == TN_FIELD_HANDLE && a->handle && b->handle &&
+	       strcmp(a->handle, b->handle) != 0;
 }
 
 bool tn_ctx_type_serves(const struct tn_ctx_type *have, const struct tn_ctx_type *want)
 {
-	bool named = !strcmp(have->name, want->name);
-
 	if (have == want)
 		return true;
-	/* Arguments are no structure of the host's. */
-	if (have->is_args || want->is_args || have->host_size != want->host_size)
+	/* Arguments are no structure of the host's. Of two names they are two structures, however
+	 * alike what plugins see of them is: what is hidden, and what the numbers mean, may differ.
+	 */
+	if (have->is_args || want->is_args || have->host_size != want->host_size ||
+	    strcmp(have->name, want->name) != 0)
 		return false;
-	return (named || have->nr_fields) && fields_agree(have, want, !named) &&
-	       fields_agree(want, have, !named);
+	for (uint32_t i = 0; i < have->nr_fields; i++) {
+		const struct tn_field *f = &have->fields[i];
+		const struct tn_field *g = tn_ctx_field_by_name(want, f->name);
+
+		if (!g)
+			continue;
+		if (f->host_offset != g->host_offset || f->host_size != g->host_size ||
+		    lead_elsewhere(f, g))
+			return false;
+		/* What the program may write must not be followed. */
+		if (f->access & TN_ACC_W && !leads_somewhere(f) && leads_somewhere(g))
+			return false;
+	}
+	return true;
 }

@@ -99,8 +99,7 @@ bool tn_field_takes(const struct tn_field *field, uint32_t off, uint32_t size, b
 const struct tn_field *tn_ctx_field_by_name(const struct tn_ctx_type *type, const char *name);
 
 /* Is an object that the host calls a `have` what it means by `want`, of which all members are
- * known? Of one name: what both say of a member agrees. Of two: each member stands in both, in one
- * place and of one size, as a pointer or as a number. */
+ * known? It has that name, and what both say of a member agrees. */
 bool tn_ctx_type_serves(const struct tn_ctx_type *have, const struct tn_ctx_type *want);
 
 /* The field `retval`, a number of 4 or 8 bytes: what bpf_get_retval() gives. NULL: none. */

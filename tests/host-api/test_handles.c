@@ -257,7 +257,7 @@ static const struct {
 } contexts[] = {
 	{ "pair", couple_fields, 2, NULL },
 	{ "pair", couple_fields, 1, NULL },
-	{ "couple", couple_fields, 2, NULL },
+	{ "couple", couple_fields, 2, "this hook's is 'couple' of 16" },
 	{ "couple", couple_fields, 1, "this hook's is 'couple' of 16" },
 	{ "couple", NULL, 0, "this hook's is 'couple' of 16" },
 	{ "turned", turned_fields, 2, "this hook's is 'turned' of 16" },
