@@ -6,6 +6,8 @@
 
 #include <poll.h>
 
+#include "host-api/runtime.h"
+
 static const char *const names[] = { "push",	  "pop",      "emit",  "count",
 				     "elsewhere", "override", "print", "self" };
 enum { PUSH, POP, EMIT, COUNT, ELSEWHERE, OVERRIDE, PRINT, SELF, NR_HOOKS };
@@ -143,6 +145,35 @@ static void perf_buffer_hands_out_samples_and_losses(void **state)
 		assert_int_equal(fire(EMIT, 1, 2), -ENOENT);
 		assert_ok(tenon_object_close(obj));
 	}
+}
+
+static void perf_buffer_leaves_nothing_when_an_allocation_fails(void **state)
+{
+	struct tenon_object *obj = plug(0);
+	struct tenon_map *map = tenon_object_find_map(obj, "events");
+	struct tenon_perf_buffer *pb = NULL;
+	struct seen s = { 0 };
+	int64_t n;
+
+	(void)state;
+	for (n = 1; !pb; n++) {
+		size_t before = tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_HEAP]);
+
+		tn_store_relaxed(&rt->rt.mem.fail_after, n);
+		pb = tenon_perf_buffer_new(map, 1, on_sample, on_lost, &s);
+		tn_store_relaxed(&rt->rt.mem.fail_after, 0);
+		if (pb)
+			break;
+		assert_int_equal(errno, ENOMEM);
+		assert_int_equal(tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_HEAP]), before);
+		/* Nobody listens, and the next may. */
+		assert_int_equal(fire(EMIT, 1, 2), -ENOENT);
+	}
+	assert_true(n > 1);
+	assert_int_equal(fire(EMIT, 1, 2), 0);
+	assert_int_equal(tenon_perf_buffer_consume(pb), 1);
+	tenon_perf_buffer_free(pb);
+	assert_ok(tenon_object_close(obj));
 }
 
 static void perf_buffer_refuses_what_is_none(void **state)
@@ -389,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(queue_passes_values_both_ways),
 		TEST(perf_buffer_hands_out_samples_and_losses),
+		TEST(perf_buffer_leaves_nothing_when_an_allocation_fails),
 		TEST(perf_buffer_refuses_what_is_none),
 		TEST(tenants_have_maps_of_their_own),
 		TEST(other_slots_values_are_reached),

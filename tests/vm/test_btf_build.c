@@ -23,6 +23,7 @@
 #include "base/rt.h"
 #include "vm/btf_build.h"
 #include "vm/btf_builtin.h"
+#include "vm/btf_merge.h"
 
 static struct tn_rt rt;
 
@@ -412,11 +413,64 @@ static void builtin_is_made_once_and_survives_a_failed_allocation(void **state)
 	assert_true(tn_load_relaxed(&own.mem.bytes[TN_CHARGE_HEAP]) <= before);
 }
 
+static struct tn_btf *two_structs(struct tn_rt *own)
+{
+	struct tn_btf_builder *b = tn_btf_build_new(own, NULL);
+	uint32_t i = tn_btf_add_int(b, "int", 4, TN_BTF_INT_SIGNED), inner;
+
+	inner = tn_btf_add_struct(b, TN_BTF_STRUCT, "inner", 8);
+	tn_btf_add_member(b, "x", i, 0, 0);
+	tn_btf_add_member(b, "y", i, 32, 0);
+	tn_btf_add_struct(b, TN_BTF_STRUCT, "outer", 16);
+	tn_btf_add_member(b, "a", inner, 0, 0);
+	tn_btf_add_member(b, "b", inner, 64, 0);
+	return tn_btf_build_finish(b);
+}
+
+/* The n-th allocation fails, n = 1, 2, ...: NULL with words, and nothing is lost. */
+static void copies_leak_nothing_when_an_allocation_fails(void **state)
+{
+	unsigned char wanted[4] = { [3] = 1 }, bits[2] = { 1, 1 };
+	unsigned char *members[4] = { [2] = &bits[0], [3] = &bits[1] };
+	const struct tn_btf *list[2];
+	size_t before;
+
+	(void)state;
+	assert_int_equal(tn_rt_init(&rt, NULL), 0);
+	list[0] = two_structs(&rt);
+	list[1] = two_structs(&rt);
+	assert_true(list[0] && list[1]);
+	before = tn_load_relaxed(&rt.mem.bytes[TN_CHARGE_HEAP]);
+	for (int part = 0; part < 2; part++) {
+		struct tn_btf *made = NULL;
+		int64_t n;
+
+		for (n = 1; !made; n++) {
+			tn_store_relaxed(&rt.mem.fail_after, n);
+			made = part ? tn_btf_subset(&rt, list[0], wanted, members)
+				    : tn_btf_merge(&rt, list, 2);
+			tn_store_relaxed(&rt.mem.fail_after, 0);
+			if (made)
+				break;
+			assert_int_equal(errno, ENOMEM);
+			assert_int_equal(tn_load_relaxed(&rt.mem.bytes[TN_CHARGE_HEAP]), before);
+		}
+		assert_true(n > 5);
+		assert_int_equal(made->nr_types, 4);
+		assert_int_equal(tn_btf_vlen(tn_btf_type(made, 3)), part ? 1 : 2);
+		tn_btf_free(made);
+	}
+	tn_btf_free((struct tn_btf *)(uintptr_t)list[0]);
+	tn_btf_free((struct tn_btf *)(uintptr_t)list[1]);
+	tn_rt_fini(&rt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(build_writes_every_kind),
 		cmocka_unit_test(build_writes_each_string_once),
+		cmocka_unit_test(copies_leak_nothing_when_an_allocation_fails),
 		cmocka_unit_test(build_keeps_its_first_error),
 		cmocka_unit_test(build_leaks_nothing_when_an_allocation_fails),
 		cmocka_unit_test(split_goes_on_where_its_base_ends),
