@@ -3,6 +3,7 @@
 
 #include <linux/bpf.h>
 
+#include "vm/ctx_socket.h"
 #include "vm/ctx_type.h"
 
 #define CHECK(struct_name, field_name)                                                        \
@@ -61,10 +62,13 @@ static void builtins_have_the_layout_of_the_kernel(void **state)
 
 static void builtin_fields_are_sorted_and_stay_inside(void **state)
 {
-	static const char *const names[] = { "xdp_md",	   "__sk_buff",	     "__sk_buff/socket",
-					     "tracepoint", "raw_tracepoint", "raw_tracepoint.w",
-					     "syscall",	   "pt_regs",	     "perf_event",
-					     "sysctl" };
+	static const char *const names[] = {
+		"xdp_md",	   "__sk_buff",	     "__sk_buff/socket",
+		"tracepoint",	   "raw_tracepoint", "raw_tracepoint.w",
+		"syscall",	   "pt_regs",	     "perf_event",
+		"sysctl",	   "bpf_sock_ops",   "sk_msg_md",
+		"sk_reuseport_md", "flow_dissector", "sk_skb"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < TN_ARRAY_SIZE(names); i++) {
@@ -74,14 +78,59 @@ static void builtin_fields_are_sorted_and_stay_inside(void **state)
 		for (uint32_t f = 0; f < type->nr_fields; f++) {
 			const struct tn_field *field = &type->fields[f];
 
+			assert_non_null(field->name);
 			assert_true(field->offset >= end);
 			end = field->offset + field->size;
 			assert_true(end <= type->size);
 			assert_true(field->host_offset + field->host_size <= type->host_size);
-			if (field->peer >= 0)
-				assert_true((uint32_t)field->peer < type->nr_fields);
+			if (field->peer < 0)
+				continue;
+			assert_true((uint32_t)field->peer < type->nr_fields);
+			assert_true(type->fields[field->peer].kind == TN_FIELD_REGION ||
+				    type->fields[field->peer].kind == TN_FIELD_REGION_END);
 		}
 	}
+}
+
+static void socket_structs_have_the_layout_of_the_kernel(void **state)
+{
+	(void)state;
+	assert_int_equal(sizeof(struct tn_sock_host), sizeof(struct bpf_sock));
+	assert_int_equal(offsetof(struct tn_sock_host, dst_port),
+			 offsetof(struct bpf_sock, dst_port));
+	assert_int_equal(offsetof(struct tn_sock_host, state), offsetof(struct bpf_sock, state));
+	assert_int_equal(offsetof(struct tn_sock_ops_host, sk_txhash),
+			 offsetof(struct bpf_sock_ops, sk_txhash));
+	assert_int_equal(offsetof(struct tn_sock_ops_host, sk), offsetof(struct bpf_sock_ops, sk));
+	assert_int_equal(offsetof(struct tn_sock_ops_host, skb_tcp_flags),
+			 offsetof(struct bpf_sock_ops, skb_tcp_flags));
+	assert_int_equal(sizeof(struct tn_sk_msg_host), sizeof(struct sk_msg_md));
+	assert_int_equal(sizeof(struct tn_sk_reuseport_host), sizeof(struct sk_reuseport_md));
+	assert_int_equal(sizeof(struct tn_flow_keys_host), sizeof(struct bpf_flow_keys));
+	CHECK(bpf_sock_ops, reply);
+	CHECK(bpf_sock_ops, skb_data);
+	CHECK(sk_msg_md, remote_ip6);
+	CHECK(sk_msg_md, sk);
+	CHECK(sk_reuseport_md, migrating_sk);
+	assert_string_equal(tn_ctx_builtin_struct("bpf_sock")->base, "bpf_sock_common");
+	assert_null(tn_ctx_builtin_struct("sock"));
+}
+
+static void parts_of_fields_are_those_of_the_kernel(void **state)
+{
+	const struct tn_ctx_type *reuse = tn_ctx_builtin("sk_reuseport_md");
+	const struct tn_field *proto = tn_ctx_field_by_name(reuse, "eth_protocol");
+	const struct tn_field *port = tn_ctx_field_by_name(tn_ctx_builtin_struct("bpf_sock"),
+							   "dst_port");
+
+	(void)state;
+	assert_true(tn_field_takes(proto, 22, 2, false));
+	assert_false(tn_field_takes(proto, 21, 2, false));
+	assert_false(tn_field_takes(proto, 20, 1, false));
+	assert_true(tn_field_takes(proto, 20, 4, false));
+	assert_true(tn_field_takes(port, 49, 1, false));
+	assert_false(tn_field_takes(port, 50, 2, false));
+	assert_true(tn_field_takes(port, 48, 4, false));
 }
 
 static void builtin_is_found_by_section_name(void **state)
@@ -134,6 +183,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(builtins_have_the_layout_of_the_kernel),
 		TEST(builtin_fields_are_sorted_and_stay_inside),
+		TEST(socket_structs_have_the_layout_of_the_kernel),
+		TEST(parts_of_fields_are_those_of_the_kernel),
 		TEST(builtin_is_found_by_section_name),
 		TEST(field_at_wants_the_whole_access_inside),
 		TEST(raw_type_is_one_field_of_bytes),
