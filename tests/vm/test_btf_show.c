@@ -219,6 +219,33 @@ static void snprintf_btf_gives_the_kernels_errors(void **state)
 	tn_btf_free(btf);
 }
 
+static int write_out(void *user, const void *data, size_t size)
+{
+	return put(user, data, size);
+}
+
+static void seq_printf_btf_writes_to_the_iterators_output(void **state)
+{
+	struct tn_btf *btf = make_types(*state);
+	struct tn_image image = { .rt = *state, .btf = btf };
+	struct tn_prog prog = { .rt = *state, .image = &image };
+	struct tn_exec ex = { .prog = &prog, .rt = *state };
+	struct outer data = { .in = { { 7, "q" }, { 8, "abcdefg" } }, .d = 1 };
+	struct tn_btf_ptr p = { (uintptr_t)&data, outer_id | TN_BTF_LOCAL, 0 };
+	struct out *o = calloc(1, sizeof(*o)), *want = malloc(sizeof(*want));
+	struct tn_seq_host seq = { .write = write_out, .user = o };
+	tn_helper_fn fn = tn_helper_by_id(TN_HELPER_seq_printf_btf)->fn;
+
+	assert_int_equal(fn((uintptr_t)&seq, (uintptr_t)&p, 16, TN_BTF_SHOW_ZERO, 0, &ex), 0);
+	assert_int_equal(show(btf, outer_id, TN_BTF_SHOW_ZERO, &data, sizeof(data), want), 0);
+	assert_string_equal(o->text, want->text);
+	seq.write = NULL;
+	assert_int_equal((int64_t)fn((uintptr_t)&seq, (uintptr_t)&p, 16, 0, 0, &ex), -EINVAL);
+	free(o);
+	free(want);
+	tn_btf_free(btf);
+}
+
 /* ---- The kernel ---- */
 
 #define OUT_OFF	  8192
@@ -439,6 +466,7 @@ int main(void)
 		TEST(what_cannot_be_shown_is_an_error),
 		TEST(snprintf_btf_fills_its_buffer_and_gives_the_length),
 		TEST(snprintf_btf_gives_the_kernels_errors),
+		TEST(seq_printf_btf_writes_to_the_iterators_output),
 		TEST(kernel_types_are_shown_as_by_the_kernel),
 	};
 
