@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host-api/btf_types.h"
+#include "host-api/host_btf.h"
 #include "host-api/host_type.h"
 
 static int check_fields(const struct tenon_struct_type *want)
@@ -130,6 +131,17 @@ static bool is_struct_name(const char *name)
 	return strcmp(name, "void") != 0 && strcmp(name, TN_HANDLE_STRING) != 0;
 }
 
+/* A host that has a structure of its own under that name may mean either by it: where they cannot
+ * be the same nothing is shown of them. */
+static const struct tn_ctx_type *builtin_struct(struct tenon_runtime *rt, const char *name)
+{
+	const struct tn_ctx_type *type = tn_ctx_builtin_struct(name);
+	const struct tn_btf *btf;
+	uint32_t id = tn_host_btf_find(rt, name, TN_BTF_STRUCT, &btf);
+
+	return id && tn_btf_type(btf, id)->size_or_type != type->host_size ? NULL : type;
+}
+
 const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *name)
 {
 	const struct tn_ctx_entry *e;
@@ -141,7 +153,7 @@ const struct tn_ctx_type *tn_struct_find(struct tenon_runtime *rt, const char *n
 	if (e || !is_struct_name(name))
 		return e ? e->type : NULL;
 	if (tn_ctx_builtin_struct(name))
-		return tn_ctx_builtin_struct(name);
+		return builtin_struct(rt, name);
 	/* Made when it is first asked for: most of a host's structures never are. */
 	if (tn_struct_from_btf(rt, name, &type) || !type || add(rt, type))
 		return NULL;
