@@ -322,21 +322,22 @@ static void pointers_to_const_are_only_read_through(void **state)
 	finish(rt, &t, "host");
 
 	assert_ok(tn_ctx_from_btf(rt, "ctx", &type));
-	assert_int_equal(field(type, "o")->access, TN_ACC_UNTRUSTED);
-	assert_int_equal(field(tn_struct_find(rt, "ctx"), "o")->access, TN_ACC_UNTRUSTED);
+	assert_int_equal(field(type, "o")->access, TN_ACC_CONST);
+	assert_int_equal(field(tn_struct_find(rt, "ctx"), "o")->access, TN_ACC_CONST);
 	s = tn_host_btf_find(rt, "ctx", TN_BTF_STRUCT, &btf);
 	assert_ok(tn_proto_of_member(btf, s, 1, &proto));
 	assert_ok(tn_ctx_type_of_proto(rt, &proto, "visit", TN_PROTO_RESULT, &type));
-	assert_int_equal(field(type, "arg1")->access, TN_ACC_UNTRUSTED);
-	assert_int_equal(field(type, "result")->access, TN_ACC_UNTRUSTED);
+	assert_int_equal(field(type, "arg1")->access, TN_ACC_CONST);
+	assert_int_equal(field(type, "result")->access, TN_ACC_CONST | TN_ACC_NULLABLE);
 	s = tn_host_btf_find(rt, "get", TN_BTF_FUNC, &btf);
 	assert_ok(tn_proto_of_func(btf, s, &proto));
 	assert_ok(tn_sig_of_proto(rt, &proto, &sig, &flags));
-	assert_true(sig.flags & TN_SIG_RET_UNTRUSTED);
+	assert_int_equal(sig.flags, TN_SIG_RET_RDONLY | TN_SIG_RET_NULLABLE);
+	assert_true(sig.args[0].rdonly);
 	s = tn_host_btf_find(rt, "acquire", TN_BTF_FUNC, &btf);
 	assert_ok(tn_proto_of_func(btf, s, &proto));
-	assert_int_equal(tn_sig_of_proto(rt, &proto, &sig, &flags), -EINVAL);
-	assert_words("points to const");
+	assert_ok(tn_sig_of_proto(rt, &proto, &sig, &flags));
+	assert_int_equal(sig.flags, TN_SIG_RET_RDONLY | TN_SIG_RET_NULLABLE | TN_SIG_ACQUIRE);
 	assert_ok(tenon_runtime_free(rt));
 }
 
