@@ -119,6 +119,7 @@ struct tn_vf {
 	struct tn_insn_seen *seen;
 	uint8_t *meets; /* per instruction: TN_MEETS_... */
 	struct tn_saved_list *saved; /* per instruction */
+	bool kept_large;	     /* some of it is larger than blocks of the pool's chunks */
 	TN_VEC(struct tn_pending) pending;
 	struct tn_fresh *fresh[TN_MAX_FRESH]; /* a ring: the newest of `pending` */
 	uint32_t first_fresh, nr_fresh;

@@ -7,6 +7,7 @@
 #ifndef TN_VERIFIER_POOL_H
 #define TN_VERIFIER_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ void *tn_pool_get(struct tn_rt *rt, struct tn_pool *pool, size_t size);
 void tn_pool_put(struct tn_rt *rt, struct tn_pool *pool, void *p, size_t size);
 /* Count memory that is not the pool's against its limit. false: it is met. */
 int tn_pool_charge(struct tn_pool *pool, size_t size);
+static inline bool tn_pool_is_large(size_t size)
+{
+	return (size + TN_POOL_UNIT - 1) / TN_POOL_UNIT >= TN_POOL_CLASSES;
+}
 /* Large blocks must have been put back. */
 void tn_pool_fini(struct tn_rt *rt, struct tn_pool *pool);
 

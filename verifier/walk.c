@@ -84,6 +84,26 @@ static void free_saved(struct tn_vf *vf, struct tn_saved *s)
 	tn_pool_put(vf->rt, &vf->senv.pool, s, sizeof(*s));
 }
 
+/* What is kept is in the pool and goes with it, but for large blocks. */
+static void free_all_saved(struct tn_vf *vf)
+{
+	uint32_t nr = vf->prog->nr_insns;
+
+	for (uint32_t i = 0; vf->kept_large && i < nr; i++) {
+		struct tn_saved_list *list = &vf->saved[i];
+
+		while (list->first) {
+			struct tn_saved *s = list->first;
+
+			list->first = s->next;
+			free_saved(vf, s);
+		}
+	}
+	if (vf->senv.pool.chunks)
+		memset(vf->saved, 0, nr * sizeof(vf->saved[0]));
+	vf->kept_large = false;
+}
+
 void tn_walk_free(struct tn_vf *vf)
 {
 	while (vf->trails) {
@@ -94,18 +114,7 @@ void tn_walk_free(struct tn_vf *vf)
 		tn_free(vf->rt, a);
 	}
 	tn_pending_clear(vf);
-	/* What is kept there is in the pool. */
-	for (uint32_t i = 0; vf->senv.pool.chunks && i < vf->prog->nr_insns; i++) {
-		struct tn_saved_list *list = &vf->saved[i];
-
-		while (list->first) {
-			struct tn_saved *s = list->first;
-
-			list->first = s->next;
-			free_saved(vf, s);
-		}
-		list->nr = list->nr_back = 0;
-	}
+	free_all_saved(vf);
 	tn_pool_fini(vf->rt, &vf->senv.pool);
 }
 
@@ -171,6 +180,7 @@ static int keep(struct tn_vf *vf, struct tn_saved_list *list, bool back)
 	if (!TN_MUT(KEEP_NOT_CLEANED))
 		tn_state_clean(&vf->senv, &vf->s);
 	vf->places += s->state->nr_regs + s->state->nr_bytes;
+	vf->kept_large |= tn_pool_is_large(s->state->size);
 	s->back = back;
 	s->hint = 0;
 	s->glance.set = false;
@@ -469,8 +479,8 @@ static int follow(struct tn_vf *vf)
 		if (++vf->steps > vf->rt->limits.max_verifier_steps ||
 		    vf->places / STEP_PLACES > vf->rt->limits.max_verifier_steps)
 			return out_of_steps(vf);
-		vf->facts->insns[vf->s.insn].flags |= TN_FACT_REACHED;
-		vf->visits[vf->s.insn]++;
+		if (!vf->visits[vf->s.insn]++)
+			vf->facts->insns[vf->s.insn].flags |= TN_FACT_REACHED;
 		if (vf->env->log_level > 1)
 			tn_log_state(vf);
 		if (vf->env->observe)
