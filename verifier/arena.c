@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "verifier/callee.h"
+#include "verifier/mutant.h"
 
 struct tn_map *tn_prog_arena(const struct tn_prog *prog)
 {
@@ -116,7 +117,8 @@ int tn_arena_access(struct tn_vf *vf)
 	if (mode != TN_MEM)
 		return tn_reject(vf, E_UNSUPPORTED, -1,
 				 "an atomic or sign-extending access to the arena");
-	vf->facts->insns[vf->s.insn].flags |= TN_FACT_ARENA;
+	if (!TN_MUT(ARENA_NOT_MARKED))
+		vf->facts->insns[vf->s.insn].flags |= TN_FACT_ARENA;
 	return 0;
 }
 

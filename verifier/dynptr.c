@@ -209,7 +209,7 @@ static int slice(struct tn_vf *vf, const struct tn_callee *c)
 	out.rdonly = c->id == TN_KFUNC_dynptr_slice;
 	out.frame = d.frame;
 	out.of_ctx = d.region >= TN_DYNPTR_OF_CONTEXT;
-	out.ref = d.ref;
+	out.ref = TN_MUT(SLICE_STAYS) ? 0 : d.ref;
 	out.share = TN_SHARE_PART;
 	tn_call_clobber(vf);
 	*tn_vf_reg(vf, TN_R0) = out;

@@ -44,7 +44,8 @@ static bool has_may_goto(const struct tn_structure *s, uint32_t loop)
 
 static uint64_t loop_trips(const struct tn_counters *c, const struct tn_structure *s, uint32_t loop)
 {
-	uint64_t best = has_may_goto(s, loop) ? MAX_MAY_GOTO + 1 : TN_TRIPS_UNKNOWN;
+	uint64_t most = TN_MUT(MAY_GOTO_EARLY) ? 16 : MAX_MAY_GOTO;
+	uint64_t best = has_may_goto(s, loop) ? most + 1 : TN_TRIPS_UNKNOWN;
 
 	return TN_MIN(best, tn_counters_trips(c, loop));
 }

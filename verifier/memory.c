@@ -125,7 +125,8 @@ static int check_value(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t s
 	const struct tn_map *map = r->obj;
 	int err;
 
-	if (write && (map->flags & TN_MAP_F_RDONLY_PROG || map->const_for_programs))
+	if (write && !TN_MUT(CONST_MAP_WRITTEN) &&
+	    (map->flags & TN_MAP_F_RDONLY_PROG || map->const_for_programs))
 		return tn_reject(vf, E_READONLY, (int)regno, "a write to %s, which is read-only",
 				 tn_memory_words(vf, r));
 	if (!write && map->flags & TN_MAP_F_WRONLY_PROG)

@@ -193,8 +193,6 @@ static bool pointer_covers(const struct tn_state_env *env, struct pairs *m,
 
 	if (pr->nullable && sr->kind == TN_REG_SCALAR && tn_scalar_is_const(&sr->v, &c) && !c)
 		return !pr->ref && pair_nulls(env, m, pr->null_id, IS_NULL);
-	if (TN_MUT(COVERS_TRUSTS) && pr->kind == TN_REG_HANDLE && sr->kind == TN_REG_HANDLE)
-		return true;
 	if (TN_MUT(COVERS_ITER_LEFT) && pr->kind == TN_REG_ITER && tn_reg_same_what(pr, sr))
 		return true;
 	return tn_reg_same_what(pr, sr) && !(sr->nullable && !pr->nullable) &&

@@ -13,6 +13,7 @@
 
 #include "verifier/callee.h"
 #include "verifier/global.h"
+#include "verifier/mutant.h"
 #include "vm/kfuncs.h"
 
 int tn_do_throw(struct tn_vf *vf)
@@ -25,7 +26,8 @@ int tn_do_throw(struct tn_vf *vf)
 		err = tn_note_return(vf, TN_R1);
 	if (err)
 		return err;
-	tn_ref_note_held(vf, true);
+	if (!TN_MUT(THROW_FORGETS))
+		tn_ref_note_held(vf, true);
 	tn_call_note_abort(vf);
 	/* It is entered so that the throw is caught. */
 	vf->facts->holds = 1;

@@ -229,7 +229,7 @@ void embed_area_add(struct embed *e, const struct embed_area *area)
 void embed_area_drop(struct embed *e, uint64_t base)
 {
 	for (uint32_t i = 0; i < e->nr_areas; i++)
-		if (e->areas[i].base == base)
+		if (e->areas[i].base == base && !e->areas[i].obj)
 			e->areas[i--] = e->areas[--e->nr_areas];
 }
 

@@ -27,7 +27,7 @@
 struct embed_area {
 	uint64_t base, size, stride, each;
 	bool readable, writable;
-	const void *obj; /* the map that it is a value of, or NULL */
+	const void *obj; /* the map that it is a value of, or NULL; others stay as well */
 	bool held;	 /* a reference: to be released */
 	bool slice;	 /* of a dynptr */
 };
@@ -88,6 +88,7 @@ void embed_observe(void *user, struct tn_state_env *senv, const struct tn_state 
 bool embed_accepted(struct embed *e);
 
 void embed_area_add(struct embed *e, const struct embed_area *area);
+/* Not a map's, nor anything else that stays and says so by its `obj`. */
 void embed_area_drop(struct embed *e, uint64_t base);
 /* The values of a map that has them in one piece. */
 void embed_area_map(struct embed *e, const struct tn_map *map);

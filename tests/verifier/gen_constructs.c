@@ -68,6 +68,13 @@ static void make_numbers(struct gen *g, int32_t at)
 {
 	some_number(g, TN_R2, 3);
 	some_number(g, TN_R3, 12);
+	if (gen_chance(g, 40)) { /* more of them, or fewer */
+		uint32_t over = g->nr;
+
+		emit(g, condition(g), caller_saved_number(g), 0, 0, gen_constant(g));
+		some_number(g, TN_R3, 12);
+		patch_here(g, over);
+	}
 	stack_address(g, TN_R1, at);
 	call(g, TN_KFUNC_iter_num_new);
 }
@@ -257,23 +264,28 @@ static void gen_dynptr_of_record(struct gen *g)
 /* A few accesses under a lock; on some of the ways it may be forgotten. */
 static void gen_lock(struct gen *g)
 {
-	uint32_t out, over = UINT32_MAX;
+	uint32_t out = UINT32_MAX, over = UINT32_MAX;
 
-	gen_look_up(g, GEN_LOCKED);
-	out = null_check(g, TN_R0);
-	mov(g, TN_R9, TN_R0);
+	if (gen_chance(g, 60)) {
+		emit_lddw(g, TN_R9, TN_LDDW_MAP_VALUE, GEN_LOCKED, 0);
+	} else {
+		gen_look_up(g, GEN_LOCKED);
+		out = null_check(g, TN_R0);
+		mov(g, TN_R9, TN_R0);
+	}
 	mov(g, TN_R1, TN_R9);
 	add_imm(g, TN_R1, 4);
 	call(g, TN_HELPER_spin_lock);
 	emit(g, TN_STX | TN_MEM | TN_W, TN_R9, TN_R7, 0, 0);
 	emit(g, TN_LDX | TN_MEM | TN_DW, TN_R7, TN_R9, risky(g, 10) ? 0 : 8, 0);
-	if (gen_chance(g, 40)) {
+	if (gen_chance(g, 60)) {
 		over = g->nr;
 		emit(g, TN_JMP | TN_JSET | TN_K, TN_R7, 0, 0, 1);
 		emit(g, TN_ST | TN_MEM | TN_W, TN_R9, 0, 12, gen_constant(g));
-		if (risky(g, 30)) {
-			set(g, gen_chance(g, 50) ? TN_R0 : TN_R1, 0);
-			if (gen_chance(g, 50))
+		if (risky(g, 60)) { /* ends while it is held */
+			set(g, TN_R0, 0);
+			set(g, TN_R1, 0);
+			if (gen_chance(g, 20))
 				call(g, TN_KFUNC_throw);
 			else
 				emit(g, TN_JMP | TN_EXIT, 0, 0, 0, 0);
@@ -284,7 +296,8 @@ static void gen_lock(struct gen *g)
 	add_imm(g, TN_R1, 4);
 	if (!risky(g, 10))
 		call(g, TN_HELPER_spin_unlock);
-	patch_here(g, out);
+	if (out != UINT32_MAX)
+		patch_here(g, out);
 	mov(g, TN_R9, TN_R7);
 	numbers_again(g);
 }
@@ -406,9 +419,9 @@ void gen_construct(struct gen *g, int depth)
 		return;
 	if (pick < 25)
 		gen_iterator(g, depth);
-	else if (pick < 36)
+	else if (pick < 34)
 		gen_dynptr_of_value(g);
-	else if (pick < 50)
+	else if (pick < 45)
 		gen_dynptr_of_record(g);
 	else if (pick < 60)
 		gen_lock(g);

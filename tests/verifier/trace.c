@@ -285,7 +285,7 @@ static void end_slices(struct embed *e, const struct tn_dynptr *d)
 	for (uint32_t i = 0; i < e->nr_areas; i++) {
 		const struct embed_area *a = &e->areas[i];
 
-		if (a->slice && a->base - (uintptr_t)d->data < (uint64_t)d->offset + d->size)
+		if (a->slice && !a->obj && a->base - (uintptr_t)d->data < (uint64_t)d->offset + d->size)
 			embed_area_drop(e, e->areas[i--].base);
 	}
 }
@@ -371,6 +371,10 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 		if (at != (uintptr_t)e->ctx)
 			unsound(e, "argument %u is not the context", i + 1);
 		return;
+	case TN_ARG_PACKET: /* the context, or a handle */
+		if (!at)
+			unsound(e, "argument %u is NULL", i + 1);
+		return;
 	case TN_ARG_RINGBUF_RECORD:
 		release(e, i, at);
 		return;
@@ -444,6 +448,8 @@ static uint64_t const_size(const struct tn_sig *sig, const uint64_t *args)
 	return 0;
 }
 
+static const char area_of_value;
+
 static void take_result(struct embed *e, struct embed_frame *f, const struct tn_sig *sig)
 {
 	uint64_t r0 = f->r[TN_R0];
@@ -483,8 +489,12 @@ static void take_result(struct embed *e, struct embed_frame *f, const struct tn_
 	case TN_RET_SLICE:
 		area.size = const_size(sig, f->args);
 		area.slice = true;
+		/* Values of maps stay where they are. */
+		if (((const struct tn_dynptr *)(uintptr_t)f->args[TN_R1])->type == TN_DYNPTR_LOCAL)
+			area.obj = &area_of_value;
 		for (uint32_t i = 0; i < e->nr_areas; i++)
-			if (e->areas[i].slice && e->areas[i].base == r0)
+			if (e->areas[i].slice && e->areas[i].base == r0 &&
+			    e->areas[i].obj == area.obj)
 				area.size = TN_MAX(area.size, e->areas[i].size);
 		if (r0)
 			embed_area_add(e, &area);

@@ -953,6 +953,9 @@ static bool run_jit(struct world *w, struct tn_prog *prog, const struct outcome 
 	for (uint32_t i = 0; i < prog->nr_externs; i++)
 		if (prog->externs[i].helper && !prog->externs[i].helper->fn)
 			return true;
+	/* That is interpreted, and the traced interpreter is for watched runs. */
+	if (prog->exception_callback)
+		return true;
 	if (tn_jit_available() || tn_jit_compile(w->rt, &prog, 1, &code))
 		return true;
 	w->compiled++;
