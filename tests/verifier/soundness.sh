@@ -20,6 +20,7 @@ run "$tests/verifier_scalar" long
 part "B, C, D: random programs under the oracle, and compiled between guard pages"
 run "$tests/verifier_random" -i 24 $((20000 * scale)) 1000000
 run "$tests/verifier_random" -p -i 24 $((10000 * scale)) 2000000
+run "$tests/verifier_random" -x -i 24 $((10000 * scale)) 5000000
 run "$tests/verifier_random" -f $((5000 * scale)) 3000000
 
 part "B, C, D: the cases, and changes of them"
