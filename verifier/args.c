@@ -213,7 +213,7 @@ static int check_str(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const struct tn_arg *arg)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
-	char want[TN_SIG_HANDLE_BYTES + 64];
+	char want[TN_SIG_HANDLE_BYTES + 80];
 	int err;
 
 	if (arg->nullable && !arg->release && tn_reg_is_null(r))
@@ -225,7 +225,7 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 			 : "");
 	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) ||
 	    (r->untrusted && !TN_MUT(PROBE_SERVES)) ||
-	    (r->rdonly && !arg->rdonly && !TN_MUT(CONST_SERVES)) ||
+	    (r->rdonly && !arg->rdonly) ||
 	    !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
 	if (r->nullable && !(arg->nullable && !arg->release))

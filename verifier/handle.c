@@ -134,7 +134,7 @@ int tn_handle_load(struct tn_vf *vf, uint32_t regno, int64_t off, uint32_t size,
 	out->ref = r->ref;
 	out->share = r->ref ? TN_SHARE_PART : TN_SHARE_OWN;
 	/* That the host does not change an object says nothing of those that it points to. */
-	out->rdonly = f->access & TN_ACC_CONST && !TN_MUT(CONST_DROPPED);
+	out->rdonly = f->access & TN_ACC_CONST;
 	/* What a stale object holds is as stale, whatever the host says of a live one. */
 	if ((r->untrusted && !TN_MUT(PROBE_MADE_TRUSTED)) || f->access & TN_ACC_UNTRUSTED)
 		tn_probe_mark(out);

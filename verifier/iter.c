@@ -218,7 +218,7 @@ static int next(struct tn_vf *vf, const struct tn_callee *c)
 	if (err)
 		return err;
 	/* The host may free an element when it is asked for the next one. */
-	if (!c->id && !TN_MUT(ITER_KEEPS_ELEMENTS))
+	if (!c->id)
 		tn_ref_drop_parts(vf, it->ref);
 	if (it->drained)
 		return tn_call_resume(vf, TN_RESUME_NULL);

@@ -274,7 +274,7 @@ static int load_pointer_field(struct tn_vf *vf, uint32_t index, struct tn_reg *o
 		out->obj = tn_handle_name(vf, f->handle);
 		out->nullable = f->access & TN_ACC_NULLABLE;
 		out->null_id = out->nullable ? vf->senv.next_id++ : 0;
-		out->rdonly = f->access & TN_ACC_CONST && !TN_MUT(CONST_DROPPED);
+		out->rdonly = f->access & TN_ACC_CONST;
 		if (f->access & TN_ACC_UNTRUSTED)
 			tn_probe_mark(out);
 		return 0;

@@ -115,7 +115,7 @@ int tn_call_result(struct tn_vf *vf, const struct tn_callee *c, struct tn_reg *o
 	case TN_RET_HANDLE:
 		out->kind = TN_REG_HANDLE;
 		out->obj = tn_handle_name(vf, c->sig->ret_handle);
-		out->rdonly = c->sig->flags & TN_SIG_RET_RDONLY && !TN_MUT(CONST_DROPPED);
+		out->rdonly = c->sig->flags & TN_SIG_RET_RDONLY;
 		for (uint32_t i = 0; c->sig->flags & TN_SIG_CAST; i++) {
 			if (c->sig->args[i].kind != TN_ARG_HANDLE)
 				continue;

@@ -383,6 +383,9 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 			unsound(e, "argument %u is NULL", i + 1);
 		if (at && !strcmp(arg->handle, "node") && !is_node(e, at))
 			unsound(e, "argument %u is no node", i + 1);
+		if (at && !arg->rdonly && !strcmp(arg->handle, "node") &&
+		    !area_at(e, at, sizeof(struct case_node))->writable)
+			unsound(e, "argument %u is read-only", i + 1);
 		if (arg->release && at)
 			release(e, i, at);
 		return;
