@@ -46,7 +46,7 @@ static uint64_t packet_output(uint64_t packet, struct tn_map *to, uint64_t flags
 
 	if (flags & ~(TN_PERF_CTX_BYTES | TN_PERF_INDEX))
 		return from_int(-EINVAL);
-	if (frame_bytes > (uint64_t)(end - frame))
+	if (frame_bytes && (!frame || end < frame || frame_bytes > (uint64_t)(end - frame)))
 		return from_int(-EFAULT);
 	return from_int(tn_perf_output(to, flags, (const void *)(uintptr_t)data, size, frame,
 				       frame_bytes, slot));
