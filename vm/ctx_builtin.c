@@ -177,7 +177,7 @@ static struct tn_field sock_ops_fields[] = {
 	SAME(tn_sock_ops_host, sk_txhash, 4, TN_ACC_RW, TN_PARTS_NONE),
 	OPS64(bytes_received),
 	OPS64(bytes_acked),
-	SOCK(tn_sock_ops_host, sk, OPS_AT(sk), TN_ACC_R | TN_ACC_NULLABLE, "bpf_sock"),
+	SOCK(tn_sock_ops_host, sk, OPS_AT(sk), TN_ACC_R | TN_ACC_NULLABLE, "tenon_sock"),
 	[OPS_DATA] = POINTER(tn_sock_ops_host, skb_data, OPS_AT(skb_data), 8, TN_FIELD_REGION,
 			     TN_ACC_R, OPS_DATA_END),
 	[OPS_DATA_END] = POINTER(tn_sock_ops_host, skb_data_end, OPS_AT(skb_data_end), 8,
@@ -201,7 +201,7 @@ static struct tn_field sk_msg_fields[] = {
 	MSG(remote_port),
 	MSG(local_port),
 	MSG(size),
-	SOCK(tn_sk_msg_host, sk, MSG_AT(sk), TN_ACC_R, "bpf_sock"),
+	SOCK(tn_sk_msg_host, sk, MSG_AT(sk), TN_ACC_R, "tenon_sock"),
 };
 
 #define REUSE(field, parts) SAME(tn_sk_reuseport_host, field, 4, TN_ACC_R, parts)
@@ -215,9 +215,9 @@ static struct tn_field sk_reuseport_fields[] = {
 	REUSE(ip_protocol, TN_PARTS_READ),
 	REUSE(bind_inany, TN_PARTS_READ),
 	REUSE(hash, TN_PARTS_NONE),
-	SOCK(tn_sk_reuseport_host, sk, REUSE_AT(sk), TN_ACC_R, "bpf_sock"),
+	SOCK(tn_sk_reuseport_host, sk, REUSE_AT(sk), TN_ACC_R, "tenon_sock"),
 	SOCK(tn_sk_reuseport_host, migrating_sk, REUSE_AT(migrating_sk), TN_ACC_R | TN_ACC_NULLABLE,
-	     "bpf_sock_common"),
+	     "tenon_sock_common"),
 };
 
 /* The packet is read; the keys are all that is written. */
@@ -267,7 +267,7 @@ static struct tn_field sk_skb_fields[] = {
 	SKB(remote_port, 132),
 	SKB(local_port, 136),
 	SKB(gso_segs, 164),
-	SOCK(tn_skb_host, sk, 168, TN_ACC_R | TN_ACC_NULLABLE, "bpf_sock_common"),
+	SOCK(tn_skb_host, sk, 168, TN_ACC_R | TN_ACC_NULLABLE, "tenon_sock_common"),
 	SKB(gso_size, 176),
 };
 
@@ -295,15 +295,16 @@ static struct tn_field sock_common_fields[] = {
 	SK_COMMON,
 };
 
+/* Names of the library's own: a host may have a bpf_sock of its own. */
 static const struct tn_ctx_type structs[] = {
-	{ .name = (char *)"bpf_sock",
+	{ .name = (char *)"tenon_sock",
 	  .size = sizeof(struct tn_sock_host),
 	  .host_size = sizeof(struct tn_sock_host),
 	  .fields = sock_fields,
 	  .nr_fields = TN_ARRAY_SIZE(sock_fields),
-	  .base = (char *)"bpf_sock_common",
+	  .base = (char *)"tenon_sock_common",
 	  .builtin = true },
-	{ .name = (char *)"bpf_sock_common",
+	{ .name = (char *)"tenon_sock_common",
 	  .size = sizeof(struct tn_sock_host),
 	  .host_size = sizeof(struct tn_sock_host),
 	  .fields = sock_common_fields,

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Behind handles of the types "bpf_sock" and "bpf_sock_common". */
+/* Behind handles of the types "tenon_sock" and "tenon_sock_common". */
 struct tn_sock_host {
 	uint32_t bound_dev_if, family, type, protocol, mark, priority;
 	uint32_t src_ip4, src_ip6[4], src_port;

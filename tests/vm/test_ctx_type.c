@@ -112,15 +112,15 @@ static void socket_structs_have_the_layout_of_the_kernel(void **state)
 	CHECK(sk_msg_md, remote_ip6);
 	CHECK(sk_msg_md, sk);
 	CHECK(sk_reuseport_md, migrating_sk);
-	assert_string_equal(tn_ctx_builtin_struct("bpf_sock")->base, "bpf_sock_common");
-	assert_null(tn_ctx_builtin_struct("sock"));
+	assert_string_equal(tn_ctx_builtin_struct("tenon_sock")->base, "tenon_sock_common");
+	assert_null(tn_ctx_builtin_struct("bpf_sock"));
 }
 
 static void parts_of_fields_are_those_of_the_kernel(void **state)
 {
 	const struct tn_ctx_type *reuse = tn_ctx_builtin("sk_reuseport_md");
 	const struct tn_field *proto = tn_ctx_field_by_name(reuse, "eth_protocol");
-	const struct tn_field *port = tn_ctx_field_by_name(tn_ctx_builtin_struct("bpf_sock"),
+	const struct tn_field *port = tn_ctx_field_by_name(tn_ctx_builtin_struct("tenon_sock"),
 							   "dst_port");
 
 	(void)state;
