@@ -86,7 +86,8 @@ static uint8_t choose_path(const struct tn_chain *chain, int64_t share)
 	bool leaves = true;
 	uint32_t i;
 
-	if (chain->stats || chain->settles_meta || chain->walks_stack || chain->early_end == TENON_EARLY_END_LAST_GOOD)
+	if (chain->stats || chain->settles_meta || chain->walks_stack ||
+	    chain->early_end == TENON_EARLY_END_LAST_GOOD)
 		return TN_PATH_ANY;
 	for (i = 0; i < chain->nr; i++) {
 		leaves = leaves && chain->entries[i].leaf;

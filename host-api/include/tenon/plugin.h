@@ -314,8 +314,8 @@ enum {
 #define bpf_be64_to_cpu(x) bpf_cpu_to_be64(x)
 #endif
 
-/* The plugin's own types in struct btf_ptr: bpf_core_type_id_local(struct x) | TENON_BTF_LOCAL. Those
- * of the host are bpf_core_type_id_kernel(struct x). */
+/* The plugin's own types in struct btf_ptr: bpf_core_type_id_local(struct x) | TENON_BTF_LOCAL.
+ * Those of the host are bpf_core_type_id_kernel(struct x). */
 #define TENON_BTF_LOCAL (1U << 31)
 
 /* ---- Helpers: the kernel's numbers ----------------------------------------------------- */
@@ -354,10 +354,10 @@ TENON_BPF_FN(3, long, bpf_map_delete_elem, void *map, const void *key);
 TENON_BPF_FN(195, void *, bpf_map_lookup_percpu_elem, void *map, const void *key, __u32 slot);
 
 /* Where the program was called from: addresses of the host's code, by its frame pointers, the
- * innermost first; its own frames are not among them. A number for them in a map of type STACK_TRACE,
- * in which the host looks them up (-EEXIST: another trace stands there); or they themselves, bytes
- * written, where the host shows addresses (addresses_visible). -EFAULT: none can be found. For
- * plugins under a GPL-compatible license. */
+ * innermost first; its own frames are not among them. A number for them in a map of type
+ * STACK_TRACE, in which the host looks them up (-EEXIST: another trace stands there); or they
+ * themselves, bytes written, where the host shows addresses (addresses_visible). -EFAULT: none can
+ * be found. For plugins under a GPL-compatible license. */
 TENON_BPF_FN(27, long, bpf_get_stackid, void *ctx, void *map, __u64 flags);
 TENON_BPF_FN(67, long, bpf_get_stack, void *ctx, void *to, __u32 size, __u64 flags);
 
@@ -496,7 +496,8 @@ TENON_BPF_FN(57, long, bpf_getsockopt, void *ctx, int level, int name, void *val
 TENON_BPF_FN(59, long, bpf_sock_ops_cb_flags_set, struct bpf_sock_ops *ops, int flags);
 TENON_BPF_FN(61, long, bpf_msg_apply_bytes, struct sk_msg_md *msg, __u32 bytes);
 TENON_BPF_FN(62, long, bpf_msg_cork_bytes, struct sk_msg_md *msg, __u32 bytes);
-TENON_BPF_FN(63, long, bpf_msg_pull_data, struct sk_msg_md *msg, __u32 start, __u32 end, __u64 flags);
+TENON_BPF_FN(63, long, bpf_msg_pull_data, struct sk_msg_md *msg, __u32 start, __u32 end,
+	     __u64 flags);
 TENON_BPF_FN(26, long, bpf_skb_load_bytes, const void *skb, __u32 offset, void *to, __u32 size);
 TENON_BPF_FN(189, long, bpf_xdp_load_bytes, struct xdp_md *xdp, __u32 offset, void *to, __u32 size);
 TENON_BPF_FN(188, __u64, bpf_xdp_get_buff_len, struct xdp_md *xdp);
