@@ -213,7 +213,7 @@ static int check_str(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const struct tn_arg *arg)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
-	char want[TN_SIG_HANDLE_BYTES + 80];
+	char want[TN_SIG_HANDLE_BYTES + 96];
 	int err;
 
 	if (arg->nullable && !arg->release && tn_reg_is_null(r))
