@@ -24,9 +24,10 @@
  * SIGNATURE is for people.
  *
  * ACCESS is r, rw or -, with an 'a' behind it where the memory is aligned to 8 bytes, a 'c' where
- * it is a pointer to const, a 'u' where nobody vouches for it, and a '?' where it may be NULL. Contexts come before the hooks
- * that use them or are structures of the BTF; xdp_md and __sk_buff are built in. The file is not
- * trusted: what it says goes through the same registration as what a host says.
+ * it is a pointer to const, a 'u' where nobody vouches for it, and a '?' where it may be NULL.
+ * Contexts come before the hooks that use them or are structures of the BTF; xdp_md and __sk_buff
+ * are built in. The file is not trusted: what it says goes through the same registration as what a
+ * host says.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -112,8 +113,7 @@ static void add_access(struct text *t, const struct tn_field *f)
 	    : f->access & TN_ACC_R ? "r"
 				   : "-",
 	    f->access & TN_ACC_ALIGNED ? "a" : "", f->access & TN_ACC_CONST ? "c" : "",
-	    f->access & TN_ACC_UNTRUSTED ? "u" : "",
-	    f->access & TN_ACC_NULLABLE ? "?" : "");
+	    f->access & TN_ACC_UNTRUSTED ? "u" : "", f->access & TN_ACC_NULLABLE ? "?" : "");
 }
 
 static void add_field(struct text *t, const struct tn_ctx_type *type, const struct tn_field *f)

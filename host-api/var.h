@@ -13,7 +13,8 @@ struct tn_var_entry {
 };
 
 /* Point an extern variable at what the host offers. 0 (also where a weak one is missing), -ENOENT,
- * -ESTALE (the sizes differ), -EPROTO (the types do), -ENOSYS (known by description only; not with `verify_only`). */
+ * -ESTALE (the sizes differ), -EPROTO (the types do), -ENOSYS (known by description only; not with
+ * `verify_only`). */
 int tn_var_resolve(struct tenon_runtime *rt, const struct tn_btf *btf, struct tn_extern *ext,
 		   bool verify_only);
 /* tenon_runtime_add_var(); `addr` NULL: known by description only. `align` divides the address. */

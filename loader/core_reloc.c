@@ -104,8 +104,7 @@ static int look_at(struct resolve *r, struct tn_core_cand *cand)
 	if (!fits)
 		return 0;
 	if (r->core->opts->core_found)
-		r->core->opts->core_found(r->core->opts->core_user, &r->rec,
-					  &r->core->cand_spec);
+		r->core->opts->core_found(r->core->opts->core_user, &r->rec, &r->core->cand_spec);
 	err = tn_core_calc(&r->rec, &r->core->cand_spec, &v);
 	if (err)
 		return err;

@@ -224,8 +224,7 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 			 ? ", which may be written through"
 			 : "");
 	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) ||
-	    (r->untrusted && !TN_MUT(PROBE_SERVES)) ||
-	    (r->rdonly && !arg->rdonly) ||
+	    (r->untrusted && !TN_MUT(PROBE_SERVES)) || (r->rdonly && !arg->rdonly) ||
 	    !tn_handle_serves(vf, r->obj, arg->handle))
 		return tn_refuse_arg(vf, c, i, want);
 	if (r->nullable && !(arg->nullable && !arg->release))
@@ -289,8 +288,7 @@ static bool is_context(const struct tn_vf *vf, const struct tn_arg *arg,
 		return true;
 	if (want && !vf->ctx->builtin)
 		return tn_ctx_type_serves(vf->ctx, want);
-	return !strcmp(arg->handle, host_struct(vf->ctx)) &&
-	       vf->ctx->host_size >= arg->struct_size;
+	return !strcmp(arg->handle, host_struct(vf->ctx)) && vf->ctx->host_size >= arg->struct_size;
 }
 
 static int check_ctx(struct tn_vf *vf, struct tn_callee *c, uint32_t i)

@@ -111,8 +111,8 @@ static int check_packet(struct tn_vf *vf, const struct tn_callee *c)
 	const char *want = c->id == TN_KFUNC_dynptr_from_skb ? "__sk_buff" : "xdp_md";
 
 	/* What sk_skb programs are given is an __sk_buff whose packet is writable. */
-	if (vf->ctx->is_packet && (!strcmp(vf->ctx->name, want) ||
-				   (want[0] == '_' && !strcmp(vf->ctx->name, "sk_skb"))))
+	if (vf->ctx->is_packet &&
+	    (!strcmp(vf->ctx->name, want) || (want[0] == '_' && !strcmp(vf->ctx->name, "sk_skb"))))
 		return 0;
 	return tn_reject(vf, E_ARG, TN_R1, "%s needs the context %s, not '%s'", c->name, want,
 			 vf->ctx->name);

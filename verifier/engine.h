@@ -117,7 +117,7 @@ struct tn_vf {
 	bool back_arrival;  /* a callback came back to its call */
 	uint32_t *loop_of;  /* per instruction: the loop it heads, or TN_NONE */
 	struct tn_insn_seen *seen;
-	uint8_t *meets; /* per instruction: TN_MEETS_... */
+	uint8_t *meets;		     /* per instruction: TN_MEETS_... */
 	struct tn_saved_list *saved; /* per instruction */
 	bool kept_large;	     /* some of it is larger than blocks of the pool's chunks */
 	TN_VEC(struct tn_pending) pending;

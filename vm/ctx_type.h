@@ -109,7 +109,8 @@ const struct tn_field *tn_ctx_retval(const struct tn_ctx_type *type);
  * "xdp", "tc", "socket". NULL: none. Static. */
 const struct tn_ctx_type *tn_ctx_builtin(const char *name);
 
-/* The fields behind handles of a builtin type: tenon_sock, tenon_sock_common. NULL: none. Static. */
+/* The fields behind handles of a builtin type: tenon_sock, tenon_sock_common. NULL: none. Static.
+ */
 const struct tn_ctx_type *tn_ctx_builtin_struct(const char *name);
 
 /* Contexts that are only known by their size: raw bytecode and `--ctx-size N`. All bytes readable

@@ -35,8 +35,8 @@ BODY(tn_helper_map_peek)
 	return from_int(map(r1)->ops->peek(map(r1), (void *)(uintptr_t)r2));
 }
 
-/* packet, map, flags, sample, its size: the host's struct behind the program's own context, or behind
- * a handle; the verifier knows which of the two kinds of packet it is. Both begin alike. */
+/* packet, map, flags, sample, its size: the host's struct behind the program's own context, or
+ * behind a handle; the verifier knows which of the two kinds of packet it is. Both begin alike. */
 static uint64_t packet_output(uint64_t packet, struct tn_map *to, uint64_t flags, uint64_t data,
 			      uint64_t size, uint32_t slot)
 {

@@ -97,10 +97,10 @@ const struct tn_ctx_type case_node = {
 };
 
 struct nodes_ctx {
-	struct case_node *first; /*  0 */
-	struct case_node *any;	 /*  8 untrusted */
-	struct case_node *maybe; /* 16 or NULL */
-	uint64_t number;	 /* 24 */
+	struct case_node *first;	/*  0 */
+	struct case_node *any;		/*  8 untrusted */
+	struct case_node *maybe;	/* 16 or NULL */
+	uint64_t number;		/* 24 */
 	const struct case_node *pinned; /* 32 */
 };
 

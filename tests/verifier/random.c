@@ -2,11 +2,12 @@
 /*
  * Programs against the soundness oracle (embed.h) and guard pages (world.h):
  *
- *	verifier_random [-p] [-x] [-f] [-d] [-J] [-i INPUTS] [COUNT [SEED]]	random programs (gen.h)
- *	verifier_random -c PATH... [-m MUTANTS] [-i INPUTS] [SEED]	cases, and changes of them
+ *	verifier_random [-p] [-x] [-f] [-d] [-J] [-i INPUTS] [COUNT [SEED]]	random programs
+ *(gen.h) verifier_random -c PATH... [-m MUTANTS] [-i INPUTS] [SEED]	cases, and changes of them
  *	verifier_random -k [-d] [COUNT [SEED]]	verdicts against the kernel's; 77: bpf(2) is refused
  *
- * -p: packet programs; -x: with iterators, dynptrs, locks, ...; -f: flip bits; -d: print what is rejected; -J: no compiled runs.
+ * -p: packet programs; -x: with iterators, dynptrs, locks, ...; -f: flip bits; -d: print what is
+ *rejected; -J: no compiled runs.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -166,10 +167,10 @@ static void compare_with_kernel(struct bench *b, uint64_t seed)
 	tn_prog_free(prog);
 }
 
-#define INNER_ATTR(what)                                                         \
-	{                                                                        \
+#define INNER_ATTR(what)                                                                 \
+	{                                                                                \
 		.type = TN_MAP_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 4, \
-		.name = (what)                                                   \
+		.name = (what)                                                           \
 	}
 
 static bool make_inner_maps(struct bench *b)
@@ -178,8 +179,7 @@ static bool make_inner_maps(struct bench *b)
 
 	for (uint32_t i = 0; i < TN_ARRAY_SIZE(b->inner); i++) {
 		b->inner[i] = tn_map_create(&b->rt, &attr);
-		if (!b->inner[i] ||
-		    tn_map_host_update(b->maps[GEN_OUTER], &i, &b->inner[i]->id, 0))
+		if (!b->inner[i] || tn_map_host_update(b->maps[GEN_OUTER], &i, &b->inner[i]->id, 0))
 			return false;
 		world_add_inner(&b->world, b->inner[i]);
 	}
@@ -188,9 +188,7 @@ static bool make_inner_maps(struct bench *b)
 
 static bool make_maps(struct bench *b)
 {
-	static const struct tn_map_special lock = { .off = 4,
-						    .size = 4,
-						    .kind = TN_SPECIAL_LOCK };
+	static const struct tn_map_special lock = { .off = 4, .size = 4, .kind = TN_SPECIAL_LOCK };
 	static const struct tn_map_attr inner = INNER_ATTR("shape");
 	static const struct tn_map_attr attrs[GEN_NR_MAPS] = {
 		[GEN_ONE] = { TN_MAP_ARRAY, 4, 64, 1, 0, "one" },

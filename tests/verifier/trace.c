@@ -285,7 +285,8 @@ static void end_slices(struct embed *e, const struct tn_dynptr *d)
 	for (uint32_t i = 0; i < e->nr_areas; i++) {
 		const struct embed_area *a = &e->areas[i];
 
-		if (a->slice && !a->obj && a->base - (uintptr_t)d->data < (uint64_t)d->offset + d->size)
+		if (a->slice && !a->obj &&
+		    a->base - (uintptr_t)d->data < (uint64_t)d->offset + d->size)
 			embed_area_drop(e, e->areas[i--].base);
 	}
 }
