@@ -18,7 +18,7 @@
  *                                                   RULE: all, until-set, last
  *                                                   RESULT: fallback, last-good
  *   helper NAME NUMBER FLAGS SIGNATURE              FLAGS: names joined by ',', or -
- *   var NAME SIZE ALIGNMENT ACCESS [TYPE]           ALIGNMENT: bytes, up to 8; ACCESS: r, rw
+ *   var NAME SIZE ALIGNMENT ACCESS [TYPE]           ALIGNMENT: bytes, up to 8; ACCESS: r, rw, rc
  *
  * With "typed" among its FLAGS, a helper's signature is that of its prototype in the BTF, and
  * SIGNATURE is for people.
@@ -212,7 +212,10 @@ static void add_var(struct text *t, const struct tn_host_var *var)
 {
 	add(t, "var");
 	add_name(t, var->name);
-	add(t, " %u %u %s", var->size, 1u << var->align_log2, var->writable ? "rw" : "r");
+	add(t, " %u %u %s", var->size, 1u << var->align_log2,
+	    var->writable    ? "rw"
+	    : var->read_only ? "rc"
+			     : "r");
 	if (var->type)
 		add_name(t, var->type);
 	add(t, "\n");
@@ -738,11 +741,12 @@ static int on_var(struct reader *r)
 		rc = refuse(r, "alignment %u is not 1, 2, 4 or 8", align);
 	if (!rc)
 		rc = read_access(r, 4, &access);
-	if (!rc && access != TENON_R && access != TENON_RW)
-		rc = refuse(r, "variable '%s': access is r or rw", name);
+	if (!rc && access != TENON_R && access != TENON_RW && access != (TENON_R | TENON_CONST))
+		rc = refuse(r, "variable '%s': access is r, rw or rc", name);
 	if (!rc && r->nr == 6)
 		rc = read_name(r, 5, &opts.type);
 	opts.writable = access == TENON_RW;
+	opts.read_only = access & TENON_CONST;
 	return rc ? rc : place(r, tn_var_add(r->rt, name, NULL, size, align, &opts));
 }
 

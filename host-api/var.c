@@ -40,6 +40,7 @@ static struct tn_var_entry *entry_new(struct tenon_runtime *rt, const char *name
 	e->var.addr = addr;
 	e->var.size = (uint32_t)size;
 	e->var.writable = opts->writable;
+	e->var.read_only = opts->read_only;
 	e->var.name = tn_strdup(&rt->rt, name);
 	/* No handle type of a host is named so: the token is nothing but itself. */
 	e->var.token = tn_asprintf(&rt->rt, "&%s", name);
@@ -83,6 +84,8 @@ int tn_var_add(struct tenon_runtime *rt, const char *name, void *addr, size_t si
 	if (size == 0 || size > MAX_VAR_BYTES)
 		return tn_err(-EINVAL, "variable '%s': it has %zu bytes, expected 1 to %zu", name,
 			      size, MAX_VAR_BYTES);
+	if (opts->read_only && !opts->type)
+		return tn_err(-EINVAL, "variable '%s': bytes are read-only unless writable", name);
 	rc = opts->type ? check_type(rt, name, size, align, opts) : 0;
 	if (rc)
 		return rc;

@@ -646,6 +646,7 @@ static void name_var(const struct tn_extern *e, struct tn_reg *dst)
 	if (e->typeless || var->type) {
 		dst->kind = TN_REG_HANDLE;
 		dst->obj = e->typeless ? var->token : var->type;
+		dst->rdonly = !e->typeless && var->read_only;
 		return;
 	}
 	dst->kind = TN_REG_MEM;

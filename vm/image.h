@@ -48,6 +48,7 @@ struct tn_host_var {
 	uint32_t size;
 	uint8_t align_log2; /* 0..3: 1 << align_log2 divides addr */
 	bool writable;
+	bool read_only; /* with `type`: whatever its fields say */
 };
 
 /* An instruction that a CO-RE record was resolved for. */

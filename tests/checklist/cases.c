@@ -173,6 +173,13 @@ extern const struct pair typed_pair __ksym;
 extern u64 pair_sum(const struct pair *p) __ksym;
 PROG(return typed_pair.a * 100 + pair_sum(&typed_pair))
 
+#elif defined(CASE_KSYM_STRUCT_WRITE)
+struct pair {
+	u32 a, b;
+};
+extern struct pair typed_pair __ksym;
+PROG(typed_pair.a = 6; return typed_pair.a)
+
 #elif defined(CASE_KSYM_STRUCT_HIDDEN)
 struct pair {
 	u32 a, b;

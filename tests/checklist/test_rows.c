@@ -444,6 +444,47 @@ static void row_17_variable_that_is_a_structure(void **state)
 	refuse_load("case_KSYM_STRUCT_HIDDEN", -EACCES, "pair");
 }
 
+static uint64_t seen_pair(const struct pair *p)
+{
+	return p->a;
+}
+
+static void row_17_variable_that_is_a_constant_structure(void **state)
+{
+	static const struct tenon_field fields[] = { TENON_SCALAR(struct pair, a, TENON_RW) };
+	const struct tenon_struct_type pair = { .sz = sizeof(pair),
+						.name = "pair",
+						.size = sizeof(struct pair),
+						.fields = fields,
+						.nr_fields = 1,
+						.field_size = sizeof(fields[0]) };
+	static const _Alignas(8) struct pair value = { 4, 5 };
+	TENON_OPTS(tenon_var_opts, typed, .read_only = true);
+	static const char path[] = "checklist_const.txt";
+	struct tenon_runtime *host = rt;
+
+	(void)state;
+	assert_ok(tenon_runtime_add_struct(rt, &pair));
+	assert_ok(tenon_runtime_add_helper(rt, "pair_sum", "u64(const handle:pair)",
+					   TENON_FN(seen_pair), NULL));
+	assert_int_equal(tenon_runtime_add_var(rt, "typed_pair", (void *)(uintptr_t)&value,
+					       sizeof(value), &typed),
+			 -EINVAL);
+	typed.type = "pair";
+	assert_ok(tenon_runtime_add_var(rt, "typed_pair", (void *)(uintptr_t)&value, sizeof(value),
+					&typed));
+	assert_int_equal(run_call(must_load("case_KSYM_STRUCT", NULL), NULL, 0), 404);
+	refuse_load("case_KSYM_STRUCT_WRITE", -EACCES, "read-only");
+	/* A description says so, too. */
+	assert_ok(tenon_runtime_describe(host, path));
+	rt = tenon_runtime_new(NULL);
+	assert_ok(tenon_runtime_add_description(rt, path));
+	unlink(path);
+	assert_int_equal(tenon_object_verify(must_open("case_KSYM_STRUCT_WRITE", NULL)), -EACCES);
+	assert_ok(tenon_runtime_free(rt));
+	rt = host;
+}
+
 static void row_17_described_variables_verify_and_do_not_load(void **state)
 {
 	static const char path[] = "checklist_host.txt";
@@ -696,6 +737,7 @@ int main(void)
 		ROW(row_16_bad_kconfig_values_are_refused_by_name),
 		ROW(row_17_variables_of_the_host),
 		ROW(row_17_variable_that_is_a_structure),
+		ROW(row_17_variable_that_is_a_constant_structure),
 		ROW(row_17_described_variables_verify_and_do_not_load),
 		ROW(row_17_weak_symbols_are_absent_or_found),
 		ROW(row_17_variables_are_declared_once_and_whole),

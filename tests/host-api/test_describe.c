@@ -197,7 +197,7 @@ static void description_names_the_line_that_is_wrong(void **state)
 		{ "tenon-host 1\nvar v 8 8\n", ":2: 'var' takes 5 words, here are 4" },
 		{ "tenon-host 1\nvar v 0 8 r\n", "variable 'v': it has 0 bytes" },
 		{ "tenon-host 1\nvar v 8 3 r\n", ":2: alignment 3 is not" },
-		{ "tenon-host 1\nvar v 8 8 r?\n", ":2: variable 'v': access is r or rw" },
+		{ "tenon-host 1\nvar v 8 8 r?\n", ":2: variable 'v': access is r, rw or rc" },
 		{ "tenon-host 1\nvar v 8 8 rw\nvar v 8 8 r\n", ":3: variable 'v' is registered" },
 		{ "tenon-host 1\n1 2 3 4 5 6 7 8 9 10 11 12 13\n", ":2: more than" },
 		{ "tenon-host 1\nhook h xdp_md all 0 0 early-end worst 1\n", ":2: unknown word" },

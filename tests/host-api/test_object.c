@@ -19,6 +19,45 @@ static int teardown(void **state)
 	return tenon_runtime_free(rt);
 }
 
+/* ---- Limits ---- */
+
+static struct tenon_object *open_with_steps(struct tenon_runtime **own, uint64_t steps)
+{
+	struct tenon_limits limits = { .sz = sizeof(limits), .max_verifier_steps = steps };
+	struct tenon_runtime_opts opts = { .sz = sizeof(opts), .limits = &limits };
+	struct tenon_object *obj;
+
+	*own = new_runtime(&opts);
+	obj = tenon_object_open_file(*own, TN_TEST_PLUGINS "four.bpf.o", NULL);
+	assert_non_null(obj);
+	return obj;
+}
+
+/* Each of the four takes the same number of steps: the last one comes too late. */
+static void object_takes_twice_the_steps_of_a_program(void **state)
+{
+	struct tenon_report report = { .sz = sizeof(report) };
+	struct tenon_runtime *own;
+	struct tenon_object *obj = open_with_steps(&own, 0);
+
+	(void)state;
+	assert_ok(tenon_object_verify(obj));
+	tenon_program_report(tenon_object_next_program(obj, NULL), &report);
+	assert_true(report.steps > 10);
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_runtime_free(own));
+	obj = open_with_steps(&own, 2 * report.steps);
+	assert_ok(tenon_object_verify(obj));
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_runtime_free(own));
+	obj = open_with_steps(&own, 3 * report.steps / 2);
+	assert_int_equal(tenon_object_verify(obj), -E2BIG);
+	assert_non_null(strstr(tenon_last_error()->msg, "program 'fourth' is not verified"));
+	assert_non_null(strstr(tenon_last_error()->msg, "twice limits.max_verifier_steps"));
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_runtime_free(own));
+}
+
 /* ---- Options ---- */
 
 static void options_of_an_older_header_are_taken(void **state)
@@ -449,6 +488,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(object_takes_twice_the_steps_of_a_program),
 		TEST(options_of_an_older_header_are_taken),
 		TEST(options_of_a_newer_header_must_be_zero),
 		TEST(runtime_refuses_unknown_options),
