@@ -17,6 +17,8 @@
 #define PREFIX	    "bpf_iter__"
 #define MAX_NAME    64
 #define FIRST_BATCH 64u
+/* No structure of a host is named so: it is the map itself, of which programs read nothing. */
+#define MAP_HANDLE "&bpf_map"
 
 /* What programs are given: of objects the first two. */
 struct elem {
@@ -107,7 +109,7 @@ static int add_hook(struct tenon_runtime *rt, struct tenon_hook *hook,
 				   TENON_NULLABLE);
 		ctx.size = offsetof(struct elem, key);
 	} else {
-		nr += handle_field(&fields[nr], "map", offsetof(struct elem, what), "bpf_map", 0);
+		nr += handle_field(&fields[nr], "map", offsetof(struct elem, what), MAP_HANDLE, 0);
 		nr += bytes_field(&fields[nr], "key", offsetof(struct elem, key), desc->key_size,
 				  TENON_R);
 		nr += bytes_field(&fields[nr], "value", offsetof(struct elem, value),
@@ -151,27 +153,32 @@ int tenon_iter_register(struct tenon_runtime *rt, struct tenon_hook *hook,
 
 struct session {
 	struct tenon_hook *hook;
+	const struct tenon_iter_opts *opts;
 	struct tenon_seq_file seq;
 	struct tenon_iter_meta meta;
+	const struct tn_map *map; /* NULL: of objects */
+	uint64_t elements;
+	int err; /* the first of opts->write */
 };
 
-static int no_output(void *user, const void *data, size_t size)
+static int output(void *user, const void *data, size_t size)
 {
-	(void)user;
-	(void)data;
-	(void)size;
-	return 0;
+	struct session *s = user;
+	int err = s->opts->write ? s->opts->write(s->opts->write_user, data, size) : 0;
+
+	if (err && !s->err)
+		s->err = err;
+	return err;
 }
 
 static void begin(struct session *s, struct tenon_hook *hook, const struct tenon_iter_opts *opts)
 {
 	static _Atomic uint64_t sessions;
 
-	*s = (struct session){ .hook = hook };
-	s->seq.write = opts->write ? opts->write : no_output;
-	s->seq.user = opts->write_user;
+	*s = (struct session){ .hook = hook, .opts = opts };
+	s->seq = (struct tenon_seq_file){ .write = output, .user = s };
 	s->meta.seq = &s->seq;
-	s->meta.session_id = __atomic_add_fetch(&sessions, 1, __ATOMIC_RELAXED);
+	s->meta.session_id = tn_add_relaxed(&sessions, 1) + 1;
 }
 
 static void show(struct session *s, void *what, void *key, void *value)
@@ -180,12 +187,13 @@ static void show(struct session *s, void *what, void *key, void *value)
 
 	tenon_hook_fire(s->hook, &e);
 	s->meta.seq_num++;
+	s->elements += key || (what && what != s->map);
 }
 
 static int grow(struct tn_rt *rt, unsigned char **keys, uint32_t *room, size_t stride)
 {
 	uint32_t more = *room ? *room * 2 : FIRST_BATCH;
-	unsigned char *bigger = tn_realloc_array(rt, *keys, more, stride);
+	unsigned char *bigger = more > *room ? tn_realloc_array(rt, *keys, more, stride) : NULL;
 
 	if (!bigger)
 		return tn_err_nomem("keys of an iterator");
@@ -217,13 +225,13 @@ static int gather(struct tn_map *map, size_t stride, unsigned char **keys, uint3
 }
 
 /* The value itself; of per-slot maps a copy of all of them, in `copy`. */
-static void show_key(struct session *s, struct tn_map *map, void *key, void *copy)
+static int show_key(struct session *s, struct tn_map *map, void *key, void *copy)
 {
 	struct tn_thread *t = tn_thread_self();
 	void *value = copy;
 
 	if (!t)
-		return;
+		return tn_err_nomem("thread record");
 	tn_epoch_enter(t);
 	if (copy && tn_map_host_lookup(map, key, copy, 0))
 		value = NULL;
@@ -232,6 +240,7 @@ static void show_key(struct session *s, struct tn_map *map, void *key, void *cop
 	if (value)
 		show(s, map, key, value);
 	tn_epoch_leave(t);
+	return s->err;
 }
 
 static int over_map(struct session *s, struct tn_map *map)
@@ -248,9 +257,11 @@ static int over_map(struct session *s, struct tn_map *map)
 	}
 	rc = rc ? rc : gather(map, stride, &keys, &nr);
 	for (uint32_t i = 0; !rc && i < nr; i++)
-		show_key(s, map, keys + i * stride, copy);
-	if (!rc)
+		rc = show_key(s, map, keys + i * stride, copy);
+	if (!rc) {
 		show(s, map, NULL, NULL);
+		rc = s->err;
+	}
 	tn_free(map->rt, keys);
 	tn_free(map->rt, copy);
 	return rc;
@@ -290,11 +301,15 @@ static int check_map(const struct tenon_hook *hook, const struct tn_map *map)
 	return 0;
 }
 
-static void over_objects(struct session *s, const struct tenon_iter_opts *opts)
+static int over_objects(struct session *s, const struct tenon_iter_opts *opts)
 {
-	for (void *obj = opts->next(opts->user, NULL); obj; obj = opts->next(opts->user, obj))
+	void *obj = opts->next(opts->user, NULL);
+
+	for (; obj && !s->err; obj = opts->next(opts->user, obj))
 		show(s, obj, NULL, NULL);
-	show(s, NULL, NULL, NULL);
+	if (!s->err)
+		show(s, NULL, NULL, NULL);
+	return s->err;
 }
 
 int tenon_iter_run(struct tenon_hook *hook, struct tenon_iter_opts *opts)
@@ -324,12 +339,9 @@ int tenon_iter_run(struct tenon_hook *hook, struct tenon_iter_opts *opts)
 	if (rc)
 		return rc;
 	begin(&s, hook, &want);
-	if (map)
-		rc = over_map(&s, map);
-	else
-		over_objects(&s, &want);
-	/* The end is none. */
-	want.elements = s.meta.seq_num ? s.meta.seq_num - 1 : 0;
+	s.map = map;
+	rc = map ? over_map(&s, map) : over_objects(&s, &want);
+	want.elements = s.elements;
 	tn_opts_write(opts, &want, sizeof(want));
 	return rc;
 }

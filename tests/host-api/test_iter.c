@@ -165,6 +165,85 @@ static void expect_run(struct tenon_hook *hook, struct tenon_iter_opts *opts, in
 		fail_msg("'%s' is not in: %s", words, tenon_last_error()->msg);
 }
 
+static int refuse_after(void *user, const void *data, size_t size)
+{
+	int *left = user;
+
+	(void)data;
+	(void)size;
+	return (*left)-- > 0 ? 0 : -ENOSPC;
+}
+
+static void full_output_ends_the_run(void **state)
+{
+	struct tenon_object *obj = begin(TENON_ENGINE_AUTO);
+	struct tenon_map *map = new_map("array", 4, 8);
+	int left = 2;
+	TENON_OPTS(tenon_iter_opts, opts, .map = map, .write = refuse_after, .write_user = &left);
+
+	(void)state;
+	assert_int_equal(tenon_iter_run(&maps, &opts), -ENOSPC);
+	assert_int_equal(opts.elements, 3);
+	opts = (struct tenon_iter_opts){ .sz = sizeof(opts),
+					 .next = next_conn,
+					 .user = table,
+					 .write = refuse_after,
+					 .write_user = &left };
+	left = 1;
+	assert_int_equal(tenon_iter_run(&conns, &opts), -ENOSPC);
+	assert_int_equal(opts.elements, 2);
+	tenon_map_free(map);
+	end(obj);
+}
+
+static void values_of_slots_are_counted_together(void **state)
+{
+	struct tenon_object *obj = begin(TENON_ENGINE_AUTO);
+	struct tenon_map *map = tenon_map_new(rt, BPF_MAP_TYPE_PERCPU_ARRAY, "slots", 4, 8, 2,
+					      NULL);
+	TENON_OPTS(tenon_iter_desc, desc, .name = "iter/slots", .key_size = 4);
+	TENON_OPTS(tenon_iter_opts, opts, .map = map);
+	struct tenon_map_info info = { .sz = sizeof(info) };
+	struct tenon_hook slots = { 0 };
+
+	(void)state;
+	assert_non_null(map);
+	expect_run(&maps, &opts, -EINVAL, "was declared for 4 and 8");
+	assert_ok(tenon_map_info(map, &info));
+	desc.value_size = 8 * 64;
+	assert_ok(tenon_iter_register(rt, &slots, &desc));
+	assert_ok(tenon_iter_run(&slots, &opts));
+	assert_int_equal(opts.elements, 2);
+	tenon_map_free(map);
+	end(obj);
+}
+
+/* The map behind ctx->map is no structure of the host's. */
+static void maps_are_no_handles_of_the_hosts(void **state)
+{
+	static const struct tenon_field fields[] = {
+		{ .name = "id", .offset = 0, .size = 4, .access = TENON_R }
+	};
+	const struct tenon_struct_type map = { .sz = sizeof(map),
+					       .name = "bpf_map",
+					       .size = 64,
+					       .fields = fields,
+					       .nr_fields = 1,
+					       .field_size = sizeof(fields[0]) };
+	struct tenon_object *obj = begin(TENON_ENGINE_AUTO), *peek;
+	TENON_OPTS(tenon_object_open_opts, opts, .name = "peek");
+
+	(void)state;
+	assert_ok(tenon_runtime_add_struct(rt, &map));
+	peek = tenon_object_open_file(rt, TN_TEST_PLUGINS "iter_peek.bpf.o", &opts);
+	assert_non_null(peek);
+	assert_int_equal(tenon_object_load(peek), -EACCES);
+	if (!strstr(tenon_last_error()->msg, "bpf_map"))
+		fail_msg("%s", tenon_last_error()->msg);
+	assert_ok(tenon_object_close(peek));
+	end(obj);
+}
+
 static void what_does_not_fit_is_refused_in_clear_words(void **state)
 {
 	struct tenon_object *obj = begin(TENON_ENGINE_AUTO);
@@ -271,6 +350,9 @@ int main(void)
 		cmocka_unit_test(objects_of_the_host_are_shown),
 		cmocka_unit_test(what_does_not_fit_is_refused_in_clear_words),
 		cmocka_unit_test(read_only_iterators_refuse_programs_that_write),
+		cmocka_unit_test(full_output_ends_the_run),
+		cmocka_unit_test(values_of_slots_are_counted_together),
+		cmocka_unit_test(maps_are_no_handles_of_the_hosts),
 		cmocka_unit_test(elements_may_go_while_they_are_shown),
 	};
 
