@@ -17,7 +17,7 @@
 #include <tenon/tenon.h>
 
 #define SKIP	77
-#define NR_KEYS 4
+#define NR_KEYS 5
 
 struct seen {
 	uint64_t parms[5];
@@ -53,6 +53,17 @@ void probed_regs(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 void probed_named(int a, long b, unsigned char c)
 {
 	sink = (uint64_t)a + (uint64_t)b + c;
+}
+
+struct list {
+	struct list *next, *prev;
+};
+
+__attribute__((noinline)) void probed_pointers(const struct list *list, const char *name);
+
+void probed_pointers(const struct list *list, const char *name)
+{
+	sink = (uintptr_t)list + (unsigned char)*name;
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -123,6 +134,9 @@ static void call_both(struct bpf_object *kobj, struct tenon_object *tobj, enum t
 {
 	struct bpf_link *regs = probe(kobj, "probe_regs", "probed_regs");
 	struct bpf_link *named = probe(kobj, "probe_named", "probed_named");
+	struct bpf_link *pointers = probe(kobj, "probe_pointers", "probed_pointers");
+	static const char *const names[] = { "", "name", "longer than the room" };
+	static struct list first, second = { &first, &first };
 
 	for (size_t i = 0; i < NR(calls); i++) {
 		const uint64_t *a = calls[i];
@@ -132,6 +146,14 @@ static void call_both(struct bpf_object *kobj, struct tenon_object *tobj, enum t
 		fire_in_tenon(tobj, "probe_regs", a, engine);
 		fire_in_tenon(tobj, "probe_named", a, engine);
 	}
+	first = (struct list){ &second, &second };
+	for (size_t i = 0; i < NR(names); i++) {
+		const uint64_t args[5] = { (uintptr_t)&first, (uintptr_t)names[i] };
+
+		probed_pointers(&first, names[i]);
+		fire_in_tenon(tobj, "probe_pointers", args, engine);
+	}
+	bpf_link__destroy(pointers);
 	bpf_link__destroy(regs);
 	bpf_link__destroy(named);
 }
@@ -163,13 +185,15 @@ static void compare_maps(struct bpf_object *kobj, struct tenon_object *tobj)
 static void compare_engine(const char *path, enum tenon_engine engine, const char *words)
 {
 	static const char *const tracers[] = { "raw_args", "raw_named" };
+	/* Programs follow addresses that a number tells. */
+	TENON_OPTS(tenon_object_open_opts, opts, .addresses_visible = true);
 	struct tenon_runtime *rt = tenon_runtime_new(NULL);
 	struct bpf_object *kobj = bpf_object__open(path);
 	struct tenon_object *tobj;
 
 	if (!kobj || bpf_object__load(kobj))
 		die("the kernel does not load it", strerror(errno));
-	tobj = rt ? tenon_object_open_file(rt, path, NULL) : NULL;
+	tobj = rt ? tenon_object_open_file(rt, path, &opts) : NULL;
 	if (!tobj || tenon_object_load(tobj))
 		die(path, tenon_last_error()->msg);
 	for (size_t i = 0; i < NR(tracers); i++) {

@@ -241,6 +241,10 @@ struct xdp_md {
 	__u32 egress_ifindex;
 };
 
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
 #define TENON_U64_POINTER(type, name) /* 8 bytes, whatever the target's pointers are */ \
 	union {                                                                         \
 		type name;                                                              \

@@ -15,7 +15,7 @@ struct seen {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 4);
+	__uint(max_entries, 5);
 	__type(key, __u32);
 	__type(value, struct seen);
 } seen SEC(".maps");
@@ -74,6 +74,26 @@ int BPF_KPROBE(probe_named, int a, long b, unsigned char c)
 	if (!s)
 		return 0;
 	s->sum += a + b * c;
+	s->calls++;
+	return 0;
+}
+
+/* What a function's pointers lead to: a chain by fields of the kernel's types, text, and places
+ * that are not there. */
+SEC("uprobe")
+int BPF_KPROBE(probe_pointers, struct list_head *list, const char *name)
+{
+	__u32 key = 4;
+	struct seen *s = bpf_map_lookup_elem(&seen, &key);
+	__u64 nothing = 1;
+
+	if (!s)
+		return 0;
+	s->parms[0] += BPF_CORE_READ_USER(list, next, prev) == list;
+	s->parms[1] = (__u64)BPF_CORE_READ_USER(list, prev);
+	s->parms[2] = bpf_probe_read_user_str(&s->parms[3], sizeof(s->parms[3]), name);
+	s->parms[4] = bpf_probe_read_user(&nothing, sizeof(nothing), NULL);
+	s->sum += nothing;
 	s->calls++;
 	return 0;
 }
