@@ -90,6 +90,15 @@ void tn_call_note_abort(struct tn_vf *vf)
 	vf->facts->may_abort = 1;
 }
 
+bool tn_in_callback(const struct tn_vf *vf)
+{
+	bool in = vf->in_timer;
+
+	for (uint32_t i = 0; i < vf->s.nr_frames; i++)
+		in = in || vf->s.frames[i].callback;
+	return in;
+}
+
 /* ---- Tail calls ---- */
 
 static int do_tail_call(struct tn_vf *vf)
@@ -98,9 +107,8 @@ static int do_tail_call(struct tn_vf *vf)
 
 	if (err)
 		return err;
-	for (uint32_t i = 0; i < vf->s.nr_frames; i++)
-		if (vf->s.frames[i].callback)
-			return tn_reject(vf, E_UNSUPPORTED, -1, "a tail call in a callback");
+	if (tn_in_callback(vf))
+		return tn_reject(vf, E_UNSUPPORTED, -1, "a tail call in a callback");
 	/* In a subprogram a hit gives the target's result to the caller. */
 	if (vf->s.nr_frames > 1)
 		err = tn_walk_push(vf, TN_RESUME_TAIL);

@@ -68,6 +68,8 @@ int tn_do_callback(struct tn_vf *vf, const struct tn_callee *c);
 /* r is a result of the whole program: is it one that the hook takes? */
 int tn_note_return(struct tn_vf *vf, uint32_t regno);
 void tn_call_clobber(struct tn_vf *vf);
+/* Is what is walked run by a helper, or by a timer? */
+bool tn_in_callback(const struct tn_vf *vf);
 void tn_call_note_abort(struct tn_vf *vf);
 /* What the context points to may have moved. */
 void tn_call_invalidate(struct tn_vf *vf);

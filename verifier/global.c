@@ -398,11 +398,29 @@ static int check_arg(struct tn_vf *vf, uint32_t callee, uint32_t i, const struct
 	return -EACCES;
 }
 
+/* It is walked alone, and does not know who calls it. */
+static int check_caller(struct tn_vf *vf, uint32_t callee)
+{
+	const char *name = vf->prog->subprogs[callee].name;
+
+	if (vf->structure->calls[callee].may_tail_call && tn_in_callback(vf))
+		return tn_reject(vf, E_UNSUPPORTED, -1,
+				 "a tail call in a callback: the global function '%s' makes one",
+				 name);
+	if (vf->in_timer && vf->throws[callee])
+		return tn_reject(vf, E_CALL, -1,
+				 "a timer's function does not throw: the global function '%s' may",
+				 name);
+	return 0;
+}
+
 int tn_global_call(struct tn_vf *vf, uint32_t callee)
 {
 	struct tn_global *g = global_at(vf, callee);
 	int err = tn_lock_none_held(vf, "at the call of a global function");
 
+	if (!err)
+		err = check_caller(vf, callee);
 	for (uint32_t i = 0; i < g->nr_args && !err; i++)
 		err = check_arg(vf, callee, i, &g->args[i]);
 	if (err)

@@ -335,7 +335,9 @@ int main(int argc, char **argv)
 	       "%u differences\n",
 	       count.pairs, count.programs, count.refused, count.records, count.poisoned,
 	       count.different);
+	if (count.different)
+		return 1;
 	if (rc)
 		return rc;
-	return count.different || !count.records;
+	return !count.records;
 }
