@@ -291,7 +291,7 @@ static bool refine(struct tn_vf *vf)
 static int attempt_all(struct tn_vf *vf)
 {
 	struct tn_diag first;
-	bool walked;
+	bool walked, too_much = false;
 	int err = 0;
 
 	memset(&first, 0, sizeof(first));
@@ -304,6 +304,13 @@ static int attempt_all(struct tn_vf *vf)
 			err = tn_loop_finish(vf);
 		if (!err || err != -EACCES)
 			break;
+		/* To forget nothing may exceed the limits: then it is forgotten again, and what was
+		 * added is walked apart as it would be without. */
+		if (vf->diag.code == E_LIMIT && vf->exact && !too_much) {
+			too_much = true;
+			vf->exact = false;
+			continue;
+		}
 		/* Walking round by round may exceed the limits: the first finding counts then. */
 		if (vf->diag.code == E_LIMIT && first.code) {
 			vf->diag = first;
@@ -314,7 +321,7 @@ static int attempt_all(struct tn_vf *vf)
 			tn_explain_path(vf);
 		if (!first.code)
 			first = vf->diag;
-		if (vf->forgot)
+		if (vf->forgot && !too_much)
 			vf->exact = true;
 		else if (!refine(vf))
 			break;

@@ -58,6 +58,20 @@ static void object_takes_twice_the_steps_of_a_program(void **state)
 	assert_ok(tenon_runtime_free(own));
 }
 
+/* Refused when nothing is forgotten, for the limit, and when all is, for want of a bound. */
+static void branches_before_a_loop_are_told_apart_where_it_matters(void **state)
+{
+	struct tenon_runtime *own = new_runtime(NULL);
+	struct tenon_object *obj = tenon_object_open_file(own, TN_TEST_PLUGINS "slots.bpf.o", NULL);
+
+	(void)state;
+	assert_non_null(obj);
+	if (tenon_object_verify(obj))
+		fail_msg("%s", tenon_last_error()->msg);
+	assert_ok(tenon_object_close(obj));
+	assert_ok(tenon_runtime_free(own));
+}
+
 /* ---- Options ---- */
 
 static void options_of_an_older_header_are_taken(void **state)
@@ -489,6 +503,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(object_takes_twice_the_steps_of_a_program),
+		cmocka_unit_test(branches_before_a_loop_are_told_apart_where_it_matters),
 		TEST(options_of_an_older_header_are_taken),
 		TEST(options_of_a_newer_header_must_be_zero),
 		TEST(runtime_refuses_unknown_options),
