@@ -23,6 +23,9 @@ static const struct {
 	{ "hash lookup 10k", "lookup_hash_10k", "fill_hash_10k", 10000 / OPS + 1 },
 	{ "hash lookup 100k", "lookup_hash_100k", "fill_hash_100k", 100000 / OPS + 1 },
 	{ "hash update 10k", "update_hash_10k", NULL, 0 },
+	{ "lru lookup 10k", "lookup_lru_10k", "fill_lru_10k", 9000 / OPS + 1 },
+	{ "lru insert 10k", "insert_lru_10k", "insert_lru_10k", 10000 / OPS + 1 },
+	{ "lru flow 10k", "mixed_lru_10k", "mixed_lru_10k", 40000 / OPS },
 	{ "array lookup", "lookup_array", NULL, 0 },
 };
 #define RING_RUNS 200 /* that fit into the ring: 64 records of 64 + 8 bytes each */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocol of hash and per-slot hash maps. hash.h has the layout, hash_group.h the parts,
- * hash_map.c what the rest of the world calls.
+ * The protocol of hash, LRU hash, and their per-slot maps. hash.h has the layout, hash_group.h the
+ * parts, hash_map.c what the rest of the world calls.
  *
  * Readers take no lock. A hit counts only if the sequence number of its group was even before and
  * is the same after the key was compared; a miss only if the numbers of all groups on the path are
@@ -95,6 +95,15 @@ static TN_ALWAYS_INLINE enum tn_hash_read search(const struct tn_hash *h, const 
 	return TN_HASH_MISS;
 }
 
+static TN_ALWAYS_INLINE void *slot_value_at(const struct tn_hash *h, uint32_t index, uint32_t slot)
+{
+	if (index == TN_HASH_NOWHERE ||
+	    (!tn_map_slot_used(&h->map, slot) &&
+	     tn_map_use_slot((struct tn_map *)(uintptr_t)&h->map, slot)))
+		return NULL;
+	return tn_hash_slot_value(h, index, slot);
+}
+
 /* Lookup for one key size, straight code for the home group; everything rarer is out of line. */
 #define DEFINE_LOOKUP(suffix, size)                                                                \
 	static TN_NOINLINE uint32_t find_slowly_##suffix(const struct tn_hash *h, const void *key, \
@@ -133,15 +142,40 @@ static TN_ALWAYS_INLINE enum tn_hash_read search(const struct tn_hash *h, const 
 		return index == TN_HASH_NOWHERE ? NULL : tn_hash_value(h, index);                  \
 	}                                                                                          \
                                                                                                    \
-	static void *lookup_slot_##suffix(struct tn_map *map, const void *key, uint32_t slot)      \
+	static void *lookup_lru_##suffix(struct tn_map *map, const void *key, uint32_t slot)       \
 	{                                                                                          \
 		const struct tn_hash *h = tn_hash_map(map);                                        \
 		uint32_t index = find_##suffix(h, key);                                            \
                                                                                                    \
-		if (index == TN_HASH_NOWHERE ||                                                    \
-		    (!tn_map_slot_used(map, slot) && tn_map_use_slot(map, slot)))                  \
+		(void)slot;                                                                        \
+		if (index == TN_HASH_NOWHERE)                                                      \
 			return NULL;                                                               \
-		return tn_hash_slot_value(h, index, slot);                                         \
+		tn_hash_use(h, index, TN_HASH_USE_SEEN);                                           \
+		return tn_hash_value(h, index);                                                    \
+	}                                                                                          \
+                                                                                                   \
+	static void *lookup_slot_##suffix(struct tn_map *map, const void *key, uint32_t slot)      \
+	{                                                                                          \
+		const struct tn_hash *h = tn_hash_map(map);                                        \
+                                                                                                   \
+		return slot_value_at(h, find_##suffix(h, key), slot);                              \
+	}                                                                                          \
+                                                                                                   \
+	static void *lookup_lru_slot_##suffix(struct tn_map *map, const void *key, uint32_t slot)  \
+	{                                                                                          \
+		const struct tn_hash *h = tn_hash_map(map);                                        \
+		uint32_t index = find_##suffix(h, key);                                            \
+                                                                                                   \
+		if (index != TN_HASH_NOWHERE)                                                      \
+			tn_hash_use(h, index, TN_HASH_USE_SEEN);                                   \
+		return slot_value_at(h, index, slot);                                              \
+	}                                                                                          \
+                                                                                                   \
+	static tn_hash_lookup_fn choose_##suffix(bool per_slot, bool uses)                         \
+	{                                                                                          \
+		if (per_slot)                                                                      \
+			return uses ? lookup_lru_slot_##suffix : lookup_slot_##suffix;             \
+		return uses ? lookup_lru_##suffix : lookup_##suffix;                               \
 	}
 
 DEFINE_LOOKUP(4, 4u)
@@ -155,19 +189,19 @@ enum tn_hash_read tn_hash_search(const struct tn_hash *h, const void *key, uint6
 	return search(h, key, h->map.key_size, hash, false, at, seq);
 }
 
-tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map)
+tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map, bool uses)
 {
-	bool per_slot = map->type == TN_MAP_PERCPU_HASH;
+	bool per_slot = tn_hash_is_per_slot(map);
 
 	switch (map->key_size) {
 	case 4:
-		return per_slot ? lookup_slot_4 : lookup_4;
+		return choose_4(per_slot, uses);
 	case 8:
-		return per_slot ? lookup_slot_8 : lookup_8;
+		return choose_8(per_slot, uses);
 	case 16:
-		return per_slot ? lookup_slot_16 : lookup_16;
+		return choose_16(per_slot, uses);
 	default:
-		return per_slot ? lookup_slot_any : lookup_any;
+		return choose_any(per_slot, uses);
 	}
 }
 
@@ -487,19 +521,149 @@ static void change_slot_values(struct tn_hash *h, const struct tn_hash_place *at
 
 enum { RESTART = 1 };
 
+/* ---- Making room in an LRU map ----
+ *
+ * A clock whose hand goes from group to group. New elements have level 1, used ones 2. The hand
+ * takes elements of level 0 where it stands; where there are none it lowers all by one and goes on.
+ * So a new element stays for one to two rounds, a used one for two to three, and one that is used
+ * again and again for ever. There is no list and no lock besides those of the groups: two threads
+ * that meet at the hand find the group locked, and one of them moves it on.
+ *
+ * The inserter holds the lock of its key's home group and keeps the count: the victim's place in it
+ * becomes the new element's. Both locks that a removal holds are only tried, as everywhere. */
+
+/* After so many groups without a victim an element goes that has level 0 once it is lowered, and
+ * after twice as many any: an insert into a map of used elements does not walk through all of it.
+ */
+#define HAND_GROUPS 32u
+
+enum patience { WANT_UNUSED, WANT_LOWERED, WANT_ANY };
+
+#define LOW_BITS UINT64_C(0x0101010101010101)
+
+/* Bit 0 of each byte: the level is not 0. */
+static TN_ALWAYS_INLINE uint64_t used_bits(uint64_t levels)
+{
+	return (levels | levels >> 1) & LOW_BITS;
+}
+
+/* Bit i: byte i of `bits`, each of which is 0 or 1. */
+static TN_ALWAYS_INLINE uint32_t gather_bits(uint64_t bits)
+{
+	return (uint32_t)((bits * UINT64_C(0x0102040810204080)) >> 56);
+}
+
+static uint32_t match_unused(const struct tn_hash *h, uint32_t group)
+{
+	const struct tn_hash_use *use = &h->use[group];
+
+	return ~(gather_bits(used_bits(tn_load_relaxed(&use->words[0]))) |
+		 gather_bits(used_bits(tn_load_relaxed(&use->words[1]))) << 8) &
+	       tn_group_live(&h->groups[group]);
+}
+
+/* A use that is marked just then may be lost. */
+static void lower_use(const struct tn_hash *h, uint32_t group)
+{
+	for (uint32_t i = 0; i < TN_HASH_GROUP_SLOTS / 8; i++) {
+		_Atomic uint64_t *word = &h->use[group].words[i];
+		uint64_t levels = tn_load_relaxed(word);
+
+		tn_store_relaxed(word, levels - used_bits(levels));
+	}
+}
+
+static uint32_t depth_of(const struct tn_hash *h, uint32_t home, uint32_t group)
+{
+	uint32_t depth = 0;
+
+	for (uint32_t at = home; at != group; at = tn_hash_next(h, home, at))
+		depth++;
+	return depth;
+}
+
+/* Drop one of the elements in `match`. The groups `group` and `held` are locked. */
+static bool evict_one_of(struct tn_hash *h, uint32_t group, uint32_t held, uint32_t match)
+{
+	for (; match; match &= match - 1) {
+		struct tn_hash_place at = { .group = group };
+		uint32_t home;
+		uint64_t hash;
+
+		at.index = group * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
+		hash = tn_hash_of(h, tn_hash_elem(h, at.index));
+		home = tn_hash_home(h, hash);
+		if (!tn_group_lock_further(h, home, group, held))
+			continue;
+		at.depth = depth_of(h, home, group);
+		unpublish(h, &at, hash);
+		tn_group_unlock_further(h, home, group, held);
+		return true;
+	}
+	return false;
+}
+
+static bool evict_in(struct tn_hash *h, uint32_t group, uint32_t held, enum patience patience)
+{
+	uint32_t match = match_unused(h, group);
+	bool done;
+
+	/* Looked at before the lock. */
+	if (!match) {
+		lower_use(h, group);
+		if (patience >= WANT_LOWERED)
+			match = match_unused(h, group);
+		if (patience == WANT_ANY && !match)
+			match = tn_group_live(&h->groups[group]);
+	}
+	if (!match || !tn_group_lock_further(h, group, held, held))
+		return false;
+	done = evict_one_of(h, group, held, match & tn_group_live(&h->groups[group]));
+	tn_group_unlock_further(h, group, held, held);
+	return done;
+}
+
+/* False: start over; all that could go is locked by others. `held`: a group that is locked. */
+static TN_NOINLINE bool evict(struct tn_hash *h, uint32_t held)
+{
+	for (uint32_t i = 0; i < h->nr_groups + 2 * HAND_GROUPS; i++) {
+		uint32_t group = tn_load_relaxed(&h->hand);
+		uint32_t next = group + 1 < h->nr_groups ? group + 1 : 0;
+		uint32_t patience = TN_MIN(i / HAND_GROUPS, (uint32_t)WANT_ANY);
+		bool done = evict_in(h, group, held, (enum patience)patience);
+
+		/* A group that was lowered is left, lest its used elements are lowered twice. */
+		if (done && patience == WANT_UNUSED)
+			return true;
+		atomic_compare_exchange_strong_explicit(&h->hand, &group, next,
+							memory_order_relaxed, memory_order_relaxed);
+		if (done)
+			return true;
+	}
+	return false;
+}
+
+/* ---- Inserting and replacing ---- */
+
 static int insert_locked(struct tn_hash *h, const void *key, uint64_t hash,
 			 const struct tn_hash_source *from, const struct guess *guess)
 {
 	uint32_t home = tn_hash_home(h, hash);
 	struct tn_hash_place at;
 
-	if (!reserve_count(h))
-		return -E2BIG;
+	if (!reserve_count(h)) {
+		if (!h->use)
+			return -E2BIG;
+		if (!evict(h, home))
+			return RESTART;
+	}
 	if (!lock_slot(h, hash, home, guess, &at)) {
 		unreserve_count(h);
 		return RESTART;
 	}
 	write_elem(h, at.index, key, from);
+	if (h->use)
+		tn_hash_use(h, at.index, TN_HASH_USE_NEW);
 	publish(h, &at, hash);
 	tn_group_unlock_further(h, at.group, home, home);
 	return 0;
@@ -516,6 +680,8 @@ static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 		return RESTART;
 	if (h->slot_values) {
 		change_slot_values(h, old, from);
+		if (h->use)
+			tn_hash_use(h, old->index, TN_HASH_USE_SEEN);
 		tn_group_unlock_further(h, old->group, home, home);
 		return 0;
 	}
@@ -524,6 +690,8 @@ static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 		return RESTART;
 	}
 	write_elem(h, at.index, key, from);
+	if (h->use)
+		tn_hash_use(h, at.index, TN_HASH_USE_SEEN);
 	publish_instead(h, &at, old, hash);
 	tn_group_unlock_further(h, at.group, home, old->group);
 	tn_group_unlock_further(h, old->group, home, home);

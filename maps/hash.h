@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hash table of hash and per-slot hash maps: open addressing in groups of 16 slots, sized once,
- * elements in place, readers without locks. hash.c has the protocol; tests/models/hash.pml checks
- * it.
+ * The hash table of hash, LRU hash, and their per-slot maps: open addressing in groups of 16 slots,
+ * sized once, elements in place, readers without locks. hash.c has the protocol;
+ * tests/models/hash.pml checks it.
  *
  * A key's probe path: home group = key's hash scaled to nr_groups, then steps whose size is a hash
  * of the home group: homes that overflow spread apart, and all keys of one home share one path,
@@ -61,16 +61,30 @@ struct TN_ALIGNED(32) tn_hash_group {
 };
 _Static_assert(sizeof(struct tn_hash_group) == 32, "two groups a cache line");
 
+/* How lately the elements of a group were used, in LRU maps: TN_HASH_USE_... A hint, under no lock.
+ */
+struct TN_ALIGNED(16) tn_hash_use {
+	union {
+		_Atomic uint8_t level[TN_HASH_GROUP_SLOTS];
+		_Atomic uint64_t words[TN_HASH_GROUP_SLOTS / 8];
+	};
+};
+
+#define TN_HASH_USE_NONE 0u /* the first to go */
+#define TN_HASH_USE_NEW	 1u /* inserted since the hand passed */
+#define TN_HASH_USE_SEEN 2u /* looked up or updated since */
+
 struct tn_hash {
 	struct tn_map map;
 	struct tn_map_ops ops; /* the type's, with the lookup for this key size */
 	struct tn_hash_group *groups;
 	unsigned char *elems;
-	uint32_t nr_groups;   /* prime */
-	uint32_t elem_stride; /* bytes; the key is at 0, padded with zeros to 8 */
-	uint32_t value_off;   /* of the value in the element; per-slot maps: unused */
-	uint32_t nr_slots;    /* with an element: the first ones */
-	uint32_t nr_spares;   /* see TN_HASH_MIN_SPARES */
+	struct tn_hash_use *use; /* of each group; LRU maps, NULL for others */
+	uint32_t nr_groups;	 /* prime */
+	uint32_t elem_stride;	 /* bytes; the key is at 0, padded with zeros to 8 */
+	uint32_t value_off;	 /* of the value in the element; per-slot maps: unused */
+	uint32_t nr_slots;	 /* with an element: the first ones */
+	uint32_t nr_spares;	 /* see TN_HASH_MIN_SPARES */
 	uint32_t min_age;
 	uint8_t wait_shift; /* of tickets in control bytes */
 	uint8_t wait_age;   /* nr_spares as a difference of control bytes, at most 17 */
@@ -78,12 +92,13 @@ struct tn_hash {
 	/* Per-slot maps: value of `slot` = slot_values + slot * map.slot_stride + index *
 	 * map.value_stride. NULL for others. */
 	unsigned char *slot_values;
-	size_t table_bytes, slot_bytes; /* of the two mappings: groups + elems; slot_values */
+	size_t table_bytes, slot_bytes; /* of the two mappings: groups + elems + use; slot_values */
 
 	/* Written by every insert, delete and replace: kept a line away from what readers need. */
 	char pad[64];
 	_Atomic uint32_t count;	 /* live elements, at most max_entries */
 	_Atomic uint64_t ticket; /* elements ever removed or replaced */
+	_Atomic uint32_t hand;	 /* LRU maps: the group that gives up elements */
 };
 
 struct tn_hash_stats {

@@ -47,6 +47,27 @@ static TN_ALWAYS_INLINE unsigned char *tn_hash_slot_value(const struct tn_hash *
 	return h->slot_values + slot * h->map.slot_stride + (size_t)index * h->map.value_stride;
 }
 
+static TN_ALWAYS_INLINE bool tn_hash_is_lru(const struct tn_map *map)
+{
+	return map->type == TN_MAP_LRU_HASH || map->type == TN_MAP_LRU_PERCPU_HASH;
+}
+
+static TN_ALWAYS_INLINE bool tn_hash_is_per_slot(const struct tn_map *map)
+{
+	return map->type == TN_MAP_PERCPU_HASH || map->type == TN_MAP_LRU_PERCPU_HASH;
+}
+
+/* LRU maps: the element was used. Stores only what is news, so that lookups of busy elements share
+ * the line. The element may be another by now: then that one stays a little longer. */
+static TN_ALWAYS_INLINE void tn_hash_use(const struct tn_hash *h, uint32_t index, uint8_t level)
+{
+	_Atomic uint8_t *at =
+		&h->use[index / TN_HASH_GROUP_SLOTS].level[index % TN_HASH_GROUP_SLOTS];
+
+	if (tn_load_relaxed(at) != level)
+		tn_store_relaxed(at, level);
+}
+
 /* ---- Reading: any thread, no lock ---- */
 
 enum tn_hash_read {
@@ -60,9 +81,9 @@ enum tn_hash_read {
 enum tn_hash_read tn_hash_search(const struct tn_hash *h, const void *key, uint64_t hash,
 				 struct tn_hash_place *at, uint32_t *seq);
 
-/* The lookup made for the key size of the map. */
+/* The lookup made for the key size of the map. `uses`: it counts as a use (LRU maps). */
 typedef void *(*tn_hash_lookup_fn)(struct tn_map *map, const void *key, uint32_t slot);
-tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map);
+tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map, bool uses);
 
 /* ---- Writing ---- */
 
@@ -73,7 +94,7 @@ struct tn_hash_source {
 	bool all_slots;
 };
 
-/* As the map's update: 0, -EEXIST, -ENOENT, -E2BIG, -EINVAL. */
+/* As the map's update: 0, -EEXIST, -ENOENT, -E2BIG (not of LRU maps), -EINVAL. */
 int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_source *from,
 		   uint64_t flags);
 /* 0 or -ENOENT. `value`, unless NULL, takes the values as the host's calls copy them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hash and per-slot hash as map types: what programs and the host call, iteration, and the sizes of
- * a new table. hash.c has what happens in it.
+ * Hash, LRU hash, and their per-slot forms as map types: what programs and the host call,
+ * iteration, and the sizes of a new table. hash.c has what happens in it.
  */
 #include <errno.h>
 #include <string.h>
@@ -247,14 +247,52 @@ static int check_hash(const struct tn_map *map)
 	return check_common(map, HASH_FLAGS);
 }
 
+static int check_slot_value(const struct tn_map *map)
+{
+	if (map->value_size > TN_MAP_MAX_SLOT_VALUE)
+		return tn_map_err(map, -E2BIG, "value size %u is too large for a per-slot map",
+				  map->value_size);
+	return 0;
+}
+
 static int check_percpu_hash(const struct tn_map *map)
 {
 	int err = check_common(map, HASH_FLAGS & ~TN_MAP_F_NUMA_NODE);
 
-	if (!err && map->value_size > TN_MAP_MAX_SLOT_VALUE)
-		err = tn_map_err(map, -E2BIG, "value size %u is too large for a per-slot map",
-				 map->value_size);
-	return err;
+	return err ? err : check_slot_value(map);
+}
+
+/* Before the sizes, as in the kernel. The flag of one LRU list for each CPU is taken and means
+ * nothing: there is no list here. */
+static int check_lru_flags(const struct tn_map *map, uint32_t allowed)
+{
+	int err = tn_map_check_flags(map, allowed);
+
+	if (err)
+		return err;
+	if (map->flags & TN_MAP_F_NO_PREALLOC)
+		return tn_map_err(map, -TN_ENOTSUPP, "an LRU map cannot have NO_PREALLOC");
+	if (map->flags & TN_MAP_F_NUMA_NODE && map->flags & TN_MAP_F_NO_COMMON_LRU)
+		return tn_map_err(map, -EINVAL, "NUMA_NODE and NO_COMMON_LRU exclude each other");
+	return 0;
+}
+
+static int check_lru_hash(const struct tn_map *map)
+{
+	const uint32_t flags = HASH_FLAGS | TN_MAP_F_NO_COMMON_LRU;
+	int err = check_lru_flags(map, flags);
+
+	return err ? err : check_common(map, flags);
+}
+
+static int check_lru_percpu_hash(const struct tn_map *map)
+{
+	const uint32_t flags = (HASH_FLAGS & ~TN_MAP_F_NUMA_NODE) | TN_MAP_F_NO_COMMON_LRU;
+	int err = check_lru_flags(map, flags);
+
+	if (!err)
+		err = check_common(map, flags);
+	return err ? err : check_slot_value(map);
 }
 
 /* 1 counts as one here: a single group is its own path. */
@@ -287,7 +325,7 @@ static void draw_seed(struct tn_hash *h)
 /* The bytes that one element more costs. */
 static uint64_t elem_bytes(const struct tn_hash *h)
 {
-	uint64_t slots = h->map.type == TN_MAP_PERCPU_HASH ? h->map.rt->max_slots : 0;
+	uint64_t slots = tn_hash_is_per_slot(&h->map) ? h->map.rt->max_slots : 0;
 
 	return h->elem_stride + slots * h->map.value_stride;
 }
@@ -325,6 +363,14 @@ static int size_slots(struct tn_hash *h)
 	return 0;
 }
 
+/* Where the levels of use begin, after the groups and elements. */
+static size_t use_off(const struct tn_hash *h)
+{
+	return TN_ROUND_UP((size_t)h->nr_groups * sizeof(struct tn_hash_group) +
+				   (size_t)h->nr_slots * h->elem_stride,
+			   sizeof(struct tn_hash_use));
+}
+
 /* The sizes that follow from the attributes. */
 static int size_table(struct tn_hash *h)
 {
@@ -334,15 +380,16 @@ static int size_table(struct tn_hash *h)
 	h->value_off = TN_ROUND_UP(map->key_size, 8u);
 	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
 	h->elem_stride = h->value_off;
-	if (map->type != TN_MAP_PERCPU_HASH)
+	if (!tn_hash_is_per_slot(map))
 		h->elem_stride += map->value_stride;
 	size_waiting(h);
 	err = size_slots(h);
 	if (err)
 		return err;
-	h->table_bytes = (size_t)h->nr_groups * sizeof(struct tn_hash_group) +
-			 (size_t)h->nr_slots * h->elem_stride;
-	if (map->type != TN_MAP_PERCPU_HASH)
+	h->table_bytes = use_off(h);
+	if (tn_hash_is_lru(map))
+		h->table_bytes += (size_t)h->nr_groups * sizeof(struct tn_hash_use);
+	if (!tn_hash_is_per_slot(map))
 		return 0;
 	map->slot_stride = TN_ROUND_UP((size_t)h->nr_slots * map->value_stride, 128);
 	if (__builtin_mul_overflow(map->slot_stride, map->rt->max_slots, &h->slot_bytes))
@@ -368,9 +415,13 @@ static int init_hash(struct tn_map *map)
 	h->elems = (unsigned char *)(h->groups + h->nr_groups);
 	for (uint32_t i = h->nr_slots; i < h->nr_groups * TN_HASH_GROUP_SLOTS; i++)
 		tn_store_relaxed(tn_hash_ctrl_at(h, i), TN_HASH_NO_SLOT);
+	if (tn_hash_is_lru(map))
+		h->use = (struct tn_hash_use *)(void *)(table + use_off(h));
 	draw_seed(h);
 	h->ops = *map->ops;
-	h->ops.lookup = tn_hash_lookup_for(map);
+	h->ops.lookup = tn_hash_lookup_for(map, tn_hash_is_lru(map));
+	if (tn_hash_is_lru(map))
+		h->ops.look_at = tn_hash_lookup_for(map, false);
 	map->ops = &h->ops;
 	if (!map->slot_stride)
 		return 0;
@@ -397,3 +448,7 @@ static void fini_hash(struct tn_map *map)
 const struct tn_map_ops tn_hash_ops = { COMMON_OPS, .check = check_hash, .update = update_hash };
 const struct tn_map_ops tn_percpu_hash_ops = { COMMON_OPS, .check = check_percpu_hash,
 					       .update = update_percpu_hash };
+const struct tn_map_ops tn_lru_hash_ops = { COMMON_OPS, .check = check_lru_hash,
+					    .update = update_hash };
+const struct tn_map_ops tn_lru_percpu_hash_ops = { COMMON_OPS, .check = check_lru_percpu_hash,
+						   .update = update_percpu_hash };

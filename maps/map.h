@@ -33,6 +33,7 @@ enum tn_map_type {
 #define TN_MAP_F_LOCK  4u
 
 #define TN_MAP_F_NO_PREALLOC   (1u << 0)
+#define TN_MAP_F_NO_COMMON_LRU (1u << 1)
 #define TN_MAP_F_NUMA_NODE     (1u << 2)
 #define TN_MAP_F_RDONLY	       (1u << 3) /* host may not write */
 #define TN_MAP_F_WRONLY	       (1u << 4)
@@ -78,6 +79,8 @@ struct tn_map_ops {
 	/* Pointer to the value (for per-slot types: of `slot`), or NULL. NULL member: unsupported.
 	 */
 	void *(*lookup)(struct tn_map *map, const void *key, uint32_t slot);
+	/* LRU types: the same, but not counted as a use. NULL: lookup does not count. */
+	void *(*look_at)(struct tn_map *map, const void *key, uint32_t slot);
 	/* Per-slot types: updates the value of `slot` alone, as the kernel's helper does. */
 	int (*update)(struct tn_map *map, const void *key, const void *value, uint64_t flags,
 		      uint32_t slot);

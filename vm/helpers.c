@@ -357,6 +357,12 @@ BODY(loop)
 	return rounds;
 }
 
+static void *look_at(struct tn_map *map, const void *key, uint32_t slot)
+{
+	return map->ops->look_at ? map->ops->look_at(map, key, slot)
+				 : map->ops->lookup(map, key, slot);
+}
+
 /* The keys as the host's walk gives them; elements that are removed meanwhile may be left out. */
 BODY(for_each_map_elem)
 {
@@ -373,7 +379,7 @@ BODY(for_each_map_elem)
 
 		if (map(r1)->ops->next_key(map(r1), first ? NULL : key_words[~i & 1], key))
 			break;
-		value = map(r1)->ops->lookup(map(r1), key, ex->slot);
+		value = look_at(map(r1), key, ex->slot);
 		if (!value)
 			continue;
 		ex->fuel -= fuel;
@@ -398,8 +404,8 @@ BODY(timer_unsupported)
 /* ---- The table ---- */
 
 #define TYPE(name)     (1u << TN_MAP_##name)
-#define VALUE_MAPS     (TYPE(HASH) | TYPE(ARRAY) | TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
-#define SLOT_MAPS      (TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY))
+#define SLOT_MAPS      (TYPE(PERCPU_HASH) | TYPE(PERCPU_ARRAY) | TYPE(LRU_PERCPU_HASH))
+#define VALUE_MAPS     (SLOT_MAPS | TYPE(HASH) | TYPE(ARRAY) | TYPE(LRU_HASH))
 #define LOOKUP_MAPS    (VALUE_MAPS | TYPE(ARRAY_OF_MAPS) | TYPE(HASH_OF_MAPS))
 #define QUEUE_MAPS     (TYPE(QUEUE) | TYPE(STACK))
 #define PUSH_MAPS      (QUEUE_MAPS | TYPE(BLOOM_FILTER))

@@ -16,6 +16,19 @@ HASH_MAP(hash_1k, 1000);
 HASH_MAP(hash_10k, 10000);
 HASH_MAP(hash_100k, 100000);
 
+#define LRU_MAP(name, n)                             \
+	struct {                                     \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH); \
+		__uint(max_entries, n);              \
+		__type(key, __u64);                  \
+		__type(value, __u64);                \
+	} name SEC(".maps")
+
+/* One a case: cases take turns. */
+LRU_MAP(lru_10k, 10000);
+LRU_MAP(lru_insert_10k, 10000);
+LRU_MAP(lru_mixed_10k, 10000);
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1024);
@@ -48,6 +61,7 @@ static __always_inline __u32 next(__u32 x)
 FILL(hash_1k, 1000)
 FILL(hash_10k, 10000)
 FILL(hash_100k, 100000)
+FILL(lru_10k, 9000)
 
 /* Multiply-shift instead of a remainder: the generator must not cost more than the lookup. */
 #define LOOKUP(map, n)                                                  \
@@ -67,6 +81,7 @@ FILL(hash_100k, 100000)
 LOOKUP(hash_1k, 1000)
 LOOKUP(hash_10k, 10000)
 LOOKUP(hash_100k, 100000)
+LOOKUP(lru_10k, 9000)
 
 SEC("xdp") int update_hash_10k(struct xdp_md *ctx)
 {
@@ -76,6 +91,37 @@ SEC("xdp") int update_hash_10k(struct xdp_md *ctx)
 		__u64 key = (__u64)(x = next(x)) * 10000 >> 32;
 
 		bpf_map_update_elem(&hash_10k, &key, &key, BPF_ANY);
+	}
+	state = x;
+	return 1;
+}
+
+/* New keys for ever: each drops one. */
+SEC("xdp") int insert_lru_10k(struct xdp_md *ctx)
+{
+	static __u64 at;
+
+	for (int i = 0; i < OPS; i++) {
+		__u64 key = at++;
+
+		bpf_map_update_elem(&lru_insert_10k, &key, &key, BPF_ANY);
+	}
+	return 1;
+}
+
+/* As a flow table: two in three are known, else a new one is put in. */
+SEC("xdp") int mixed_lru_10k(struct xdp_md *ctx)
+{
+	__u32 x = state;
+
+	for (int i = 0; i < OPS; i++) {
+		__u64 key = (__u64)(x = next(x)) * 13000 >> 32;
+		__u64 *value = bpf_map_lookup_elem(&lru_mixed_10k, &key);
+
+		if (value)
+			*value += 1;
+		else
+			bpf_map_update_elem(&lru_mixed_10k, &key, &key, BPF_ANY);
 	}
 	state = x;
 	return 1;

@@ -92,8 +92,9 @@ static void limit_of_map_bytes_refuses_a_map(void **state)
 /* Every allocation of a create fails once; it says so and leaves nothing. */
 static void create_fails_cleanly_without_memory(void **state)
 {
-	static const uint32_t types[] = { TN_MAP_ARRAY, TN_MAP_PERCPU_ARRAY, TN_MAP_HASH,
-					  TN_MAP_PERCPU_HASH };
+	static const uint32_t types[] = { TN_MAP_ARRAY,	   TN_MAP_PERCPU_ARRAY,
+					  TN_MAP_HASH,	   TN_MAP_PERCPU_HASH,
+					  TN_MAP_LRU_HASH, TN_MAP_LRU_PERCPU_HASH };
 
 	(void)state;
 	for (uint32_t i = 0; i < TN_ARRAY_SIZE(types); i++) {

@@ -31,6 +31,8 @@ struct row {
 #define ARRAY	     BPF_MAP_TYPE_ARRAY
 #define PERCPU_HASH  BPF_MAP_TYPE_PERCPU_HASH
 #define PERCPU_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY
+#define LRU	     BPF_MAP_TYPE_LRU_HASH
+#define LRU_PERCPU   BPF_MAP_TYPE_LRU_PERCPU_HASH
 #define QUEUE	     BPF_MAP_TYPE_QUEUE
 #define STACK	     BPF_MAP_TYPE_STACK
 #define PERF	     BPF_MAP_TYPE_PERF_EVENT_ARRAY
@@ -139,6 +141,57 @@ static const struct row rows[] = {
 	{ "percpu hash: full", PERCPU_HASH, 4, 8, 2, 0, {
 		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, -E2BIG }, { UPDATE, 2, 0, 0 },
 		{ UPDATE, 3, 99, -EINVAL }, { DELETE, 1, 0, 0 }, { UPDATE, 3, 0, 0 } } },
+
+	{ "lru: key size 0", LRU, 0, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: value size 0", LRU, 4, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: no entries", LRU, 4, 8, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: one entry", LRU, 4, 8, 1, 0, { { CREATE, 0, 0, 0 } } },
+	{ "lru: NO_PREALLOC", LRU, 4, 8, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -TN_ENOTSUPP } } },
+	{ "lru: NO_PREALLOC, no entries", LRU, 4, 8, 0, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -TN_ENOTSUPP } } },
+	{ "lru: NO_PREALLOC, unknown flag", LRU, 4, 8, 2, BPF_F_NO_PREALLOC | 1u << 30, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: NO_COMMON_LRU", LRU, 4, 8, 100, BPF_F_NO_COMMON_LRU, { { CREATE, 0, 0, 0 } } },
+	{ "lru: NUMA_NODE", LRU, 4, 8, 2, BPF_F_NUMA_NODE, { { CREATE, 0, 0, 0 } } },
+	{ "lru: NUMA_NODE and NO_COMMON_LRU", LRU, 4, 8, 2, BPF_F_NUMA_NODE | BPF_F_NO_COMMON_LRU, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: MMAPABLE", LRU, 4, 8, 2, BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: ZERO_SEED", LRU, 4, 8, 2, BPF_F_ZERO_SEED, { { CREATE, 0, 0, 0 } } },
+	{ "lru: RDONLY and WRONLY", LRU, 4, 8, 2, BPF_F_RDONLY | BPF_F_WRONLY, { { CREATE, 0, 0, -EINVAL } } },
+	{ "lru: value of 8 MiB", LRU, 4, 8u << 20, 2, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "percpu lru: NUMA_NODE", LRU_PERCPU, 4, 8, 2, BPF_F_NUMA_NODE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "percpu lru: NO_PREALLOC", LRU_PERCPU, 4, 8, 2, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -TN_ENOTSUPP } } },
+	{ "percpu lru: NO_COMMON_LRU", LRU_PERCPU, 4, 8, 100, BPF_F_NO_COMMON_LRU, { { CREATE, 0, 0, 0 } } },
+	{ "percpu lru: value of 32 KiB", LRU_PERCPU, 4, 32768, 1, 0, { { CREATE, 0, 0, 0 } } },
+	{ "percpu lru: value above 32 KiB", LRU_PERCPU, 4, 32769, 1, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "lru: absent key", LRU, 4, 8, 1000, 0, {
+		{ LOOKUP, 1, 0, -ENOENT }, { DELETE, 1, 0, -ENOENT }, { POP, 1, 0, -ENOENT },
+		{ UPDATE, 1, BPF_EXIST, -ENOENT }, { NEXT, NONE, 0, -ENOENT }, { NEXT, 1, 0, -ENOENT } } },
+	{ "lru: present key", LRU, 4, 8, 1000, 0, {
+		{ UPDATE, 1, BPF_NOEXIST, 0 }, { UPDATE, 1, BPF_NOEXIST, -EEXIST },
+		{ UPDATE, 1, BPF_EXIST, 0 }, { UPDATE, 1, BPF_ANY, 0 }, { LOOKUP, 1, 0, 0 },
+		{ DELETE, 1, 0, 0 }, { LOOKUP, 1, 0, -ENOENT } } },
+	{ "lru: flags", LRU, 4, 8, 1000, 0, {
+		{ UPDATE, 1, 99, -EINVAL }, { UPDATE, 1, 3, -EINVAL }, { UPDATE, 1, BPF_F_LOCK, -EINVAL },
+		{ UPDATE, 1, 1ull << 40, -EINVAL }, { LOOKUP, 1, BPF_F_LOCK, -EINVAL },
+		{ LOOKUP, 1, BPF_EXIST, -EINVAL }, { POP, 1, BPF_F_LOCK, -EINVAL }, { POP, 1, 1, -EINVAL } } },
+	{ "lru: full", LRU, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, 0 }, { UPDATE, 4, 0, 0 },
+		{ UPDATE, 5, 0, 0 }, { UPDATE, 6, BPF_NOEXIST, 0 }, { LOOKUP, 6, 0, 0 }, { DELETE, 1, 0, -ENOENT } } },
+	{ "lru: lookup and delete", LRU, 4, 8, 1000, 0, {
+		{ UPDATE, 1, 0, 0 }, { POP, 1, 0, 0 }, { POP, 1, 0, -ENOENT }, { LOOKUP, 1, 0, -ENOENT } } },
+	{ "lru: next key", LRU, 4, 8, 1000, 0, {
+		{ UPDATE, 1, 0, 0 }, { NEXT, NONE, 0, 0 }, { NEXT, 1, 0, -ENOENT }, { NEXT, 7, 0, 0 },
+		{ UPDATE, 2, 0, 0 }, { NEXT, 9, 0, 0 } } },
+	{ "lru: frozen", LRU, 4, 8, 1000, 0, {
+		{ UPDATE, 1, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, 1, 0, -EPERM }, { DELETE, 1, 0, -EPERM },
+		{ POP, 1, 0, -EPERM }, { LOOKUP, 1, 0, 0 }, { NEXT, NONE, 0, 0 }, { FREEZE, 0, 0, -EPERM } } },
+	{ "percpu lru: absent key", LRU_PERCPU, 4, 8, 1000, 0, {
+		{ LOOKUP, 1, 0, -ENOENT }, { DELETE, 1, 0, -ENOENT }, { POP, 1, 0, -ENOENT },
+		{ UPDATE, 1, BPF_EXIST, -ENOENT }, { NEXT, NONE, 0, -ENOENT } } },
+	{ "percpu lru: present key", LRU_PERCPU, 4, 8, 1000, 0, {
+		{ UPDATE, 1, BPF_NOEXIST, 0 }, { UPDATE, 1, BPF_NOEXIST, -EEXIST }, { UPDATE, 1, BPF_EXIST, 0 },
+		{ UPDATE, 1, 99, -EINVAL }, { LOOKUP, 1, 0, 0 }, { POP, 1, 0, 0 }, { POP, 1, 0, -ENOENT } } },
+	{ "percpu lru: full", LRU_PERCPU, 4, 8, 2, 0, {
+		{ UPDATE, 1, 0, 0 }, { UPDATE, 2, 0, 0 }, { UPDATE, 3, 0, 0 }, { UPDATE, 4, 0, 0 },
+		{ LOOKUP, 4, 0, 0 } } },
 
 	{ "queue: with keys", QUEUE, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 	{ "queue: value size 0", QUEUE, 0, 0, 2, 0, { { CREATE, 0, 0, -EINVAL } } },

@@ -171,6 +171,8 @@ static const struct {
 	{ "hash", TN_MAP_HASH },
 	{ "percpu_array", TN_MAP_PERCPU_ARRAY },
 	{ "percpu_hash", TN_MAP_PERCPU_HASH },
+	{ "lru_hash", TN_MAP_LRU_HASH },
+	{ "lru_percpu_hash", TN_MAP_LRU_PERCPU_HASH },
 	{ "ringbuf", TN_MAP_RINGBUF },
 	{ "prog_array", TN_MAP_PROG_ARRAY },
 	{ "array_of_maps", TN_MAP_ARRAY_OF_MAPS },
