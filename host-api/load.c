@@ -552,13 +552,13 @@ static int check_steps(const struct tenon_object *obj, const struct tenon_progra
 	uint32_t i;
 
 	for (i = 0; i < obj->nr_programs; i++)
-		steps += obj->programs[i]->verdict.steps;
+		steps += obj->programs[i]->verdict.work;
 	if (steps < most)
 		return 0;
 	return tn_err(
 		-E2BIG,
-		"program '%s' is not verified: those before it took %llu steps, an object may "
-		"take %llu, twice limits.max_verifier_steps",
+		"program '%s' is not verified: those before it took the work of %llu steps, an "
+		"object may take %llu, twice limits.max_verifier_steps",
 		program->prog->name, (unsigned long long)steps, (unsigned long long)most);
 }
 

@@ -143,8 +143,9 @@ struct tn_vf {
 	TN_VEC(const char *) handle_names; /* one pointer per name */
 	uint32_t *frame_bytes;		   /* per subprogram */
 	uint64_t steps, nr_states, pruned;
-	uint64_t places;  /* of states compared, kept and merged: time that steps do not count */
-	uint64_t kept_at; /* step at which this path kept a state, or began */
+	uint64_t places;   /* of states kept and merged: time that steps do not count */
+	uint64_t compared; /* places of kept states that were looked at: for tn_walk_work() alone */
+	uint64_t kept_at;  /* step at which this path kept a state, or began */
 	int64_t ret_min, ret_max;
 	int64_t int_min, int_max; /* the same of the result as a C int */
 	bool ret_seen;
@@ -343,6 +344,8 @@ void tn_pending_fini(struct tn_vf *vf);
 int tn_over_memory(struct tn_vf *vf);
 int tn_walk_trail(struct tn_vf *vf, uint8_t kind);
 int tn_walk(struct tn_vf *vf);
+/* In steps, see struct tn_verdict. */
+uint64_t tn_walk_work(const struct tn_vf *vf);
 void tn_walk_free(struct tn_vf *vf);
 
 /* Does the context's pointer field `field` (index) make a region? Its number or -1. */

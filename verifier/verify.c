@@ -407,11 +407,15 @@ int tn_verify(struct tn_prog *prog, const struct tn_verify_env *env, struct tn_v
 	vf->accepted = !err;
 	verdict->steps = vf->steps;
 	verdict->states = vf->nr_states;
+	verdict->work = tn_walk_work(vf);
 	verdict->peak_bytes = vf->senv.pool.peak_bytes;
 	if (err == -ENOMEM || tn_explain(vf, verdict))
 		err = tn_err_nomem("verifier");
 	else if (err && verdict->code == E_LIMIT)
 		err = -E2BIG;
+	if (err == -E2BIG)
+		verdict->work = TN_MAX(verdict->work,
+				       (uint64_t)prog->rt->limits.max_verifier_steps);
 	if (!err) {
 		tn_facts_free(prog->rt, prog->facts);
 		prog->facts = vf->facts;

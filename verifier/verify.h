@@ -65,6 +65,9 @@ struct tn_verdict {
 	char *listing; /* env->explain: the source with what is known at each line */
 	char *graph;   /* the control-flow graph in the DOT language */
 	uint64_t steps, states, peak_bytes, ns;
+	/* What the proof took, in steps: those that compare large states count for more, and a
+	 * limit that was met is all that there is. */
+	uint64_t work;
 };
 
 /*

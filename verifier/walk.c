@@ -142,6 +142,7 @@ static bool is_covered(struct tn_vf *vf, struct tn_saved_list *list)
 	for (struct tn_saved *s = list->first; s && n < COMPARE_STATES; s = s->next, n++) {
 		if (!tn_glance_passes(&s->glance, &vf->s))
 			continue;
+		vf->compared += s->state->nr_regs + s->state->nr_bytes;
 		if (tn_packed_covers(&vf->senv, s->state, &vf->s, &s->hint))
 			return true;
 		s->glance = tn_packed_glance(s->state, s->hint);
@@ -442,6 +443,13 @@ static int step(struct tn_vf *vf)
 	}
 	vf->s.insn += !err;
 	return err;
+}
+
+uint64_t tn_walk_work(const struct tn_vf *vf)
+{
+	uint64_t places = (vf->places + vf->compared) / STEP_PLACES;
+
+	return TN_MAX(vf->steps, places);
 }
 
 static int out_of_steps(struct tn_vf *vf)
