@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows 37 and 38 of the checklist: what sections of probes name, and where functions stand. */
 #include "objects.h"
+#include "probed.h"
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -157,32 +158,6 @@ static void row_38_files_are_looked_for_where_the_system_does(void **state)
 }
 
 /* ---- Functions in files ---- */
-
-static struct file probed;
-
-static int load_probed(void **state)
-{
-	(void)state;
-	if (access(TN_TEST_OBJECTS "/libprobed.so", R_OK) == 0)
-		probed = read_file(TN_TEST_OBJECTS "/libprobed.so");
-	return 0;
-}
-
-static int free_probed(void **state)
-{
-	(void)state;
-	free(probed.data);
-	probed = (struct file){ 0 };
-	return 0;
-}
-
-static void need_probed(void)
-{
-	if (probed.data)
-		return;
-	print_message("skipped: libprobed.so is built for x86-64 alone\n");
-	skip();
-}
 
 static int find(const char *section, struct tn_symbol_place *out)
 {

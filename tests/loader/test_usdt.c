@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Row 37 of the checklist: the notes of probed.c and of sys/sdt.h, and arguments of all forms. */
 #include "objects.h"
+#include "probed.h"
 
 #include <unistd.h>
 
@@ -159,32 +160,6 @@ static void row_37_arguments_are_read_in_their_order(void **state)
 }
 
 /* ---- Notes ---- */
-
-static struct file probed;
-
-static int load_probed(void **state)
-{
-	(void)state;
-	if (access(TN_TEST_OBJECTS "/libprobed.so", R_OK) == 0)
-		probed = read_file(TN_TEST_OBJECTS "/libprobed.so");
-	return 0;
-}
-
-static int free_probed(void **state)
-{
-	(void)state;
-	free(probed.data);
-	probed = (struct file){ 0 };
-	return 0;
-}
-
-static void need_probed(void)
-{
-	if (probed.data)
-		return;
-	print_message("skipped: libprobed.so is built for x86-64 alone\n");
-	skip();
-}
 
 struct seen {
 	struct tn_usdt_probe probes[4];
