@@ -356,10 +356,12 @@ static bool in_mem(const struct embed *e, const struct tn_reg *r, uint64_t value
 	return false;
 }
 
-/* The first 8 bytes of an iterator over numbers are the one before the next, and the end. */
+/* The first 8 bytes of an iterator over numbers are the one before the next, and the end. The one
+ * before the smallest number is the largest. */
 static bool is_iterator(const struct tn_reg *r, uint64_t value)
 {
-	int64_t left = (int64_t)(int32_t)(value >> 32) - (int32_t)value - 1;
+	int32_t next = (int32_t)((uint32_t)value + 1);
+	int64_t left = (int64_t)(int32_t)(value >> 32) - next;
 
 	if (strcmp(r->obj, "num") != 0 || r->size != 8)
 		return true;
