@@ -36,24 +36,9 @@ static void keep_member(struct wanted *w, uint32_t id, uint32_t i)
 /* What stands behind names, qualifiers and arrays. BTF was checked to end here. */
 static uint32_t element_of(const struct tn_btf *btf, uint32_t id)
 {
-	for (;;) {
-		const struct tn_btf_type *t = tn_btf_type(btf, id);
-
-		switch ((int)tn_btf_kind(t)) {
-		case TN_BTF_TYPEDEF:
-		case TN_BTF_CONST:
-		case TN_BTF_VOLATILE:
-		case TN_BTF_RESTRICT:
-		case TN_BTF_TYPE_TAG:
-			id = t->size_or_type;
-			break;
-		case TN_BTF_ARRAY:
-			id = *(const uint32_t *)tn_btf_extra(t);
-			break;
-		default:
-			return id;
-		}
-	}
+	for (id = tn_btf_skip_mods(btf, id); tn_btf_kind(tn_btf_type(btf, id)) == TN_BTF_ARRAY;)
+		id = tn_btf_skip_mods(btf, *(const uint32_t *)tn_btf_extra(tn_btf_type(btf, id)));
+	return id;
 }
 
 /* All members of a struct, and of those that are in it; each waits in `pending` once. */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "maps/hash_key.h"
+#include "maps/keyless.h"
 #include "maps/map.h"
 
 #define ALLOWED_FLAGS                                                                  \
@@ -151,19 +152,6 @@ static int peek(struct tn_map *map, void *value)
 
 /* ---- From the host: the calls for maps with keys, with none ---- */
 
-static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
-{
-	(void)key;
-	(void)flags;
-	return peek(map, value);
-}
-
-static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
-{
-	(void)key;
-	return push(map, value, flags);
-}
-
 static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 {
 	(void)map;
@@ -187,8 +175,8 @@ const struct tn_map_ops tn_bloom_ops = {
 	.fini = fini,
 	.push = push,
 	.peek = peek,
-	.host_lookup = host_lookup,
-	.host_update = host_update,
+	.host_lookup = tn_keyless_lookup,
+	.host_update = tn_keyless_update,
 	.host_delete = host_delete,
 	.next_key = next_key,
 };

@@ -10,6 +10,7 @@
 
 #include "base/fork.h"
 #include "base/pages.h"
+#include "maps/keyless.h"
 #include "maps/map.h"
 
 #define ALLOWED_FLAGS                                                                    \
@@ -155,19 +156,6 @@ static int peek(struct tn_map *map, void *value)
 
 /* ---- From the host: the calls for maps with keys, with none ---- */
 
-static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
-{
-	(void)key;
-	(void)flags;
-	return peek(map, value);
-}
-
-static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
-{
-	(void)key;
-	return push(map, value, flags);
-}
-
 static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 {
 	(void)map;
@@ -198,8 +186,8 @@ static uint32_t count(struct tn_map *map)
 
 #define COMMON_OPS                                                                       \
 	.struct_size = sizeof(struct queue), .check = check, .init = init, .fini = fini, \
-	.push = push, .pop = pop, .peek = peek, .host_lookup = host_lookup,              \
-	.host_update = host_update, .host_delete = host_delete,                          \
+	.push = push, .pop = pop, .peek = peek, .host_lookup = tn_keyless_lookup,        \
+	.host_update = tn_keyless_update, .host_delete = host_delete,                    \
 	.host_lookup_and_delete = host_lookup_and_delete, .next_key = next_key, .count = count
 
 const struct tn_map_ops tn_queue_ops = { COMMON_OPS };
