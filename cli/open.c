@@ -10,7 +10,16 @@
 
 int cli_fail(const char *what)
 {
-	fprintf(stderr, "error: %s: %s\n", what, tenon_last_error()->msg);
+	const struct tenon_error *err = tenon_last_error();
+
+	fprintf(stderr, "error: %s: ", what);
+	if (err->program && strcmp(err->program, what) != 0)
+		fprintf(stderr, "program '%s': ", err->program);
+	if (err->source)
+		fprintf(stderr, "%s: ", err->source);
+	else if (err->program && err->insn >= 0)
+		fprintf(stderr, "instruction %d: ", (int)err->insn);
+	fprintf(stderr, "%s\n", err->msg);
 	return EXIT_UNREADABLE;
 }
 

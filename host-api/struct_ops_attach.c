@@ -18,6 +18,8 @@ void tn_ops_links_free(struct tenon_link *links)
 
 int tn_ops_links(struct tenon_object *obj, struct tenon_link **out)
 {
+	struct tenon_link **end = out;
+
 	*out = NULL;
 	for (uint32_t i = 0; i < obj->nr_maps; i++) {
 		struct tn_ops_table *table = obj->maps[i].ops;
@@ -31,8 +33,10 @@ int tn_ops_links(struct tenon_object *obj, struct tenon_link **out)
 			*out = NULL;
 			return -ENOMEM;
 		}
-		link->next_owned = *out;
-		*out = link;
+		/* In the plugin's order: of two of one type the last is the newest. */
+		link->next_owned = NULL;
+		*end = link;
+		end = &link->next_owned;
 	}
 	return 0;
 }

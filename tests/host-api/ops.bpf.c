@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Plugins as tables of functions, compiled once for each OPS: 1 fills everything, from an older
- * header; 2 is another one of the same sort; those from 10 on are refused. */
+ * header; 2 is another one of the same sort; 5 has two;
+ * those from 10 on are refused. */
 #include <tenon/plugin.h>
 
 struct lb {
@@ -169,5 +170,10 @@ struct policy_ops___old mine = {
 	.address = (void *)16,
 #endif
 };
+
+#if OPS == 5
+SEC(".struct_ops.link")
+struct policy_ops___old second = { .pick = (void *)pick, .version = 6 };
+#endif
 
 char _license[] SEC("license") = "MIT";

@@ -149,6 +149,11 @@ static void newest_serves_and_taken_tables_stay(void **state)
 	b = tenon_struct_ops_get(rt, "policy_ops");
 	assert_int_equal(b->version, 1);
 	tenon_struct_ops_put(b);
+	/* Of two of one object the last. */
+	plug(rt, 5, TENON_ENGINE_AUTO);
+	b = tenon_struct_ops_get(rt, "policy_ops");
+	assert_int_equal(b->version, 6);
+	tenon_struct_ops_put(b);
 	assert_ok(tenon_runtime_free(rt));
 }
 
