@@ -117,7 +117,8 @@ int tn_core_find(struct tn_core *core, const struct tn_core_record *rec, struct 
 		return 0;
 	if (!*tn_btf_name(core->local, rec->type_id))
 		return tn_err(
-			-ENOTSUP, "CO-RE record for a %s without a name",
+			-ENOTSUP,
+			"the %s has no name by which the host's could be found; give it one",
 			tn_btf_kind_name(tn_btf_kind(tn_btf_type(core->local, rec->type_id))));
 	err = tn_core_find_cands(core, rec->type_id, cands);
 	cands->looked = !err;

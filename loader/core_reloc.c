@@ -243,6 +243,8 @@ static int resolve_record(struct resolve *r)
 		err = tn_core_calc(&r->rec, NULL, &r->to);
 	/* Of an unnamed type, or one that makes no sense of this kind. */
 	if (err == -ENOTSUP || err == -EDOM) {
+		if (err == -ENOTSUP)
+			tn_core_say_record(&t, r->core, &r->rec);
 		tn_core_say(&t, "%s", tn_err_last()->msg);
 		return refuse(r, err == -EDOM ? -EINVAL : err, &t);
 	}

@@ -105,8 +105,13 @@ void tn_core_say_record(struct tn_core_text *t, const struct tn_core *core,
 			const struct tn_core_record *rec)
 {
 	const struct tn_core_spec *spec = &core->spec;
+	const char *name = tn_btf_name(core->local, rec->type_id);
 
-	tn_core_say(t, "CO-RE: %.60s", tn_btf_name(core->local, rec->type_id));
+	if (*name)
+		tn_core_say(t, "CO-RE: %.60s", name);
+	else
+		tn_core_say(t, "CO-RE: (unnamed %s)",
+			    tn_btf_kind_name(tn_btf_kind(tn_btf_type(core->local, rec->type_id))));
 	if (spec->nr_steps && spec->steps[0].index && !tn_core_is_enum(rec->kind))
 		tn_core_say(t, "[%u]", spec->steps[0].index);
 	for (uint32_t i = tn_core_is_enum(rec->kind) ? 0 : 1; i < spec->nr_steps; i++) {

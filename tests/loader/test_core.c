@@ -321,6 +321,46 @@ static void unknown_kind_is_a_defect_of_its_program(void **state)
 	free(file.data);
 }
 
+static uint32_t unnamed_struct(struct file file, const struct tn_btf *btf)
+{
+	struct tn_image *image = open_on(file, &btf, 1, 1);
+	uint32_t id = 0;
+
+	assert_non_null(image);
+	for (uint32_t i = 1; i < image->btf->nr_types && !id; i++)
+		if (tn_btf_kind(tn_btf_type(image->btf, i)) == TN_BTF_STRUCT &&
+		    !*tn_btf_name(image->btf, i) && tn_btf_vlen(tn_btf_type(image->btf, i)))
+			id = i;
+	tn_image_free(image);
+	return id;
+}
+
+static void unnamed_type_is_refused_with_its_field(void **state)
+{
+	struct file file = one_object("core_fields");
+	const struct tn_btf *btf = target("BASE");
+	uint32_t id = unnamed_struct(file, btf), kind = 0, defects = 0;
+	struct tn_image *image;
+
+	(void)state;
+	assert_int_not_equal(id, 0);
+	set_access(file, "0:0");
+	memcpy(record(file, 0) + 4, &id, 4);
+	memcpy(record(file, 0) + 12, &kind, 4);
+	image = open_on(file, &btf, 1, 1);
+	assert_non_null(image);
+	for (uint32_t i = 0; i < image->nr_progs; i++) {
+		const char *words = image->progs[i]->defect;
+
+		defects += words && !strncmp(words, "CO-RE: (unnamed struct).", 24) &&
+			   strstr(words, ": the struct has no name");
+	}
+	assert_int_equal(defects, 1);
+	tn_image_free(image);
+	tn_btf_free((struct tn_btf *)(uintptr_t)btf);
+	free(file.data);
+}
+
 static char logged[1024];
 
 static void keep_line(void *user, int level, const char *line)
@@ -466,6 +506,7 @@ int main(void)
 		cmocka_unit_test(fields_declared_one_by_one_are_places_without_types),
 		cmocka_unit_test(hostile_access_strings_are_refused),
 		cmocka_unit_test(deep_access_string_is_refused),
+		cmocka_unit_test(unnamed_type_is_refused_with_its_field),
 		cmocka_unit_test(unknown_kind_is_a_defect_of_its_program),
 		cmocka_unit_test(row_30_instruction_that_its_record_does_not_describe_is_poisoned),
 		cmocka_unit_test(row_30_width_changes_are_those_that_keep_the_value),
