@@ -313,6 +313,7 @@ static bool may_be_inner(uint32_t type)
 	case TN_MAP_PERCPU_ARRAY:
 	case TN_MAP_LRU_HASH:
 	case TN_MAP_LRU_PERCPU_HASH:
+	case TN_MAP_LPM_TRIE:
 	case TN_MAP_QUEUE:
 	case TN_MAP_STACK:
 	case TN_MAP_RINGBUF:

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,7 +152,8 @@ static void compare_map(struct bpf_map *kmap, struct tenon_object *tobj)
 {
 	const char *name = bpf_map__name(kmap);
 	size_t key_size = bpf_map__key_size(kmap), value_size = host_value_size(kmap);
-	unsigned char key[64], kval[4096], tval[4096], *prev = NULL;
+	unsigned char key[64], tkey[64], kval[4096], tval[4096], *prev = NULL, *tprev = NULL;
+	bool ordered = bpf_map__type(kmap) == BPF_MAP_TYPE_LPM_TRIE;
 	struct tenon_map *tmap = tenon_object_find_map(tobj, name);
 	int kkeys = 0, tkeys = 0;
 
@@ -168,6 +170,12 @@ static void compare_map(struct bpf_map *kmap, struct tenon_object *tobj)
 	while (bpf_map_get_next_key(bpf_map__fd(kmap), prev, key) == 0) {
 		prev = key;
 		kkeys++;
+		if (ordered && (tenon_map_get_next_key(tmap, tprev, tkey, key_size) ||
+				memcmp(key, tkey, key_size))) {
+			fprintf(stderr, "map '%s': key %d differs\n", name, kkeys - 1);
+			failed++;
+		}
+		tprev = tkey;
 		if (bpf_map_lookup_elem(bpf_map__fd(kmap), key, kval))
 			continue;
 		compared++;

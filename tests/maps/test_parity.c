@@ -38,6 +38,8 @@ struct row {
 #define PERF	     BPF_MAP_TYPE_PERF_EVENT_ARRAY
 #define TRACE	     BPF_MAP_TYPE_STACK_TRACE
 #define BLOOM	     BPF_MAP_TYPE_BLOOM_FILTER
+#define LPM	     BPF_MAP_TYPE_LPM_TRIE
+/* A trie's key here is the length of a prefix, of zeros. */
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -256,6 +258,41 @@ static const struct row rows[] = {
 		{ POP, NONE, 1, -EINVAL }, { DELETE, NONE, 1, -EINVAL }, { LOOKUP, NONE, BPF_EXIST, -EINVAL } } },
 	{ "bloom filter: frozen", BLOOM, 0, 8, 2, 0, {
 		{ UPDATE, NONE, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, NONE, 0, -EPERM }, { LOOKUP, NONE, 0, 0 } } },
+	{ "trie: without NO_PREALLOC", LPM, 8, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: key of 4", LPM, 4, 8, 2, 1, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: key of 5", LPM, 5, 8, 2, 1, { { CREATE, 0, 0, 0 } } },
+	{ "trie: key of 260", LPM, 260, 8, 2, 1, { { CREATE, 0, 0, 0 } } },
+	{ "trie: key of 261", LPM, 261, 8, 2, 1, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: value size 0", LPM, 8, 0, 2, 1, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: value of 8 MiB", LPM, 8, 8u << 20, 2, 1, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: no entries", LPM, 8, 8, 0, 1, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: ZERO_SEED", LPM, 8, 8, 2, 1 | BPF_F_ZERO_SEED, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: MMAPABLE", LPM, 8, 8, 2, 1 | BPF_F_MMAPABLE, { { CREATE, 0, 0, -EINVAL } } },
+	{ "trie: prefix too long", LPM, 8, 8, 2, 1, {
+		{ UPDATE, 33, 0, -EINVAL }, { LOOKUP, 33, 0, -ENOENT }, { DELETE, 33, 0, -EINVAL },
+		{ NEXT, 33, 0, -ENOENT }, { UPDATE, 32, 0, 0 }, { NEXT, 33, 0, 0 }, { LOOKUP, 33, 0, -ENOENT } } },
+	{ "trie: absent and present", LPM, 8, 8, 2, 1, {
+		{ LOOKUP, 8, 0, -ENOENT }, { DELETE, 8, 0, -ENOENT }, { UPDATE, 8, BPF_EXIST, -ENOENT },
+		{ UPDATE, 8, BPF_NOEXIST, 0 }, { UPDATE, 8, BPF_NOEXIST, -EEXIST }, { UPDATE, 8, BPF_EXIST, 0 },
+		{ LOOKUP, 32, 0, 0 }, { LOOKUP, 7, 0, -ENOENT } } },
+	{ "trie: parts of prefixes", LPM, 8, 8, 4, 1, {
+		{ UPDATE, 16, 0, 0 }, { DELETE, 15, 0, -ENOENT }, { DELETE, 17, 0, -ENOENT }, { UPDATE, 0, 0, 0 },
+		{ LOOKUP, 0, 0, 0 }, { DELETE, 0, 0, 0 }, { LOOKUP, 15, 0, -ENOENT }, { LOOKUP, 16, 0, 0 } } },
+	{ "trie: flags", LPM, 8, 8, 2, 1, {
+		{ UPDATE, 8, 99, -EINVAL }, { UPDATE, 8, 3, -EINVAL }, { UPDATE, 8, BPF_F_LOCK, -EINVAL },
+		{ LOOKUP, 8, BPF_F_LOCK, -EINVAL }, { DELETE, 8, 1, -EINVAL }, { UPDATE, 33, 99, -EINVAL } } },
+	{ "trie: full", LPM, 8, 8, 2, 1, {
+		{ UPDATE, 8, 0, 0 }, { UPDATE, 16, 0, 0 }, { UPDATE, 24, 0, -ENOSPC }, { UPDATE, 16, 0, 0 },
+		{ UPDATE, 24, BPF_EXIST, -ENOENT }, { UPDATE, 16, BPF_NOEXIST, -EEXIST }, { DELETE, 8, 0, 0 },
+		{ UPDATE, 24, 0, 0 } } },
+	{ "trie: lookup and delete", LPM, 8, 8, 2, 1, {
+		{ UPDATE, 8, 0, 0 }, { POP, 8, 0, -TN_ENOTSUPP }, { POP, 8, BPF_F_LOCK, -EINVAL }, { POP, 33, 0, -TN_ENOTSUPP } } },
+	{ "trie: next key", LPM, 8, 8, 4, 1, {
+		{ NEXT, NONE, 0, -ENOENT }, { UPDATE, 8, 0, 0 }, { UPDATE, 16, 0, 0 }, { NEXT, NONE, 0, 0 },
+		{ NEXT, 16, 0, 0 }, { NEXT, 8, 0, -ENOENT }, { NEXT, 12, 0, 0 } } },
+	{ "trie: frozen", LPM, 8, 8, 2, 1, {
+		{ UPDATE, 8, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, 8, 0, -EPERM }, { DELETE, 8, 0, -EPERM },
+		{ LOOKUP, 8, 0, 0 }, { NEXT, NONE, 0, 0 }, { POP, 8, 0, -EPERM } } },
 	{ "hash of maps: no inner map", BPF_MAP_TYPE_HASH_OF_MAPS, 4, 4, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 };
 /* clang-format on */

@@ -173,6 +173,7 @@ static const struct {
 	{ "percpu_hash", TN_MAP_PERCPU_HASH },
 	{ "lru_hash", TN_MAP_LRU_HASH },
 	{ "lru_percpu_hash", TN_MAP_LRU_PERCPU_HASH },
+	{ "lpm_trie", TN_MAP_LPM_TRIE },
 	{ "ringbuf", TN_MAP_RINGBUF },
 	{ "prog_array", TN_MAP_PROG_ARRAY },
 	{ "array_of_maps", TN_MAP_ARRAY_OF_MAPS },
@@ -261,6 +262,8 @@ static bool add_map(struct tn_case *c, char *spec)
 		attr.value_size = 4;
 	if (attr.type == TN_MAP_ARENA)
 		attr.flags |= TN_MAP_F_MMAPABLE;
+	if (attr.type == TN_MAP_LPM_TRIE)
+		attr.flags |= TN_MAP_F_NO_PREALLOC;
 	if (attr.type == TN_MAP_ARRAY_OF_MAPS ||
 	    attr.type == TN_MAP_HASH_OF_MAPS) { /* of arrays; all else is said of those */
 		inner = attr;

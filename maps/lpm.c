@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Longest-prefix-match tries as a map type: lookup, and the calls of programs and of the host.
+ * lpm.h has the layout, lpm_tree.c what happens to it. Memory comes with the elements, as the flag
+ * NO_PREALLOC that they ask for says.
+ */
+#include "maps/lpm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "maps/special.h"
+
+#define LPM_FLAGS                                                                        \
+	(TN_MAP_F_NO_PREALLOC | TN_MAP_F_NUMA_NODE | TN_MAP_F_RDONLY | TN_MAP_F_WRONLY | \
+	 TN_MAP_F_RDONLY_PROG | TN_MAP_F_WRONLY_PROG)
+/* The kernel's: an element must come from one kmalloc, with the longest key and its own header. */
+#define MAX_VALUE_BYTES ((4u << 20) - TN_LPM_MAX_BYTES - 40u)
+
+static struct tn_lpm *lpm_of(const struct tn_map *map)
+{
+	return TN_CONTAINER_OF(map, struct tn_lpm, map);
+}
+
+static uint32_t prefixlen_of(const void *key)
+{
+	uint32_t len;
+
+	memcpy(&len, key, sizeof(len));
+	return len;
+}
+
+/* ---- Lookup: inside an epoch, without a lock ---- */
+
+static bool covers(const struct tn_lpm *t, const struct tn_lpm_elem *e, const unsigned char *data)
+{
+	const unsigned char *own = tn_lpm_data(t, e);
+	uint32_t bytes = e->prefixlen / 8, rest = e->prefixlen % 8;
+
+	if (memcmp(own, data, bytes) != 0)
+		return false;
+	return !rest || !((own[bytes] ^ data[bytes]) >> (8 - rest));
+}
+
+/* The key ends within the node's byte, or before it: the longest that is no longer than the key. */
+static TN_NOINLINE void *find_partly(const struct tn_lpm *t, const struct tn_lpm_node *n,
+				     const unsigned char *data, uint32_t len, void *best)
+{
+	int64_t longest = -1;
+
+	for (uint32_t i = 0; i < n->nr_own; i++) {
+		struct tn_lpm_elem *e = tn_lpm_own(n, i);
+
+		if (e && e->prefixlen <= len && (int64_t)e->prefixlen > longest &&
+		    covers(t, e, data)) {
+			longest = e->prefixlen;
+			best = e;
+		}
+	}
+	return best;
+}
+
+static TN_ALWAYS_INLINE void *find(const struct tn_lpm *t, const void *key)
+{
+	const struct tn_lpm_node *n;
+	const unsigned char *data = (const unsigned char *)key + 4;
+	uint32_t len = prefixlen_of(key);
+	void *best = NULL, *here;
+
+	if (tn_unlikely(len > t->max_prefixlen))
+		return NULL;
+	/* Here and below, pairs with the release in publish(). */
+	n = tn_load_acquire(&t->root);
+	for (;;) {
+		uint32_t depth = n->depth, word, bit;
+		uint64_t kids;
+
+		if (tn_unlikely(len < 8 * depth + 8))
+			return find_partly(t, n, data, len, best);
+		for (uint32_t i = 0; i < n->skip; i++) {
+			if (data[depth - n->skip + i] != n->path[i])
+				return best;
+		}
+		word = data[depth] / 64;
+		bit = data[depth] % 64;
+		here = tn_load_relaxed(
+			&n->slots[n->run_base[word] - 1 +
+				  __builtin_popcountll(n->runs[word] << (63 - bit))]);
+		best = here ? here : best;
+		kids = n->children[word] << (63 - bit);
+		if (!(kids >> 63))
+			return best;
+		n = tn_load_acquire(&n->slots[n->nr_results + n->child_base[word] - 1 +
+					      __builtin_popcountll(kids)]);
+	}
+}
+
+static TN_ALWAYS_INLINE void *value_of(void *e)
+{
+	return e ? (struct tn_lpm_elem *)e + 1 : NULL;
+}
+
+static void *lookup(struct tn_map *map, const void *key, uint32_t slot)
+{
+	(void)slot;
+	return value_of(find(lpm_of(map), key));
+}
+
+#if defined(__x86_64__)
+/* Counts bits by one instruction; all processors since 2008 have it. */
+__attribute__((target("popcnt"))) static void *lookup_popcnt(struct tn_map *map, const void *key,
+							     uint32_t slot)
+{
+	(void)slot;
+	return value_of(find(lpm_of(map), key));
+}
+#endif
+
+/* ---- Changes ---- */
+
+/* NULL: this thread is in the middle of a change of this map, from which something fired. */
+static struct tn_thread *lock(struct tn_lpm *t)
+{
+	struct tn_thread *self = tn_thread_self();
+
+	if (tn_load_relaxed(&t->owner) == (uintptr_t)self)
+		return NULL;
+	tn_writer_enter(self);
+	pthread_mutex_lock(&t->lock);
+	tn_store_relaxed(&t->owner, (uintptr_t)self);
+	return self;
+}
+
+static void unlock(struct tn_lpm *t, struct tn_thread *self)
+{
+	tn_lpm_free_passed(t);
+	tn_store_relaxed(&t->owner, 0);
+	pthread_mutex_unlock(&t->lock);
+	tn_writer_leave(self);
+}
+
+/* In the kernel's order: memory first, then whether the flags and the count allow it. */
+static int update_locked(struct tn_lpm *t, const void *key, const void *value, uint64_t flags)
+{
+	struct tn_lpm_elem *e = tn_lpm_new_elem(t, key, value), *old;
+	uint32_t count = tn_load_relaxed(&t->count);
+	int err = 0;
+
+	if (!e)
+		return -ENOMEM;
+	/* The key may change meanwhile: what counts is the copy. */
+	if (e->prefixlen > t->max_prefixlen) {
+		tn_lpm_discard(t, &e->block);
+		return -EINVAL;
+	}
+	old = tn_lpm_find_exact(t, tn_lpm_data(t, e), e->prefixlen);
+	if (old && flags == TN_MAP_NOEXIST)
+		err = -EEXIST;
+	else if (!old && flags == TN_MAP_EXIST)
+		err = -ENOENT;
+	else if (!old && count >= t->map.max_entries)
+		err = -ENOSPC;
+	if (!err)
+		err = tn_lpm_insert(t, e, &old);
+	if (err) {
+		tn_lpm_discard(t, &e->block);
+		return err;
+	}
+	if (old)
+		tn_lpm_retire(t, &old->block);
+	else
+		tn_store_relaxed(&t->count, count + 1);
+	return 0;
+}
+
+static int update(struct tn_map *map, const void *key, const void *value, uint64_t flags,
+		  uint32_t slot)
+{
+	struct tn_lpm *t = lpm_of(map);
+	struct tn_thread *self;
+	int err;
+
+	(void)slot;
+	if (flags > TN_MAP_EXIST || prefixlen_of(key) > t->max_prefixlen)
+		return -EINVAL;
+	self = lock(t);
+	if (!self)
+		return -EDEADLK;
+	err = update_locked(t, key, value, flags);
+	unlock(t, self);
+	return err;
+}
+
+static int del(struct tn_map *map, const void *key)
+{
+	struct tn_lpm *t = lpm_of(map);
+	uint32_t len = prefixlen_of(key);
+	struct tn_lpm_elem *e;
+	struct tn_thread *self;
+
+	if (len > t->max_prefixlen)
+		return -EINVAL;
+	self = lock(t);
+	if (!self)
+		return -EDEADLK;
+	e = tn_lpm_find_exact(t, (const unsigned char *)key + 4, len);
+	if (e) {
+		tn_lpm_remove(t, e);
+		tn_store_relaxed(&t->count, tn_load_relaxed(&t->count) - 1);
+	}
+	unlock(t, self);
+	return e ? 0 : -ENOENT;
+}
+
+/* ---- From the host ---- */
+
+/* An element's value is stored once, before it is published. */
+static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
+{
+	struct tn_thread *self = tn_thread_self();
+	void *from;
+
+	(void)flags;
+	tn_epoch_enter(self);
+	from = value_of(find(lpm_of(map), key));
+	if (from)
+		tn_map_load_value(map, value, from);
+	tn_epoch_leave(self);
+	return from ? 0 : -ENOENT;
+}
+
+static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
+{
+	return update(map, key, value, flags, 0);
+}
+
+static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
+{
+	(void)flags;
+	return del(map, key);
+}
+
+static int next_key(struct tn_map *map, const void *key, void *next)
+{
+	struct tn_lpm *t = lpm_of(map);
+	uint32_t len = key ? prefixlen_of(key) : UINT32_MAX;
+	struct tn_lpm_elem *e = NULL;
+	struct tn_thread *self = lock(t);
+
+	if (!self)
+		return -EDEADLK;
+	/* A key that is not there restarts. */
+	if (len <= t->max_prefixlen)
+		e = tn_lpm_find_exact(t, (const unsigned char *)key + 4, len);
+	e = tn_lpm_next(t, e);
+	if (e) {
+		memcpy(next, &e->prefixlen, 4);
+		memcpy((unsigned char *)next + 4, tn_lpm_data(t, e), map->key_size - 4);
+	}
+	unlock(t, self);
+	return e ? 0 : -ENOENT;
+}
+
+static uint32_t count(struct tn_map *map)
+{
+	return tn_load_relaxed(&lpm_of(map)->count);
+}
+
+/* ---- Life ---- */
+
+static int check(const struct tn_map *map)
+{
+	if (map->key_size < 5 || map->key_size > 4 + TN_LPM_MAX_BYTES)
+		return tn_map_err(map, -EINVAL,
+				  "key size is %u, a trie's is 4 for the length and 1 to %u",
+				  map->key_size, TN_LPM_MAX_BYTES);
+	if (!map->value_size)
+		return tn_map_err(map, -EINVAL, "value size is 0");
+	if (map->value_size > MAX_VALUE_BYTES)
+		return tn_map_err(map, -EINVAL, "value size %u is too large", map->value_size);
+	if (!map->max_entries)
+		return tn_map_err(map, -EINVAL, "max_entries is 0");
+	if (!(map->flags & TN_MAP_F_NO_PREALLOC))
+		return tn_map_err(map, -EINVAL, "an lpm_trie needs the flag BPF_F_NO_PREALLOC");
+	return tn_map_check_flags(map, LPM_FLAGS);
+}
+
+static int init(struct tn_map *map)
+{
+	struct tn_lpm *t = lpm_of(map);
+	struct tn_lpm_node *root;
+
+	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
+	t->max_prefixlen = (map->key_size - 4) * 8;
+	t->data_off = (uint32_t)sizeof(struct tn_lpm_elem) + map->value_stride;
+	t->last = &t->waiting;
+	pthread_mutex_init(&t->lock, NULL);
+	t->has_lock = true;
+	t->ops = *map->ops;
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("popcnt"))
+		t->ops.lookup = lookup_popcnt;
+#endif
+	map->ops = &t->ops;
+	root = tn_lpm_build(t, &t->shape);
+	if (!root)
+		return tn_map_err(map, -ENOMEM, "no memory for its root");
+	tn_store_relaxed(&t->root, root);
+	return 0;
+}
+
+static void fini(struct tn_map *map)
+{
+	struct tn_lpm *t = lpm_of(map);
+
+	tn_lpm_free_all(t);
+	if (t->has_lock)
+		pthread_mutex_destroy(&t->lock);
+}
+
+const struct tn_map_ops tn_lpm_trie_ops = {
+	.struct_size = sizeof(struct tn_lpm),
+	.check = check,
+	.init = init,
+	.fini = fini,
+	.lookup = lookup,
+	.update = update,
+	.del = del,
+	.host_lookup = host_lookup,
+	.host_update = host_update,
+	.host_delete = host_delete,
+	.next_key = next_key,
+	.count = count,
+};
