@@ -29,16 +29,55 @@ static size_t round_to_pages(size_t size)
 	return size > SIZE_MAX - page ? 0 : TN_ROUND_UP(size, page);
 }
 
+static void *map_data(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 void *tn_pages_alloc(struct tn_rt *rt, size_t size)
+{
+	size_t bytes = round_to_pages(size);
+
+	return !bytes || tn_mem_should_fail(rt) ? NULL : map_data(bytes);
+}
+
+/* `bytes` at a multiple of `align`, both in whole pages: more is reserved and its ends given back.
+ */
+static void *map_aligned(size_t bytes, size_t align)
+{
+	size_t reserved, before;
+	unsigned char *p;
+
+	if (__builtin_add_overflow(bytes, align - tn_page_size(), &reserved))
+		return NULL;
+	p = map_data(reserved);
+	if (!p)
+		return NULL;
+	before = (size_t)(-(uintptr_t)p & (align - 1));
+	if (before)
+		munmap(p, before);
+	if (reserved - before > bytes)
+		munmap(p + before + bytes, reserved - before - bytes);
+	return p + before;
+}
+
+void *tn_pages_alloc_table(struct tn_rt *rt, size_t size)
 {
 	size_t bytes = round_to_pages(size);
 	void *p;
 
-	if (!bytes || tn_mem_should_fail(rt))
+	if (bytes < TN_HUGE_PAGE_BYTES)
+		return tn_pages_alloc(rt, size);
+	if (tn_mem_should_fail(rt))
 		return NULL;
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		 -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	p = map_aligned(bytes, TN_HUGE_PAGE_BYTES);
+	/* The kernel may have none, or be told to give none: then it is slower. */
+	if (p)
+		(void)madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
 }
 
 void tn_pages_free(void *p, size_t size)

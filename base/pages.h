@@ -20,6 +20,10 @@ size_t tn_page_size(void);
 /* ---- Data: zeroed, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE. Sizes are rounded up to pages.
  * NULL: out of memory. Not charged: the caller charges what it uses. ---- */
 void *tn_pages_alloc(struct tn_rt *rt, size_t size) TN_WARN_UNUSED;
+/* The same for what is read here and there all over: huge pages, where it is large enough to have
+ * one and the system gives them. Each is still touched on use, but as a whole. */
+#define TN_HUGE_PAGE_BYTES ((size_t)2 << 20)
+void *tn_pages_alloc_table(struct tn_rt *rt, size_t size) TN_WARN_UNUSED;
 void tn_pages_free(void *p, size_t size);
 /* Make whole pages read-only (.rodata, frozen maps). 0 or -errno. */
 int tn_pages_protect_read(void *p, size_t size) TN_WARN_UNUSED;

@@ -63,10 +63,14 @@ static int check_percpu_array(const struct tn_map *map)
 	return err;
 }
 
-/* Reserve `size` bytes, already charged or to be charged by slots. */
+/* Reserve `size` bytes, already charged or to be charged by slots: then without huge pages that
+ * would reach over many slots. */
 static int reserve_values(struct tn_map *map, size_t size)
 {
-	map->values = tn_pages_alloc(map->rt, size);
+	bool small_parts = map->slot_stride && map->slot_stride < TN_HUGE_PAGE_BYTES;
+
+	map->values = small_parts ? tn_pages_alloc(map->rt, size)
+				  : tn_pages_alloc_table(map->rt, size);
 	if (!map->values)
 		return tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", size);
 	map->values_size = size;

@@ -94,7 +94,7 @@ static int init(struct tn_map *map)
 	err = tn_map_charge(map, b->bytes);
 	if (err)
 		return err;
-	b->words = tn_pages_alloc(map->rt, b->bytes);
+	b->words = tn_pages_alloc_table(map->rt, b->bytes);
 	return b->words ? 0 : tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", b->bytes);
 }
 

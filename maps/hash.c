@@ -121,11 +121,11 @@ static TN_ALWAYS_INLINE void *slot_value_at(const struct tn_hash *h, uint32_t in
 	static TN_ALWAYS_INLINE uint32_t find_##suffix(const struct tn_hash *h, const void *key)   \
 	{                                                                                          \
 		uint64_t hash = tn_hash_key(h->seed, key, (size));                                 \
-		uint32_t index, seq, passed = 0;                                                   \
+		uint32_t home = tn_hash_home(h, hash), index, seq, passed = 0;                     \
 		enum tn_hash_read result;                                                          \
                                                                                                    \
-		result = read_group(h, tn_hash_home(h, hash), key, (size), hash, &index, &seq,     \
-				    &passed);                                                      \
+		tn_hash_fetch_near(h, home, hash);                                                 \
+		result = read_group(h, home, key, (size), hash, &index, &seq, &passed);            \
 		if (tn_likely(result == TN_HASH_HIT))                                              \
 			return index;                                                              \
 		if (tn_likely(result == TN_HASH_MISS && !passed))                                  \
@@ -225,14 +225,15 @@ struct guess {
 	uint32_t slot; /* that may be free, TN_HASH_NOWHERE: none */
 };
 
-static TN_ALWAYS_INLINE void guess_slot(const struct tn_hash *h, uint32_t home, struct guess *guess)
+static TN_ALWAYS_INLINE void guess_slot(const struct tn_hash *h, uint32_t home, uint64_t hash,
+					struct guess *guess)
 {
-	uint32_t match = match_aged(h, home);
+	uint32_t match = match_aged(h, home), near = tn_hash_near(h, hash);
 
 	guess->slot = TN_HASH_NOWHERE;
 	if (tn_unlikely(!match))
 		return;
-	guess->slot = home * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
+	guess->slot = home * TN_HASH_GROUP_SLOTS + tn_group_first(tn_group_from(match, near), near);
 	__builtin_prefetch(tn_hash_elem(h, guess->slot), 1);
 }
 
@@ -249,8 +250,11 @@ static TN_ALWAYS_INLINE void guess_place(const struct tn_hash *h, const void *ke
 static TN_ALWAYS_INLINE void take_guess(const struct tn_hash *h, const void *key, uint64_t hash,
 					bool slot_too, struct guess *guess)
 {
+	uint32_t home = tn_hash_home(h, hash);
+
+	tn_hash_fetch_near(h, home, hash);
 	if (slot_too)
-		guess_slot(h, tn_hash_home(h, hash), guess);
+		guess_slot(h, home, hash, guess);
 	switch (h->map.key_size) {
 	case 4:
 		guess_place(h, key, 4, hash, guess);
@@ -320,17 +324,19 @@ static void set_ctrl(const struct tn_hash *h, uint32_t index, uint8_t ctrl)
  */
 #define NEAR_GROUPS 3u
 
-/* A free slot of a group, TN_HASH_NOWHERE: none. Near: among those that are likely old enough. */
-static TN_ALWAYS_INLINE uint32_t free_slot_in(const struct tn_hash *h, uint32_t group, bool near)
+/* A free slot of a group for a key of this hash, TN_HASH_NOWHERE: none. Aged: among those that are
+ * likely old enough. */
+static TN_ALWAYS_INLINE uint32_t free_slot_in(const struct tn_hash *h, uint32_t group,
+					      uint64_t hash, bool aged)
 {
-	uint32_t match, index, age = near ? h->nr_spares : h->min_age;
+	uint32_t match, index, age = aged ? h->nr_spares : h->min_age, near = tn_hash_near(h, hash);
 
-	if (near)
+	if (aged)
 		match = match_aged(h, group);
 	else
 		match = ~tn_group_live(&h->groups[group]) & ((1u << TN_HASH_GROUP_SLOTS) - 1);
-	for (; match; match &= match - 1) {
-		index = group * TN_HASH_GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
+	for (match = tn_group_from(match, near); match; match &= match - 1) {
+		index = group * TN_HASH_GROUP_SLOTS + tn_group_first(match, near);
 		if (tn_likely(tn_hash_is_free(h, index, age)))
 			return index;
 	}
@@ -341,20 +347,22 @@ enum lock_result { LOCK_DONE, LOCK_NONE_FREE, LOCK_TAKEN };
 
 /* The first free slot in the first `nr` groups of the path; its group is then locked (the home
  * group and `held` were before). */
-static TN_ALWAYS_INLINE enum lock_result lock_free_slot(struct tn_hash *h, uint32_t home,
-							uint32_t held, uint32_t nr, bool near,
+static TN_ALWAYS_INLINE enum lock_result lock_free_slot(struct tn_hash *h, uint64_t hash,
+							uint32_t held, uint32_t nr, bool aged,
 							struct tn_hash_place *at)
 {
+	uint32_t home = tn_hash_home(h, hash);
+
 	*at = (struct tn_hash_place){ .group = home };
 	for (; at->depth < nr; at->depth++) {
-		at->index = free_slot_in(h, at->group, near);
+		at->index = free_slot_in(h, at->group, hash, aged);
 		if (at->index != TN_HASH_NOWHERE) {
 			if (tn_likely(at->group == home || at->group == held))
 				return LOCK_DONE;
 			/* Looked at before the lock, to keep off the locks of full groups. */
 			if (!tn_group_trylock(&h->groups[at->group]))
 				return LOCK_TAKEN;
-			at->index = free_slot_in(h, at->group, near);
+			at->index = free_slot_in(h, at->group, hash, aged);
 			if (at->index != TN_HASH_NOWHERE)
 				return LOCK_DONE;
 			tn_group_unlock(&h->groups[at->group]);
@@ -364,16 +372,16 @@ static TN_ALWAYS_INLINE enum lock_result lock_free_slot(struct tn_hash *h, uint3
 	return LOCK_NONE_FREE;
 }
 
-static TN_NOINLINE enum lock_result lock_other_slot(struct tn_hash *h, uint32_t home, uint32_t held,
+static TN_NOINLINE enum lock_result lock_other_slot(struct tn_hash *h, uint64_t hash, uint32_t held,
 						    struct tn_hash_place *at)
 {
 	/* Where nothing is reused before its time, likely slots further on come first. */
 	uint32_t near = h->min_age < h->nr_spares ? NEAR_GROUPS : h->nr_groups;
 	enum lock_result result;
 
-	result = lock_free_slot(h, home, held, TN_MIN(near, h->nr_groups), true, at);
+	result = lock_free_slot(h, hash, held, TN_MIN(near, h->nr_groups), true, at);
 	if (result == LOCK_NONE_FREE)
-		result = lock_free_slot(h, home, held, h->nr_groups, false, at);
+		result = lock_free_slot(h, hash, held, h->nr_groups, false, at);
 	return result;
 }
 
@@ -389,7 +397,7 @@ static TN_ALWAYS_INLINE bool lock_slot(struct tn_hash *h, uint64_t hash, uint32_
 		*at = (struct tn_hash_place){ .group = home, .index = guess->slot };
 		return true;
 	}
-	return lock_other_slot(h, home, held, at) == LOCK_DONE;
+	return lock_other_slot(h, hash, held, at) == LOCK_DONE;
 }
 
 /* The group's number is odd meanwhile: readers that found the element live and read a ticket where

@@ -13,6 +13,10 @@
  * eight counts, chosen by three bits of the hash: with one, a third of all misses in a table that
  * was in use for long would look on for nothing; with eight, one in twenty does.
  *
+ * Three other bits of the hash say in which cache line of its group's elements a new one goes if
+ * there is room, as there is for four of five of 16 bytes: a lookup fetches that line together with
+ * the control bytes, before it knows.
+ *
  * The layout stands here so that compiled code may look up by itself: an array of groups, and an
  * array of elements, element (group * 16 + i) belonging to ctrl[i]. map->ops->lookup is a function
  * made for the map's key size and may be called directly.
@@ -24,6 +28,8 @@
 
 #define TN_HASH_GROUP_SLOTS 16u
 #define TN_HASH_CLASSES	    8u
+#define TN_HASH_LINE_BYTES  64u
+#define TN_HASH_NEAR_SHIFT  10 /* of the hash: behind the control byte's bits and the class */
 
 /* A removed element is reused only when nr_spares others were removed after it: an eighth of
  * max_entries and at least 64, or as many as fit into 256 KiB where that are fewer, but 4. Only
@@ -86,6 +92,7 @@ struct tn_hash {
 	uint32_t nr_slots;	 /* with an element: the first ones */
 	uint32_t nr_spares;	 /* see TN_HASH_MIN_SPARES */
 	uint32_t min_age;
+	uint8_t near_mask;  /* see tn_hash_near() */
 	uint8_t wait_shift; /* of tickets in control bytes */
 	uint8_t wait_age;   /* nr_spares as a difference of control bytes, at most 17 */
 	uint64_t seed[2];   /* seed[1] is odd */

@@ -261,6 +261,24 @@ static TN_ALWAYS_INLINE uint32_t tn_hash_class(uint64_t hash)
 	return (uint32_t)(hash >> 7) % TN_HASH_CLASSES;
 }
 
+/* The slot of a group where the search for a free one begins: the first of a cache line. */
+static TN_ALWAYS_INLINE uint32_t tn_hash_near(const struct tn_hash *h, uint64_t hash)
+{
+	return (uint32_t)(hash >> TN_HASH_NEAR_SHIFT) & h->near_mask;
+}
+
+/* Rotate the bits of 16 slots so that slot `near` comes first, ... */
+static TN_ALWAYS_INLINE uint32_t tn_group_from(uint32_t match, uint32_t near)
+{
+	return ((match | match << TN_HASH_GROUP_SLOTS) >> near) & 0xffff;
+}
+
+/* ... and the slot that the first of the rotated bits stands for. */
+static TN_ALWAYS_INLINE uint32_t tn_group_first(uint32_t rotated, uint32_t near)
+{
+	return ((uint32_t)__builtin_ctz(rotated) + near) % TN_HASH_GROUP_SLOTS;
+}
+
 static TN_ALWAYS_INLINE uint8_t tn_hash_ctrl(uint64_t hash)
 {
 	return (uint8_t)(TN_HASH_LIVE | (hash & 0x7f));
@@ -283,6 +301,13 @@ static TN_ALWAYS_INLINE _Atomic uint8_t *tn_hash_ctrl_at(const struct tn_hash *h
 static TN_ALWAYS_INLINE unsigned char *tn_hash_elem(const struct tn_hash *h, uint32_t index)
 {
 	return h->elems + (size_t)index * h->elem_stride;
+}
+
+/* The element's line where a key at home in `home` likely is, fetched ahead. */
+static TN_ALWAYS_INLINE void tn_hash_fetch_near(const struct tn_hash *h, uint32_t home,
+						uint64_t hash)
+{
+	__builtin_prefetch(tn_hash_elem(h, home * TN_HASH_GROUP_SLOTS + tn_hash_near(h, hash)));
 }
 
 /* Where a removed element has its ticket. */

@@ -330,6 +330,16 @@ static uint64_t elem_bytes(const struct tn_hash *h)
 	return h->elem_stride + slots * h->map.value_stride;
 }
 
+/* The first slots of cache lines; see tn_hash_near(). */
+static void size_lines(struct tn_hash *h)
+{
+	uint32_t slots = 1;
+
+	while (slots * 2 * h->elem_stride <= TN_HASH_LINE_BYTES)
+		slots *= 2;
+	h->near_mask = (uint8_t)(TN_HASH_GROUP_SLOTS - slots);
+}
+
 /* How long removed elements wait; see TN_HASH_MIN_SPARES. */
 static void size_waiting(struct tn_hash *h)
 {
@@ -363,11 +373,15 @@ static int size_slots(struct tn_hash *h)
 	return 0;
 }
 
-/* Where the levels of use begin, after the groups and elements. */
+/* Where the elements begin, after the groups, and the levels of use, after both. */
+static size_t elems_off(const struct tn_hash *h)
+{
+	return TN_ROUND_UP((size_t)h->nr_groups * sizeof(struct tn_hash_group), TN_HASH_LINE_BYTES);
+}
+
 static size_t use_off(const struct tn_hash *h)
 {
-	return TN_ROUND_UP((size_t)h->nr_groups * sizeof(struct tn_hash_group) +
-				   (size_t)h->nr_slots * h->elem_stride,
+	return TN_ROUND_UP(elems_off(h) + (size_t)h->nr_slots * h->elem_stride,
 			   sizeof(struct tn_hash_use));
 }
 
@@ -382,6 +396,7 @@ static int size_table(struct tn_hash *h)
 	h->elem_stride = h->value_off;
 	if (!tn_hash_is_per_slot(map))
 		h->elem_stride += map->value_stride;
+	size_lines(h);
 	size_waiting(h);
 	err = size_slots(h);
 	if (err)
@@ -408,11 +423,11 @@ static int init_hash(struct tn_map *map)
 		err = tn_map_charge(map, h->table_bytes);
 	if (err)
 		return err;
-	table = tn_pages_alloc(map->rt, h->table_bytes);
+	table = tn_pages_alloc_table(map->rt, h->table_bytes);
 	if (!table)
 		return tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", h->table_bytes);
 	h->groups = (struct tn_hash_group *)(void *)table;
-	h->elems = (unsigned char *)(h->groups + h->nr_groups);
+	h->elems = table + elems_off(h);
 	for (uint32_t i = h->nr_slots; i < h->nr_groups * TN_HASH_GROUP_SLOTS; i++)
 		tn_store_relaxed(tn_hash_ctrl_at(h, i), TN_HASH_NO_SLOT);
 	if (tn_hash_is_lru(map))

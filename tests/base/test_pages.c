@@ -72,6 +72,29 @@ static void data_pages_fail_by_injection_and_by_size(void **state)
 	assert_null(tn_pages_alloc(&rt, 0));
 }
 
+/* Sizes around those that get huge pages: aligned to them, and given back whole. */
+static void table_pages_are_zero_and_aligned_where_large(void **state)
+{
+	static const size_t sizes[] = { 1, TN_HUGE_PAGE_BYTES - 1, TN_HUGE_PAGE_BYTES,
+					TN_HUGE_PAGE_BYTES + 1, 5 * TN_HUGE_PAGE_BYTES + 4097 };
+
+	(void)state;
+	for (size_t i = 0; i < TN_ARRAY_SIZE(sizes); i++) {
+		unsigned char *p = tn_pages_alloc_table(&rt, sizes[i]);
+
+		assert_non_null(p);
+		if (sizes[i] >= TN_HUGE_PAGE_BYTES - 1)
+			assert_int_equal((uintptr_t)p % TN_HUGE_PAGE_BYTES, 0);
+		assert_int_equal(p[0] + p[sizes[i] - 1], 0);
+		memset(p, 1, sizes[i]);
+		tn_pages_free(p, sizes[i]);
+	}
+	assert_null(tn_pages_alloc_table(&rt, SIZE_MAX - 1));
+	assert_null(tn_pages_alloc_table(&rt, SIZE_MAX - TN_HUGE_PAGE_BYTES));
+	tn_store_relaxed(&rt.mem.fail_after, 1);
+	assert_null(tn_pages_alloc_table(&rt, 2 * TN_HUGE_PAGE_BYTES));
+}
+
 static int write_to(void *p)
 {
 	*(volatile char *)p = 1;
@@ -254,6 +277,8 @@ int main(void)
 		cmocka_unit_test(probe_names_the_reason_under_seccomp),
 		cmocka_unit_test_setup_teardown(data_pages_are_zero_and_discarded_to_zero, make_rt,
 						drop_rt),
+		cmocka_unit_test_setup_teardown(table_pages_are_zero_and_aligned_where_large,
+						make_rt, drop_rt),
 		cmocka_unit_test_setup_teardown(data_pages_fail_by_injection_and_by_size, make_rt,
 						drop_rt),
 		cmocka_unit_test_setup_teardown(read_only_pages_refuse_writes, make_rt, drop_rt),

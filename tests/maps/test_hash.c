@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "maps/testing.h"
 
+#include "maps/hash_core.h"
+
 static int put(struct tn_map *map, uint64_t key, uint64_t value)
 {
 	return map->ops->update(map, &key, &value, TN_MAP_ANY, 0);
@@ -14,6 +16,39 @@ static uint64_t *get(struct tn_map *map, uint64_t key)
 static int del(struct tn_map *map, uint64_t key)
 {
 	return map->ops->del(map, &key);
+}
+
+/* The cache line that a lookup fetches before it knows. */
+static void most_elements_lie_in_the_line_that_is_fetched_ahead(void **state)
+{
+	static const struct {
+		uint32_t key, value, mask, least; /* of 100 */
+	} rows[] = { { 8, 8, 12, 80 }, { 8, 16, 14, 50 }, { 8, 120, 15, 30 }, { 4, 56, 15, 30 } };
+	enum { ENTRIES = 10000 };
+
+	(void)state;
+	for (uint32_t r = 0; r < TN_ARRAY_SIZE(rows); r++) {
+		struct tn_map *map = new_map(TN_MAP_HASH, rows[r].key, rows[r].value, ENTRIES);
+		const struct tn_hash *h = (const struct tn_hash *)(const void *)map;
+		static const unsigned char value[128];
+		uint32_t near = 0;
+
+		assert_int_equal((uintptr_t)h->elems % TN_HASH_LINE_BYTES, 0);
+		assert_int_equal(h->near_mask, rows[r].mask);
+		for (uint64_t i = 0; i < ENTRIES; i++)
+			assert_int_equal(map->ops->update(map, &i, value, TN_MAP_ANY, 0), 0);
+		for (uint64_t i = 0; i < ENTRIES; i++) {
+			uint64_t key[2] = { i, 0 }, hash = tn_hash_of(h, key);
+			const unsigned char *at = map->ops->lookup(map, key, 0);
+			uint32_t slot = (uint32_t)((size_t)(at - h->elems) / h->elem_stride) %
+					TN_HASH_GROUP_SLOTS;
+
+			near += (slot & h->near_mask) == tn_hash_near(h, hash);
+		}
+		assert_in_range(near, ENTRIES / 100 * rows[r].least, ENTRIES);
+		assert_hash_valid(map, NULL);
+		tn_map_put(map);
+	}
 }
 
 static void update_leaves_the_old_copy_to_who_holds_it(void **state)
@@ -452,6 +487,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_rt, stop_rt)
+		TEST(most_elements_lie_in_the_line_that_is_fetched_ahead),
 		TEST(update_leaves_the_old_copy_to_who_holds_it),
 		TEST(removed_element_waits_while_spares_last),
 		TEST(small_map_has_at_least_64_spares),
