@@ -10,7 +10,6 @@
 
 #include <tenon/tenon.h>
 
-#define MAX_CASES    256
 #define MAX_ROUNDS   101
 #define ROUND_TARGET 2000000u /* ns */
 
@@ -21,8 +20,8 @@ struct row {
 	unsigned int rounds;
 };
 
-static struct row rows[MAX_CASES];
-static int nr_rows, first_new;
+static struct row *rows;
+static int nr_rows, max_rows, first_new;
 
 uint64_t bench_now_ns(void)
 {
@@ -34,10 +33,15 @@ uint64_t bench_now_ns(void)
 
 static struct row *new_row(void)
 {
-	if (nr_rows == MAX_CASES) {
-		fprintf(stderr, "bench: more than %d cases\n", MAX_CASES);
-		exit(1);
+	if (nr_rows == max_rows) {
+		max_rows = max_rows ? 2 * max_rows : 256;
+		rows = realloc(rows, (size_t)max_rows * sizeof(*rows));
+		if (!rows) {
+			perror("bench: rows");
+			exit(1);
+		}
 	}
+	memset(&rows[nr_rows], 0, sizeof(*rows));
 	return &rows[nr_rows++];
 }
 
@@ -66,15 +70,16 @@ void bench_note(const char *bench, const char *name, const char *engine, const c
 	printf("%-8s %-22s %-11s %9.3f %s\n", bench, name, engine, value, unit);
 }
 
+/* Nanoseconds of a whole round. */
 static double time_round(const struct row *row)
 {
 	uint64_t start;
 
 	if (row->c.timed)
-		return row->c.timed(row->c.arg, row->c.n) / (double)row->c.n;
+		return row->c.timed(row->c.arg, row->c.n);
 	start = bench_now_ns();
 	row->c.run(row->c.arg, row->c.n);
-	return (double)(bench_now_ns() - start) / (double)row->c.n;
+	return (double)(bench_now_ns() - start);
 }
 
 static bool has_figure(const struct row *row)
@@ -85,15 +90,11 @@ static bool has_figure(const struct row *row)
 /* Double the count until a round is long enough to be measured. */
 static void calibrate(struct row *row)
 {
-	if (row->c.n)
+	if (row->c.n || !has_figure(row))
 		return;
-	for (row->c.n = 1; row->c.n < 1u << 30; row->c.n *= 2) {
-		uint64_t start = bench_now_ns();
-
-		row->c.run(row->c.arg, row->c.n);
-		if (bench_now_ns() - start >= ROUND_TARGET)
+	for (row->c.n = row->c.step ? row->c.step : 1; row->c.n < 1u << 30; row->c.n *= 2)
+		if (time_round(row) >= ROUND_TARGET)
 			break;
-	}
 }
 
 static int compare_double(const void *a, const void *b)
@@ -118,22 +119,30 @@ static void summarise(struct row *row)
 	row->median = row->times[row->rounds / 2] - base_median;
 }
 
-void bench_run(unsigned int rounds)
+void bench_measure(unsigned int rounds)
 {
 	if (rounds > MAX_ROUNDS)
 		rounds = MAX_ROUNDS;
 	for (int i = first_new; i < nr_rows; i++)
-		if (rows[i].c.run)
-			calibrate(&rows[i]);
+		calibrate(&rows[i]);
 	for (unsigned int r = 0; r < rounds; r++)
 		for (int i = first_new; i < nr_rows; i++)
 			if (has_figure(&rows[i]))
-				rows[i].times[rows[i].rounds++] = time_round(&rows[i]);
+				rows[i].times[rows[i].rounds++] = time_round(&rows[i]) /
+								  (double)rows[i].c.n;
 	/* Bases stand before the cases that use them, and are read sorted. */
 	for (int i = first_new; i < nr_rows; i++)
 		summarise(&rows[i]);
+	first_new = nr_rows;
+}
+
+void bench_run(unsigned int rounds)
+{
+	int first = first_new;
+
+	bench_measure(rounds);
 	printf("\n%-8s %-22s %-11s %9s %9s\n", "bench", "case", "engine", "min", "median");
-	for (int i = first_new; i < nr_rows; i++) {
+	for (int i = first; i < nr_rows; i++) {
 		const struct row *row = &rows[i];
 
 		if (row->c.hidden)
@@ -145,7 +154,13 @@ void bench_run(unsigned int rounds)
 			printf("%-8s %-22s %-11s %9.2f %9.2f %s\n", row->c.bench, row->c.name,
 			       row->c.engine, row->min, row->median, row->c.unit);
 	}
-	first_new = nr_rows;
+}
+
+struct bench_result bench_result(int index)
+{
+	const struct row *row = &rows[index];
+
+	return (struct bench_result){ row->min, row->median, row->rounds > 0 };
 }
 
 double bench_min(const char *bench, const char *name, const char *engine)

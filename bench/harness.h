@@ -25,16 +25,26 @@ struct bench_case {
 	double (*timed)(void *arg, uint64_t n);
 	void *arg;
 	uint64_t n;	 /* operations a round; 0: found so that a round takes about 2 ms */
+	uint32_t step;	 /* where n is 0: it becomes a multiple of this; 0: 1 */
 	int base;	 /* index of the case to subtract, or NO_BASE */
 	bool hidden;	 /* a base that is no result itself */
 	const char *why; /* run and timed NULL: why there is no figure */
 };
 
-/* Returns the index, for `base`. Exits on overflow of the table: a bench, not a library. */
+/* Returns the index, for `base`. Exits where memory is out: a bench, not a library. */
 int bench_add(const struct bench_case *c);
 
 /* Run every case added since the last call and append the rows; print the table. */
 void bench_run(unsigned int rounds);
+
+/* The same without the table: the bench prints its own with bench_result(). */
+void bench_measure(unsigned int rounds);
+
+struct bench_result {
+	double min, median; /* without the base */
+	bool valid;	    /* false: there is no figure */
+};
+struct bench_result bench_result(int index);
 
 /* All rows of all benches. 0, or -1 with a message on standard error. */
 int bench_write_json(const char *path);
@@ -47,6 +57,13 @@ void bench_note(const char *bench, const char *name, const char *engine, const c
 double bench_min(const char *bench, const char *name, const char *engine);
 
 uint64_t bench_now_ns(void);
+
+/* What the command line says beyond the bench's name. */
+struct bench_options {
+	const char *filter; /* NULL: all cases; the maps bench alone knows it */
+	bool quick;
+};
+extern struct bench_options bench_options;
 
 /* Each bench in its own file. `dir` holds the .bpf.o files. */
 void bench_hooks(const char *dir);

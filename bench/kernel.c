@@ -14,8 +14,8 @@
 struct kernel_prog {
 	struct bpf_object *object;
 	int fd;
-	struct kernel_prog *sibling; /* owned */
-	struct ring_buffer *ring;    /* owned */
+	struct kernel_prog *next; /* further programs of the object; owned */
+	struct ring_buffer *ring; /* owned */
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -28,7 +28,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
 
 struct kernel_prog *kernel_load(const char *object, const char *program, const char **why)
 {
-	static char text[256];
+	char text[256];
 	struct kernel_prog *prog = calloc(1, sizeof(*prog));
 	struct bpf_program *p;
 	int err = ENOENT;
@@ -46,7 +46,43 @@ struct kernel_prog *kernel_load(const char *object, const char *program, const c
 	return prog;
 fail:
 	snprintf(text, sizeof(text), "the kernel refused it: %s", strerror(err));
-	*why = text;
+	*why = strdup(text);
+	kernel_unload(prog);
+	return NULL;
+}
+
+/* An errno, or 0. */
+static int set_sizes(struct bpf_object *object, uint32_t max_entries, uint32_t nr_keys)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, "map");
+	struct bpf_map *rodata = bpf_object__find_map_by_name(object, ".rodata");
+	int err;
+
+	if (!map || !rodata)
+		return ENOENT;
+	err = -bpf_map__set_initial_value(rodata, &nr_keys, sizeof(nr_keys));
+	if (err)
+		return err;
+	return max_entries ? -bpf_map__set_max_entries(map, max_entries) : 0;
+}
+
+struct kernel_prog *kernel_load_sized(const char *object, uint32_t max_entries, uint32_t nr_keys,
+				      const char **why)
+{
+	char text[256];
+	struct kernel_prog *prog = calloc(1, sizeof(*prog));
+	int err;
+
+	libbpf_set_print(quiet);
+	prog->fd = -1;
+	prog->object = bpf_object__open(object);
+	err = prog->object ? set_sizes(prog->object, max_entries, nr_keys) : errno;
+	if (!err)
+		err = -bpf_object__load(prog->object);
+	if (!err)
+		return prog;
+	snprintf(text, sizeof(text), "the kernel refused it: %s", strerror(err));
+	*why = strdup(text);
 	kernel_unload(prog);
 	return NULL;
 }
@@ -54,13 +90,20 @@ fail:
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program)
 {
 	struct bpf_program *p = bpf_object__find_program_by_name(prog->object, program);
+	struct kernel_prog *sibling;
 
 	if (!p)
 		return NULL;
-	free(prog->sibling);
-	prog->sibling = calloc(1, sizeof(*prog->sibling));
-	prog->sibling->fd = bpf_program__fd(p);
-	return prog->sibling;
+	sibling = calloc(1, sizeof(*sibling));
+	sibling->fd = bpf_program__fd(p);
+	sibling->next = prog->next;
+	prog->next = sibling;
+	return sibling;
+}
+
+int kernel_map_fd(struct kernel_prog *prog, const char *map)
+{
+	return bpf_object__find_map_fd_by_name(prog->object, map);
 }
 
 uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
@@ -186,14 +229,34 @@ void kernel_unload(struct kernel_prog *prog)
 {
 	if (!prog)
 		return;
+	while (prog->next) {
+		struct kernel_prog *next = prog->next;
+
+		prog->next = next->next;
+		free(next);
+	}
 	ring_buffer__free(prog->ring);
 	if (prog->object)
 		bpf_object__close(prog->object);
-	free(prog->sibling);
 	free(prog);
 }
 
 #else
+
+struct kernel_prog *kernel_load_sized(const char *object, uint32_t max_entries, uint32_t nr_keys,
+				      const char **why)
+{
+	(void)max_entries;
+	(void)nr_keys;
+	return kernel_load(object, NULL, why);
+}
+
+int kernel_map_fd(struct kernel_prog *prog, const char *map)
+{
+	(void)prog;
+	(void)map;
+	return -1;
+}
 
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program)
 {

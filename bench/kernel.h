@@ -11,8 +11,16 @@ struct kernel_prog;
 /* NULL: `*why` says why (no libbpf, bpf(2) refused, the verifier's words). */
 struct kernel_prog *kernel_load(const char *object, const char *program, const char **why);
 
+/* A whole object, to be used with kernel_sibling(): every map that is called "map" gets
+ * `max_entries` (0: as it stands), and .rodata, which is one word, `nr_keys`. */
+struct kernel_prog *kernel_load_sized(const char *object, uint32_t max_entries, uint32_t nr_keys,
+				      const char **why);
+
 /* Another program of the same loaded object, borrowed from `prog`; NULL: there is none. */
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program);
+
+/* A map of the object; -1: there is none. */
+int kernel_map_fd(struct kernel_prog *prog, const char *map);
 
 /* Run it `repeat` times on a frame; the result of the last run. *ns (may be NULL): what the
  * kernel's own clock says of all runs; setting a test run up takes milliseconds that are not

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* tenon-bench DIR [NAME] [--json FILE]: the benches, one after the other, in a table and as JSON.
+/*
+ * tenon-bench DIR [NAME [FILTER]] [--quick] [--json FILE]: the benches, one after the other, in a
+ * table and as JSON.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@ static const struct {
 	{ "hooks", bench_hooks },     { "jit", bench_jit },	  { "maps", bench_maps },
 	{ "helpers", bench_helpers }, { "verify", bench_verify },
 };
+
+struct bench_options bench_options;
 
 /* One core for the whole run: a migration in the middle of a round would be measured. */
 static void pin(void)
@@ -36,8 +40,12 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0 && i + 1 < argc)
 			json = argv[++i];
-		else
+		else if (strcmp(argv[i], "--quick") == 0)
+			bench_options.quick = true;
+		else if (!name)
 			name = argv[i];
+		else
+			bench_options.filter = argv[i];
 	}
 	pin();
 	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++) {

@@ -1,182 +1,236 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Map operations from a program, in Tenon and in the kernel: the same object, 64 operations a run.
- * The loop with its key generator (loop_only) is subtracted.
+ * Map operations from a program, in Tenon and in the kernel: the same objects, round by round in
+ * turn, on one thread and on two. Cases are <type>/<operation>/<key bytes>/<entries>, with "/2" for
+ * two threads. The loop with its key generator is measured as well and subtracted on both sides. A
+ * map is loaded, filled, measured with all operations that leave it as it is, and freed before the
+ * next one.
  */
 #include "harness.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "kernel.h"
+#include "map_cases.h"
+#include "map_side.h"
+#include "pair.h"
 #include "tenon_side.h"
 
-#define OPS 64 /* programs/maps.bpf.c */
+#define ROUNDS	     13
+#define QUICK_ROUNDS 5
+#define QUICK_MOST   100000
 
-static unsigned char frame[64];
-
-static const struct {
-	const char *name, *program, *fill;
-	int fills;
-} cases[] = {
-	{ "loop", "loop_only", NULL, 0 },
-	{ "hash lookup 1k", "lookup_hash_1k", "fill_hash_1k", 1000 / OPS + 1 },
-	{ "hash lookup 10k", "lookup_hash_10k", "fill_hash_10k", 10000 / OPS + 1 },
-	{ "hash lookup 100k", "lookup_hash_100k", "fill_hash_100k", 100000 / OPS + 1 },
-	{ "hash update 10k", "update_hash_10k", NULL, 0 },
-	{ "lru lookup 10k", "lookup_lru_10k", "fill_lru_10k", 9000 / OPS + 1 },
-	{ "lru insert 10k", "insert_lru_10k", "insert_lru_10k", 10000 / OPS + 1 },
-	{ "lru flow 10k", "mixed_lru_10k", "mixed_lru_10k", 40000 / OPS },
-	{ "array lookup", "lookup_array", NULL, 0 },
-};
-#define RING_RUNS 200 /* that fit into the ring: 64 records of 64 + 8 bytes each */
-#define NR_CASES  (sizeof(cases) / sizeof(cases[0]))
-
-static void run_tenon_times(struct tenon_program *prog, uint64_t runs)
-{
-	struct tenon_test_run_opts opts = { .sz = sizeof(opts),
-					    .data_in = frame,
-					    .data_in_size = sizeof(frame),
-					    .repeat = (uint32_t)runs };
-
-	if (tenon_program_test_run(prog, &opts))
-		side_die("test run");
-}
-
-static void run_tenon(void *arg, uint64_t n)
-{
-	run_tenon_times(arg, n / OPS);
-}
-
-static double time_kernel(void *arg, uint64_t n)
-{
-	double ns;
-
-	kernel_run(arg, frame, sizeof(frame), n / OPS, &ns);
-	return ns;
-}
-
-/* The ring is drained outside the clock. */
-struct ring_arg {
-	struct tenon_program *prog;
-	struct tenon_ring_buffer *consumer;
-	struct kernel_prog *kernel;
+/* Engine by threads: [0] Tenon, [1] the kernel; [0] one thread, [1] two. */
+struct rows {
+	int of[2][2];
 };
 
-static int ignore_sample(void *user, void *data, size_t size)
+static const char *const engines[2] = { "jit", "kernel" };
+static double (*const timers[2][2])(void *arg, uint64_t n) = {
+	{ map_time_tenon, map_time_tenon_pair },
+	{ map_time_kernel, map_time_kernel_pair },
+};
+
+static bool is_wanted(const struct map_type *type, const struct map_op *op, uint32_t key,
+		      uint32_t entries)
 {
-	(void)user;
-	(void)data;
-	(void)size;
-	return 0;
+	char name[128];
+
+	map_case_name(name, sizeof(name), type, op, key, entries);
+	return map_case_matches(name, bench_options.filter);
 }
 
-static double time_tenon_ring(void *p, uint64_t n)
+static bool any_wanted(const struct map_type *type, const struct map_group *group, uint32_t key,
+		       uint32_t entries)
 {
-	struct ring_arg *arg = p;
-	uint64_t sum = 0;
+	if (bench_options.quick && (entries > QUICK_MOST || key != type->quick_key))
+		return false;
+	for (const struct map_op *op = group->ops; op->name; op++)
+		if (is_wanted(type, op, key, entries))
+			return true;
+	return false;
+}
 
-	for (uint64_t runs = n / OPS; runs; runs -= RING_RUNS) {
-		uint64_t start = bench_now_ns();
+static struct rows add_rows(const char *name, struct map_side *side, struct map_run *run,
+			    const struct map_op *op, const struct rows *base)
+{
+	struct rows rows;
 
-		run_tenon_times(arg->prog, RING_RUNS);
-		sum += bench_now_ns() - start;
-		tenon_ring_buffer_consume(arg->consumer);
+	for (int threads = 0; threads < 2; threads++)
+		for (int engine = 0; engine < 2; engine++) {
+			bool there = engine ? run->kernel != NULL : run->prog != NULL;
+			bool can = there && !(threads && (!pair_possible() || op->single));
+			struct bench_case c = { .bench = "maps",
+						.engine = engines[engine],
+						.unit = "ns",
+						.step = MAP_OPS,
+						.arg = run,
+						.base = base ? base->of[engine][threads] : NO_BASE,
+						.hidden = !base || (threads && op->single) };
+			char text[160];
+
+			snprintf(text, sizeof(text), "%s%s", name, threads ? "/2" : "");
+			c.name = strdup(text);
+			c.timed = can ? timers[engine][threads] : NULL;
+			c.why = there ? "one core" : engine ? side->no_kernel : side->no_tenon;
+			rows.of[engine][threads] = bench_add(&c);
+		}
+	return rows;
+}
+
+static void fill(struct map_side *side, const char *program, uint64_t n)
+{
+	struct map_run run;
+
+	n = (n + MAP_OPS - 1) / MAP_OPS * MAP_OPS;
+	if (!program || !map_side_program(side, program, &run))
+		return;
+	if (run.prog)
+		map_run_tenon(&run, n);
+	if (run.kernel)
+		map_run_kernel(&run, n);
+}
+
+static void print_figure(int row)
+{
+	struct bench_result result = bench_result(row);
+
+	if (result.valid)
+		printf(" %8.2f", result.min);
+	else
+		printf(" %8s", "-");
+}
+
+static double min_of(int row)
+{
+	struct bench_result result = bench_result(row);
+
+	return result.valid && result.min > 0 ? result.min : 0;
+}
+
+/* Where a side costs nothing (in line, hidden behind the loop) a ratio would say nothing. */
+static void print_ratio(int over, int under)
+{
+	double a = min_of(over), b = min_of(under);
+
+	if (a > 0 && b >= 0.2)
+		printf(" %7.2f", a / b);
+	else
+		printf(" %7s", "-");
+}
+
+static void print_line(const char *name, const struct rows *rows)
+{
+	printf("%-36s", name);
+	for (int threads = 0; threads < 2; threads++) {
+		print_figure(rows->of[0][threads]);
+		print_figure(rows->of[1][threads]);
+		print_ratio(rows->of[1][threads], rows->of[0][threads]);
 	}
-	return (double)sum;
+	print_ratio(rows->of[0][0], rows->of[0][1]);
+	print_ratio(rows->of[1][0], rows->of[1][1]);
+	printf("\n");
+	fflush(stdout);
 }
 
-static double time_kernel_ring(void *p, uint64_t n)
+static void print_head(const char *type)
 {
-	struct ring_arg *arg = p;
-	double sum = 0, ns;
+	printf("\n%-36s %8s %8s %7s %8s %8s %7s %7s %7s\n", type, "jit", "kernel", "ratio",
+	       "2: jit", "kernel", "ratio", "scaling", "kernel");
+}
 
-	for (uint64_t runs = n / OPS; runs; runs -= RING_RUNS) {
-		kernel_run(arg->kernel, frame, sizeof(frame), RING_RUNS, &ns);
-		sum += ns;
-		kernel_drain(arg->kernel, "ring");
+/* Of lookups that should all hit: where a side lost more than one in a hundred (an LRU map made
+ * room early), the figures are not those of hits alone. */
+static void check_hits(struct map_side *side)
+{
+	struct map_run run;
+	uint64_t hits[2] = { 0, 0 };
+	const int runs = 200;
+
+	if (!map_side_program(side, "hits", &run))
+		return;
+	for (int i = 0; i < runs; i++) {
+		hits[0] += run.prog ? map_result_tenon(&run) : MAP_OPS;
+		hits[1] += run.kernel ? map_result_kernel(&run) : MAP_OPS;
 	}
-	return sum;
+	for (int engine = 0; engine < 2; engine++)
+		if (hits[engine] < (uint64_t)runs * MAP_OPS * 99 / 100)
+			printf("  (%s: %.1f %% of the lookups hit)\n", engines[engine],
+			       100.0 * (double)hits[engine] / (runs * MAP_OPS));
 }
 
-static void add_rings(struct tenon_object *obj, struct kernel_prog *kernel, const char *why,
-		      int base_tenon, int base_kernel)
-{
-	static struct ring_arg arg;
-	struct bench_case c = { .bench = "maps",
-				.name = "ring reserve+submit",
-				.engine = "jit",
-				.unit = "ns",
-				.timed = time_tenon_ring,
-				.arg = &arg,
-				.n = OPS * RING_RUNS * 5,
-				.base = base_tenon };
+#define MAX_OPS 8
 
-	arg.prog = side_program(obj, "ring_submit");
-	arg.consumer = tenon_ring_buffer_new(tenon_object_find_map(obj, "ring"), ignore_sample,
-					     NULL);
-	if (!arg.consumer)
-		side_die("ring");
-	bench_add(&c);
-	arg.kernel = kernel;
-	c.engine = "kernel";
-	c.timed = kernel ? time_kernel_ring : NULL;
-	c.why = why;
-	c.base = base_kernel;
-	bench_add(&c);
+static void measure(const char *dir, const struct map_type *type, const struct map_group *group,
+		    uint32_t key, uint32_t entries)
+{
+	uint32_t nr_keys = (uint32_t)((uint64_t)entries * group->percent / 100);
+	struct map_run loop, runs[MAX_OPS];
+	struct rows base, rows[MAX_OPS];
+	struct map_side side;
+	char name[128], object[64];
+	int nr = 0;
+
+	snprintf(object, sizeof(object), type->object, type->name, key);
+	map_side_open(&side, side_path(dir, object), entries, nr_keys);
+	fill(&side, "fill", nr_keys);
+	fill(&side, group->warm, entries);
+	if (!map_side_program(&side, "loop", &loop))
+		memset(&loop, 0, sizeof(loop));
+	base = add_rows("loop", &side, &loop, group->ops, NULL);
+	for (const struct map_op *op = group->ops; op->name; op++) {
+		if (!is_wanted(type, op, key, entries))
+			continue;
+		if (!map_side_program(&side, op->program, &runs[nr]))
+			memset(&runs[nr], 0, sizeof(runs[nr]));
+		map_case_name(name, sizeof(name), type, op, key, entries);
+		rows[nr] = add_rows(name, &side, &runs[nr], op, &base);
+		nr++;
+	}
+	bench_measure(bench_options.quick ? QUICK_ROUNDS : ROUNDS);
+	nr = 0;
+	for (const struct map_op *op = group->ops; op->name; op++) {
+		if (!is_wanted(type, op, key, entries))
+			continue;
+		map_case_name(name, sizeof(name), type, op, key, entries);
+		print_line(name, &rows[nr]);
+		if (op->hits)
+			check_hits(&side);
+		nr++;
+	}
+	if (side.no_tenon)
+		printf("  (jit: %s)\n", side.no_tenon);
+	if (side.no_kernel)
+		printf("  (kernel: %s)\n", side.no_kernel);
+	map_side_close(&side);
+}
+
+/* One type: its key sizes, its sizes, its groups of operations. */
+static void measure_type(const char *dir, const struct map_type *type)
+{
+	bool headed = false;
+
+	for (const uint32_t *key = type->keys; *key != MAP_KEYS_END; key++)
+		for (const uint32_t *entries = type->entries; *entries; entries++)
+			for (const struct map_group *group = type->groups; group->ops; group++) {
+				if (!any_wanted(type, group, *key, *entries))
+					continue;
+				if (!headed)
+					print_head(type->name);
+				headed = true;
+				if (map_case_fits(type, *key, *entries))
+					measure(dir, type, group, *key, *entries);
+				else
+					printf("%s, %u-byte keys, %u entries: not enough memory\n",
+					       type->name, *key, *entries);
+			}
 }
 
 void bench_maps(const char *dir)
 {
-	struct tenon_object *obj = side_load(side_runtime(), dir, "maps");
-	int base_tenon = NO_BASE, base_kernel = NO_BASE;
-	struct kernel_prog *kernel;
-	const char *why = NULL;
-
-	for (size_t i = 0; i < NR_CASES; i++) {
-		struct bench_case c = { .bench = "maps",
-					.name = cases[i].name,
-					.engine = "jit",
-					.unit = "ns",
-					.run = run_tenon,
-					.n = OPS * 2000,
-					.base = base_tenon };
-
-		if (cases[i].fill)
-			run_tenon_times(side_program(obj, cases[i].fill), (uint64_t)cases[i].fills);
-		c.arg = side_program(obj, cases[i].program);
-		if (i == 0)
-			base_tenon = bench_add(&c);
-		else
-			bench_add(&c);
-	}
-	for (size_t i = 0; i < NR_CASES; i++) {
-		struct bench_case c = { .bench = "maps",
-					.name = cases[i].name,
-					.engine = "kernel",
-					.unit = "ns",
-					.n = OPS * 5000,
-					.base = base_kernel };
-		struct kernel_prog *prog;
-		int row;
-
-		prog = kernel_load(side_path(dir, "maps"), cases[i].program, &c.why);
-		if (prog) {
-			struct kernel_prog *fill = NULL;
-
-			/* Each load has maps of its own: fill through the same object. */
-			if (cases[i].fill)
-				fill = kernel_sibling(prog, cases[i].fill);
-			if (fill)
-				kernel_run(fill, frame, sizeof(frame), (uint64_t)cases[i].fills,
-					   NULL);
-			c.timed = time_kernel;
-			c.arg = prog;
-		}
-		row = bench_add(&c);
-		if (i == 0 && prog)
-			base_kernel = row;
-	}
-	kernel = kernel_load(side_path(dir, "maps"), "ring_submit", &why);
-	add_rings(obj, kernel, why, base_tenon, base_kernel);
-	bench_run(31);
+	printf("\nns per operation, minima, the loop around it subtracted; two threads: of both "
+	       "together.\nratio: kernel / jit. scaling: rate of two threads / rate of one.\n");
+	for (const struct map_type *type = map_types; type->name; type++)
+		measure_type(dir, type);
 }
