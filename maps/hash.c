@@ -211,7 +211,7 @@ tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map, bool uses)
  * tells. The codes come again, so that one in eight of those that have is overlooked. */
 static TN_ALWAYS_INLINE uint32_t match_aged(const struct tn_hash *h, uint32_t group)
 {
-	uint8_t now = (uint8_t)(tn_load_relaxed(&h->ticket) >> h->wait_shift);
+	uint8_t now = (uint8_t)(tn_load_relaxed(&h->tally->ticket) >> h->wait_shift);
 
 	return tn_group_aged(&h->groups[group], now, h->wait_age);
 }
@@ -435,7 +435,7 @@ static void publish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t 
 
 static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
 {
-	set_one_waiting(h, at, tn_add_relaxed(&h->ticket, 1));
+	set_one_waiting(h, at, tn_add_relaxed(&h->tally->ticket, 1));
 	lower_passed(h, hash, 0, at->depth);
 }
 
@@ -445,7 +445,7 @@ static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
 			    const struct tn_hash_place *old, uint64_t hash)
 {
 	struct tn_hash_group *g = &h->groups[at->group];
-	uint64_t ticket = tn_add_relaxed(&h->ticket, 1);
+	uint64_t ticket = tn_add_relaxed(&h->tally->ticket, 1);
 
 	if (tn_likely(at->group == old->group)) {
 		tn_seq_begin_write(&g->seq);
@@ -462,19 +462,19 @@ static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
 
 static bool reserve_count(struct tn_hash *h)
 {
-	uint32_t count = tn_load_relaxed(&h->count);
+	uint32_t count = tn_load_relaxed(&h->tally->count);
 
 	do {
 		if (count >= h->map.max_entries)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(
-		&h->count, &count, count + 1, memory_order_relaxed, memory_order_relaxed));
+		&h->tally->count, &count, count + 1, memory_order_relaxed, memory_order_relaxed));
 	return true;
 }
 
 static void unreserve_count(struct tn_hash *h)
 {
-	atomic_fetch_sub_explicit(&h->count, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&h->tally->count, 1, memory_order_relaxed);
 }
 
 /* A new element's values in a per-slot map. Slots that are not in use are zero and stay so. */
@@ -635,7 +635,7 @@ static bool evict_in(struct tn_hash *h, uint32_t group, uint32_t held, enum pati
 static TN_NOINLINE bool evict(struct tn_hash *h, uint32_t held)
 {
 	for (uint32_t i = 0; i < h->nr_groups + 2 * HAND_GROUPS; i++) {
-		uint32_t group = tn_load_relaxed(&h->hand);
+		uint32_t group = tn_load_relaxed(&h->tally->hand);
 		uint32_t next = group + 1 < h->nr_groups ? group + 1 : 0;
 		uint32_t patience = TN_MIN(i / HAND_GROUPS, (uint32_t)WANT_ANY);
 		bool done = evict_in(h, group, held, (enum patience)patience);
@@ -643,7 +643,7 @@ static TN_NOINLINE bool evict(struct tn_hash *h, uint32_t held)
 		/* A group that was lowered is left, lest its used elements are lowered twice. */
 		if (done && patience == WANT_UNUSED)
 			return true;
-		atomic_compare_exchange_strong_explicit(&h->hand, &group, next,
+		atomic_compare_exchange_strong_explicit(&h->tally->hand, &group, next,
 							memory_order_relaxed, memory_order_relaxed);
 		if (done)
 			return true;

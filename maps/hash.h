@@ -80,6 +80,13 @@ struct TN_ALIGNED(16) tn_hash_use {
 #define TN_HASH_USE_NEW	 1u /* inserted since the hand passed */
 #define TN_HASH_USE_SEEN 2u /* looked up or updated since */
 
+/* Written by every insert, delete and replace. */
+struct tn_hash_tally {
+	_Atomic uint32_t count;	 /* live elements, at most max_entries */
+	_Atomic uint32_t hand;	 /* LRU maps: the group that gives up elements */
+	_Atomic uint64_t ticket; /* elements ever removed or replaced */
+};
+
 struct tn_hash {
 	struct tn_map map;
 	struct tn_map_ops ops; /* the type's, with the lookup for this key size */
@@ -101,11 +108,11 @@ struct tn_hash {
 	unsigned char *slot_values;
 	size_t table_bytes, slot_bytes; /* of the two mappings: groups + elems + use; slot_values */
 
-	/* Written by every insert, delete and replace: kept a line away from what readers need. */
+	struct tn_hash_tally *tally; /* `own`, or that of the segment */
+
+	/* Kept a line away from what readers need. */
 	char pad[64];
-	_Atomic uint32_t count;	 /* live elements, at most max_entries */
-	_Atomic uint64_t ticket; /* elements ever removed or replaced */
-	_Atomic uint32_t hand;	 /* LRU maps: the group that gives up elements */
+	struct tn_hash_tally own;
 };
 
 struct tn_hash_stats {

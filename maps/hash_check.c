@@ -62,7 +62,7 @@ static int check_waiting(struct check *c, uint32_t index, uint8_t ctrl)
 	const struct tn_hash *h = c->h;
 	uint64_t ticket = tn_load_relaxed(tn_hash_ticket_at(h, index));
 
-	if (ticket >= tn_load_relaxed(&h->ticket) || ctrl != tn_hash_wait_ctrl(h, ticket))
+	if (ticket >= tn_load_relaxed(&h->tally->ticket) || ctrl != tn_hash_wait_ctrl(h, ticket))
 		return tn_map_err(&h->map, -EINVAL,
 				  "slot %u: control byte 0x%02x, but removed with ticket %llu",
 				  index, ctrl, (unsigned long long)ticket);

@@ -327,7 +327,7 @@ static TN_ALWAYS_INLINE bool tn_hash_is_free(const struct tn_hash *h, uint32_t i
 		return false;
 	/* Read in either case, as nobody can predict which it is. */
 	ticket = TN_WORD_LOAD(tn_hash_ticket_at(h, index));
-	return (ctrl == TN_HASH_EMPTY) | (tn_load_relaxed(&h->ticket) - ticket > age);
+	return (ctrl == TN_HASH_EMPTY) | (tn_load_relaxed(&h->tally->ticket) - ticket > age);
 }
 
 #endif

@@ -216,7 +216,7 @@ static int next_key(struct tn_map *map, const void *key, void *next)
 
 static uint32_t count_hash(struct tn_map *map)
 {
-	return tn_load_relaxed(&tn_hash_map(map)->count);
+	return tn_load_relaxed(&tn_hash_map(map)->tally->count);
 }
 
 /* ---- Life ---- */
@@ -432,6 +432,7 @@ static int init_hash(struct tn_map *map)
 		tn_store_relaxed(tn_hash_ctrl_at(h, i), TN_HASH_NO_SLOT);
 	if (tn_hash_is_lru(map))
 		h->use = (struct tn_hash_use *)(void *)(table + use_off(h));
+	h->tally = &h->own;
 	draw_seed(h);
 	h->ops = *map->ops;
 	h->ops.lookup = tn_hash_lookup_for(map, tn_hash_is_lru(map));

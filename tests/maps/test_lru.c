@@ -137,7 +137,7 @@ static void map_of_used_elements_makes_room(void **state)
 	for (uint64_t key = 0; key < SIZE; key++)
 		assert_non_null(get(map, key));
 	assert_int_equal(put(map, SIZE, 0), 0);
-	assert_in_range(tn_load_relaxed(&h->hand), 1, 100);
+	assert_in_range(tn_load_relaxed(&h->tally->hand), 1, 100);
 	assert_true(is_there(map, SIZE));
 	assert_int_equal(map->ops->count(map), SIZE);
 	assert_hash_valid(map, NULL);
