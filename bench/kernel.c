@@ -101,9 +101,20 @@ struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program
 	return sibling;
 }
 
-int kernel_map_fd(struct kernel_prog *prog, const char *map)
+void kernel_put_inner(struct kernel_prog *prog, void *keys, uint32_t nr_keys)
 {
-	return bpf_object__find_map_fd_by_name(prog->object, map);
+	int map = bpf_object__find_map_fd_by_name(prog->object, "map");
+	int *inner = calloc(nr_keys, sizeof(*inner));
+	__u32 count = nr_keys;
+
+	for (uint32_t i = 0; inner && i < nr_keys; i++)
+		inner[i] = bpf_object__find_map_fd_by_name(prog->object, "inner");
+	/* One by one, the kernel would wait for its readers after each. */
+	if (!inner || bpf_map_update_batch(map, keys, inner, &count, NULL)) {
+		perror("maps in a map");
+		exit(1);
+	}
+	free(inner);
 }
 
 uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
@@ -140,15 +151,21 @@ static int ignore_sample(void *user, void *data, size_t size)
 	return 0;
 }
 
-void kernel_drain(struct kernel_prog *prog, const char *map)
+uint64_t kernel_drain(struct kernel_prog *prog, const char *map, bool wait)
 {
+	int n;
+
 	if (!prog->ring)
 		prog->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(prog->object, map),
 					      ignore_sample, NULL, NULL);
-	if (!prog->ring || ring_buffer__consume(prog->ring) < 0) {
+	n = !prog->ring ? -1
+	    : wait	? ring_buffer__poll(prog->ring, 100)
+			: ring_buffer__consume(prog->ring);
+	if (n < 0) {
 		perror("ring buffer");
 		exit(1);
 	}
+	return (uint64_t)n;
 }
 
 uint32_t kernel_verified(struct kernel_prog *prog)
@@ -251,11 +268,11 @@ struct kernel_prog *kernel_load_sized(const char *object, uint32_t max_entries, 
 	return kernel_load(object, NULL, why);
 }
 
-int kernel_map_fd(struct kernel_prog *prog, const char *map)
+void kernel_put_inner(struct kernel_prog *prog, void *keys, uint32_t nr_keys)
 {
 	(void)prog;
-	(void)map;
-	return -1;
+	(void)keys;
+	(void)nr_keys;
 }
 
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program)
@@ -284,10 +301,12 @@ uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, ui
 	return 0;
 }
 
-void kernel_drain(struct kernel_prog *prog, const char *map)
+uint64_t kernel_drain(struct kernel_prog *prog, const char *map, bool wait)
 {
 	(void)prog;
 	(void)map;
+	(void)wait;
+	return 0;
 }
 
 uint32_t kernel_verified(struct kernel_prog *prog)

@@ -3,6 +3,7 @@
 #ifndef BENCH_KERNEL_H
 #define BENCH_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,16 +20,17 @@ struct kernel_prog *kernel_load_sized(const char *object, uint32_t max_entries, 
 /* Another program of the same loaded object, borrowed from `prog`; NULL: there is none. */
 struct kernel_prog *kernel_sibling(struct kernel_prog *prog, const char *program);
 
-/* A map of the object; -1: there is none. */
-int kernel_map_fd(struct kernel_prog *prog, const char *map);
+/* The object's map "inner" into its map "map", under each of nr_keys keys that stand in a row. */
+void kernel_put_inner(struct kernel_prog *prog, void *keys, uint32_t nr_keys);
 
 /* Run it `repeat` times on a frame; the result of the last run. *ns (may be NULL): what the
  * kernel's own clock says of all runs; setting a test run up takes milliseconds that are not
  * counted. */
 uint32_t kernel_run(struct kernel_prog *prog, const void *frame, size_t size, uint64_t repeat,
 		    double *ns);
-/* Consume everything in the ring buffer `map` of its object. */
-void kernel_drain(struct kernel_prog *prog, const char *map);
+/* Consume everything in the ring buffer `map` of its object; with `wait` for some, wait until there
+ * is something. Returns how many records that were. */
+uint64_t kernel_drain(struct kernel_prog *prog, const char *map, bool wait);
 /* Instructions that the kernel's verifier went through; 0: unknown. */
 uint32_t kernel_verified(struct kernel_prog *prog);
 /* What the kernel's log says that verifying the programs of an object took, in microseconds, of

@@ -29,17 +29,81 @@ static const struct map_group lru_groups[] = {
 static const uint32_t all_keys[] = { 4, 8, 16, 64, MAP_KEYS_END };
 static const uint32_t all_sizes[] = { 1000, 10000, 100000, 1000000, 10000000, 0 };
 
-#define TABLE(type_name, type_groups, element)                                                    \
-	{                                                                                         \
-		.name = type_name, .object = "bench_map_%s_%u", .keys = all_keys, .quick_key = 8, \
-		.entries = all_sizes, .bytes = element, .groups = type_groups                     \
-	}
+#define TYPE(type_name, keyed, type_keys, quick, sizes, element, type_groups)      \
+	.name = type_name, .object = keyed ? "bench_map_%s_%u" : "bench_map_%s",   \
+	.keys = type_keys, .quick_key = quick, .entries = sizes, .bytes = element, \
+	.groups = type_groups
+
+static const struct map_op array_ops[] = {
+	{ .name = "lookup", .program = "lookup" },
+	{ .name = "update", .program = "update" },
+	{ 0 },
+};
+static const struct map_group array_groups[] = { { .ops = array_ops }, { 0 } };
+static const uint32_t index_key[] = { 4, MAP_KEYS_END };
+static const uint32_t to_1m[] = { 1000, 10000, 100000, 1000000, 0 };
+
+static const struct map_op keyless_ops[] = {
+	{ .name = "push+pop", .program = "cycle" },
+	{ .name = "peek", .program = "peek" },
+	{ 0 },
+};
+static const struct map_group keyless_groups[] = { { .ops = keyless_ops, .percent = 50 }, { 0 } };
+static const uint32_t no_key[] = { 0, MAP_KEYS_END };
+static const uint32_t keyless_sizes[] = { 1000, 100000, 0 };
+
+static const struct map_op bloom_ops[] = {
+	{ .name = "lookup", .program = "lookup" },
+	{ .name = "miss", .program = "miss" },
+	{ .name = "update", .program = "update" },
+	{ 0 },
+};
+static const struct map_group bloom_groups[] = { { .ops = bloom_ops, .percent = 100 }, { 0 } };
+
+static const struct map_op inner_ops[] = {
+	{ .name = "lookup", .program = "lookup", .hits = true },
+	{ 0 },
+};
+static const struct map_group inner_groups[] = { { .ops = inner_ops, .percent = 100 }, { 0 } };
+static const uint32_t inner_keys[] = { 4, 8, MAP_KEYS_END };
+static const uint32_t inner_sizes[] = { 1000, 10000, 0 };
+
+static const struct map_op lpm_ops[] = {
+	{ .name = "lookup", .program = "lookup", .hits = true },
+	{ .name = "miss", .program = "miss" },
+	{ .name = "update", .program = "update" },
+	{ .name = "mixed", .program = "mixed" },
+	{ 0 },
+};
+static const struct map_group lpm_groups[] = { { .ops = lpm_ops, .percent = 100 }, { 0 } };
+static const uint32_t lpm_keys[] = { 8, 20, MAP_KEYS_END };
+
+static const struct map_op ring_ops[] = {
+	{ .name = "reserve+submit", .program = "quiet" },
+	{ .name = "output", .program = "output" },
+	{ .name = "live", .program = "live", .single = true },
+	{ 0 },
+};
+static const struct map_group ring_groups[] = { { .ops = ring_ops }, { 0 } };
+static const uint32_t ring_sizes[] = { 1024 * 1024, 0 };
 
 const struct map_type map_types[] = {
-	TABLE("hash", hash_groups, 150),
-	TABLE("percpu_hash", hash_groups, 200),
-	TABLE("lru_hash", lru_groups, 180),
-	TABLE("lru_percpu_hash", lru_groups, 230),
+	{ TYPE("hash", true, all_keys, 8, all_sizes, 150, hash_groups) },
+	{ TYPE("percpu_hash", true, all_keys, 8, all_sizes, 200, hash_groups) },
+	{ TYPE("lru_hash", true, all_keys, 8, all_sizes, 180, lru_groups) },
+	{ TYPE("lru_percpu_hash", true, all_keys, 8, all_sizes, 230, lru_groups) },
+	{ TYPE("array", false, index_key, 4, all_sizes, 16, array_groups) },
+	{ TYPE("percpu_array", false, index_key, 4, to_1m, 50, array_groups) },
+	{ TYPE("lpm_trie", true, lpm_keys, 8, to_1m, 300, lpm_groups) },
+	{ TYPE("hash_of_maps", true, inner_keys, 8, inner_sizes, 150, inner_groups),
+	  .prepare = map_prepare_inner },
+	{ TYPE("array_of_maps", false, index_key, 4, inner_sizes, 32, inner_groups),
+	  .prepare = map_prepare_inner },
+	{ TYPE("queue", false, no_key, 0, keyless_sizes, 16, keyless_groups) },
+	{ TYPE("stack", false, no_key, 0, keyless_sizes, 16, keyless_groups) },
+	{ TYPE("bloom_filter", true, all_keys, 8, all_sizes, 8, bloom_groups) },
+	{ TYPE("ringbuf", false, no_key, 0, ring_sizes, 2, ring_groups),
+	  .measure = map_measure_ring },
 	{ 0 },
 };
 

@@ -9,6 +9,8 @@
 
 #define MAP_KEYS_END UINT32_MAX
 
+struct map_side;
+
 struct map_op {
 	const char *name;    /* "delete+insert"; NULL ends a table */
 	const char *program; /* of the object */
@@ -31,10 +33,25 @@ struct map_type {
 	const uint32_t *entries; /* ended by 0 */
 	uint32_t bytes;		 /* an element without its key, about, on both sides together */
 	const struct map_group *groups;
+
+	/* NULL, or what the host puts in before the fill. */
+	void (*prepare)(struct map_side *side, uint32_t key, uint32_t nr_keys);
+	/* NULL, or what takes the place of the measuring that most types share. */
+	void (*measure)(const char *dir, const struct map_type *type, const struct map_group *group,
+			uint32_t key, uint32_t entries);
 };
 
 /* Ended by a NULL name. */
 extern const struct map_type map_types[];
+
+/* Of types with a way of their own. */
+void map_prepare_inner(struct map_side *side, uint32_t key, uint32_t nr_keys);
+void map_measure_ring(const char *dir, const struct map_type *type, const struct map_group *group,
+		      uint32_t key, uint32_t entries);
+
+/* The filter names this case. */
+bool map_is_wanted(const struct map_type *type, const struct map_op *op, uint32_t key,
+		   uint32_t entries);
 
 void map_case_name(char *out, size_t size, const struct map_type *type, const struct map_op *op,
 		   uint32_t key, uint32_t entries);

@@ -5,35 +5,12 @@
  */
 #include "map_loop.h"
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b)  PASTE_(a, b)
-
-#if KEY == 4
-struct key {
-	__u32 first;
-};
-#define SET_KEY(key, at) ((key).first = (at))
-#elif KEY == 8
-struct key {
-	__u64 first;
-};
-#define SET_KEY(key, at) ((key).first = (at))
-#else
-struct key {
-	__u64 first, middle[KEY / 8 - 2], last;
-};
-#define SET_KEY(key, at) ((key).first = (at), (key).last = (key).first << 7)
-#endif
-
 struct {
 	__uint(type, PASTE(BPF_MAP_TYPE_, MAP_TYPE));
 	__uint(max_entries, 1000);
 	__type(key, struct key);
 	__type(value, __u64);
 } map SEC(".maps");
-
-/* Keys that no fill puts in: fills stay below. */
-#define ABSENT 0x80000000u
 
 BENCH_PROGRAM(loop)
 {

@@ -33,4 +33,29 @@ static __always_inline __u32 next(__u32 x)
 /* What the loop alone costs is measured with the stores of its keys. */
 #define STORED(key) __asm__ volatile("" : : "r"(&(key)) : "memory")
 
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+
+#ifdef KEY /* bytes of a key */
+#if KEY == 4
+struct key {
+	__u32 first;
+};
+#define SET_KEY(key, at) ((key).first = (at))
+#elif KEY == 8
+struct key {
+	__u64 first;
+};
+#define SET_KEY(key, at) ((key).first = (at))
+#else
+struct key {
+	__u64 first, middle[KEY / 8 - 2], last;
+};
+#define SET_KEY(key, at) ((key).first = (at), (key).last = (key).first << 7)
+#endif
+#endif
+
+/* Keys that no fill puts in: fills stay below. */
+#define ABSENT 0x80000000u
+
 #endif
