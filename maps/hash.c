@@ -181,6 +181,7 @@ static TN_ALWAYS_INLINE void *slot_value_at(const struct tn_hash *h, uint32_t in
 DEFINE_LOOKUP(4, 4u)
 DEFINE_LOOKUP(8, 8u)
 DEFINE_LOOKUP(16, 16u)
+DEFINE_LOOKUP(64, 64u)
 DEFINE_LOOKUP(any, h->map.key_size)
 
 enum tn_hash_read tn_hash_search(const struct tn_hash *h, const void *key, uint64_t hash,
@@ -200,9 +201,28 @@ tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map, bool uses)
 		return choose_8(per_slot, uses);
 	case 16:
 		return choose_16(per_slot, uses);
+	case 64:
+		return choose_64(per_slot, uses);
 	default:
 		return choose_any(per_slot, uses);
 	}
+}
+
+const struct tn_hash *tn_hash_for_code(const struct tn_map *map)
+{
+	bool uses = tn_hash_is_lru(map);
+
+	switch (map->type) {
+	case TN_MAP_HASH:
+	case TN_MAP_PERCPU_HASH:
+	case TN_MAP_LRU_HASH:
+	case TN_MAP_LRU_PERCPU_HASH:
+		break;
+	default:
+		return NULL;
+	}
+	/* What is done besides, only its own function knows. */
+	return map->ops->lookup == tn_hash_lookup_for(map, uses) ? (const void *)map : NULL;
 }
 
 /* ---- Writing: inside a writer section ---- */
@@ -261,6 +281,12 @@ static TN_ALWAYS_INLINE void take_guess(const struct tn_hash *h, const void *key
 		break;
 	case 8:
 		guess_place(h, key, 8, hash, guess);
+		break;
+	case 16:
+		guess_place(h, key, 16, hash, guess);
+		break;
+	case 64:
+		guess_place(h, key, 64, hash, guess);
 		break;
 	default:
 		guess_place(h, key, h->map.key_size, hash, guess);

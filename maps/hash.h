@@ -115,6 +115,11 @@ struct tn_hash {
 	struct tn_hash_tally own;
 };
 
+/* The table behind a map, where compiled code may do its lookup: read its home group as hash.c
+ * does, and call map->ops->lookup for what that does not settle. NULL: another type, or a table
+ * whose lookup does more. The table's addresses and sizes stay the same while the map lives. */
+const struct tn_hash *tn_hash_for_code(const struct tn_map *map);
+
 struct tn_hash_stats {
 	uint32_t live, waiting, empty; /* empty: free for reuse, too */
 	uint32_t max_probe;	       /* groups that the worst key's search visits */

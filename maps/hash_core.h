@@ -31,6 +31,8 @@ static TN_ALWAYS_INLINE uint64_t tn_hash_of(const struct tn_hash *h, const void 
 		return tn_hash_key(h->seed, key, 8);
 	case 16:
 		return tn_hash_key(h->seed, key, 16);
+	case 64:
+		return tn_hash_key(h->seed, key, 64);
 	default:
 		return tn_hash_key(h->seed, key, h->map.key_size);
 	}

@@ -52,24 +52,30 @@ static TN_ALWAYS_INLINE uint64_t tn_hash_two(const uint64_t seed[2], uint64_t a,
 	return tn_hash_fold((x + b) ^ seed[0] ^ TN_HASH_MIX1, seed[1] ^ TN_HASH_MIX3);
 }
 
-/* Any size. Blocks of 16; the last may overlap the one before, since the size is fixed per map. */
-static inline uint64_t tn_hash_long(const uint64_t seed[2], const unsigned char *p, size_t size)
+/* Any size: words in turn into two chains, which the machine works at side by side; the last word
+ * is padded with zeros, since the size is fixed per map. */
+static TN_ALWAYS_INLINE uint64_t tn_hash_long(const uint64_t seed[2], const unsigned char *p,
+					      size_t size)
 {
-	uint64_t x = seed[0];
+	uint64_t x = seed[0], y = seed[0] ^ TN_HASH_MIX2;
+	uint64_t times_x = seed[1], times_y = seed[1] ^ TN_HASH_MIX3;
 
-	for (; size > 16; size -= 16, p += 16) {
-		x = tn_hash_fold(x ^ tn_hash_read(p, 8), seed[1]);
-		x = tn_hash_fold((x + tn_hash_read(p + 8, 8)) ^ TN_HASH_MIX1,
-				 seed[1] ^ TN_HASH_MIX3);
+	for (; size >= 16; size -= 16, p += 16) {
+		x = tn_hash_fold(x ^ tn_hash_read(p, 8), times_x);
+		y = tn_hash_fold(y ^ tn_hash_read(p + 8, 8), times_y);
 	}
-	if (size > 8)
-		x ^= tn_hash_two(seed, tn_hash_read(p, 8), tn_hash_read(p + 8, size - 8) ^ x);
-	else
-		x = tn_hash_fold(x ^ tn_hash_read(p, size), seed[1]);
-	return tn_hash_fold(x ^ TN_HASH_MIX1, TN_HASH_MIX2);
+	if (size >= 8) {
+		x = tn_hash_fold(x ^ tn_hash_read(p, 8), times_x);
+		if (size > 8)
+			y = tn_hash_fold(y ^ tn_hash_read(p + 8, size - 8), times_y);
+	} else if (size) {
+		x = tn_hash_fold(x ^ tn_hash_read(p, size), times_x);
+	}
+	return tn_hash_two(seed, x, y);
 }
 
-/* `size` is a constant where it matters: 4, 8 and 16 become straight code. */
+/* `size` is a constant where it matters: 4, 8, 16 and 64 become straight code.
+ * jit/x86_64/emit_hash.c does the same. */
 static TN_ALWAYS_INLINE uint64_t tn_hash_key(const uint64_t seed[2], const void *key, size_t size)
 {
 	const unsigned char *p = key;

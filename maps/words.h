@@ -88,18 +88,25 @@ static TN_ALWAYS_INLINE void tn_words_zero(void *to, size_t size)
 		TN_WORD_STORE(out++, 0);
 }
 
+/* The first word decides where keys differ; of what is left all is compared, without branches. */
 static TN_ALWAYS_INLINE bool tn_words_equal(const void *shared, const void *key, size_t size)
 {
 	const _Atomic uint64_t *in = shared;
 	const unsigned char *p = key;
-	uint64_t word;
+	uint64_t word, differ = 0;
 
-	for (; size >= 8; size -= 8, p += 8) {
+	if (size <= 8)
+		return TN_WORD_LOAD(in) == tn_words_tail(p, size);
+	memcpy(&word, p, 8);
+	if (TN_WORD_LOAD(in) != word)
+		return false;
+	for (size -= 8, p += 8; size >= 8; size -= 8, p += 8) {
 		memcpy(&word, p, 8);
-		if (TN_WORD_LOAD(in++) != word)
-			return false;
+		differ |= TN_WORD_LOAD(++in) ^ word;
 	}
-	return !size || TN_WORD_LOAD(in) == tn_words_tail(p, size);
+	if (size)
+		differ |= TN_WORD_LOAD(++in) ^ tn_words_tail(p, size);
+	return !differ;
 }
 
 #endif

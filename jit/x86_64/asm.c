@@ -448,6 +448,37 @@ void tn_x86_movq_rx(struct tn_codebuf *b, bool w, uint8_t r, uint8_t xmm)
 	put_rr(b, w, 0x0f7e, xmm, r);
 }
 
+void tn_x86_pshufd_0(struct tn_codebuf *b, uint8_t dst, uint8_t src)
+{
+	tn_put8(b, 0x66);
+	put_rr(b, false, 0x0f70, dst, src);
+	tn_put8(b, 0);
+}
+
+void tn_x86_pcmpeqb_m(struct tn_codebuf *b, uint8_t xmm, struct tn_x86_mem m)
+{
+	tn_put8(b, 0x66);
+	put_rm(b, false, false, 0x0f74, xmm, m);
+}
+
+void tn_x86_pmovmskb(struct tn_codebuf *b, uint8_t r, uint8_t xmm)
+{
+	tn_put8(b, 0x66);
+	put_rr(b, false, 0x0fd7, r, xmm);
+}
+
+/* Machines without BMI1 read this as bsf, which differs for 0 alone. */
+void tn_x86_tzcnt(struct tn_codebuf *b, uint8_t dst, uint8_t src)
+{
+	tn_put8(b, 0xf3);
+	put_rr(b, false, 0x0fbc, dst, src);
+}
+
+void tn_x86_prefetch(struct tn_codebuf *b, struct tn_x86_mem m)
+{
+	put_rm(b, false, false, 0x0f18, 1, m);
+}
+
 uint32_t tn_x86_jcc8(struct tn_codebuf *b, uint8_t cc)
 {
 	tn_put8(b, (uint8_t)(0x70 | cc));

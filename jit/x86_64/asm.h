@@ -128,6 +128,15 @@ void tn_x86_rep_stosq(struct tn_codebuf *b);
 /* Between general and vector registers: movd/movq, by `w`. */
 void tn_x86_movq_xr(struct tn_codebuf *b, bool w, uint8_t xmm, uint8_t r);
 void tn_x86_movq_rx(struct tn_codebuf *b, bool w, uint8_t r, uint8_t xmm);
+/* SSE2: all four words of dst = word 0 of src. */
+void tn_x86_pshufd_0(struct tn_codebuf *b, uint8_t dst, uint8_t src);
+/* Each byte all ones where it equals that in memory, which is aligned to 16, else 0. */
+void tn_x86_pcmpeqb_m(struct tn_codebuf *b, uint8_t xmm, struct tn_x86_mem m);
+/* r = the top bits of the 16 bytes. */
+void tn_x86_pmovmskb(struct tn_codebuf *b, uint8_t r, uint8_t xmm);
+/* The number of the lowest bit set of src, which is not 0. */
+void tn_x86_tzcnt(struct tn_codebuf *b, uint8_t dst, uint8_t src);
+void tn_x86_prefetch(struct tn_codebuf *b, struct tn_x86_mem m);
 
 /*
  * Jumps of less than 128 bytes inside the code of one instruction, with no item between: returns

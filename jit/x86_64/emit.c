@@ -143,18 +143,21 @@ int tn_emit_prog(struct tn_emit *e)
 		err = make_labels(e);
 	if (!err)
 		err = tn_emit_survey(e);
+	if (!err)
+		err = tn_emit_hash_survey(e);
 	for (f = 0; !err && f < prog->nr_subprogs; f++)
 		err = emit_function(e, &e->fns[f]);
 	if (!err)
 		err = tn_codebuf_reserve(e->b);
 	if (!err)
 		tn_emit_unwind(e);
-	return err;
+	return err ? err : tn_emit_hash_stubs(e);
 }
 
 void tn_emit_free(struct tn_emit *e)
 {
 	tn_flow_free(&e->flow, e->prog->rt);
+	tn_vec_free(e->prog->rt, &e->hash_stubs);
 	tn_free(e->prog->rt, e->fns);
 	e->fns = NULL;
 }

@@ -16,6 +16,7 @@
 #ifndef TN_JIT_X86_64_EMIT_H
 #define TN_JIT_X86_64_EMIT_H
 
+#include "base/vec.h"
 #include "jit/blocks.h"
 #include "jit/x86_64/asm.h"
 #include "jit/x86_64/lazy.h"
@@ -53,6 +54,12 @@ struct tn_fn {
 	bool used_no_fuel, used_aborted, used_ends_zero, used_leave;
 };
 
+/* emit_hash.c: the lookup in a table, behind the program */
+struct tn_hash_stub {
+	const struct tn_map *map;
+	uint32_t label; /* and four more */
+};
+
 struct tn_emit {
 	struct tn_codebuf *b;
 	const struct tn_prog *prog;
@@ -66,6 +73,7 @@ struct tn_emit {
 	bool needs_ex, has_fuel;
 	bool unwinds; /* an inner function may abort: wrappers save everything */
 	bool has_bmi2, has_movbe;
+	TN_VEC(struct tn_hash_stub) hash_stubs;
 	/* Values that are known but not computed (lazy.h): which registers, and what. */
 	uint32_t waiting;
 	struct tn_lazy lazy[TN_NR_REGS];
@@ -135,6 +143,11 @@ void tn_emit_arena(struct tn_emit *e, uint32_t i);
 void tn_emit_cast(struct tn_emit *e, const struct tn_insn *insn);
 int tn_emit_jump(struct tn_emit *e, uint32_t i);
 int tn_emit_call(struct tn_emit *e, uint32_t i);
+/* emit_hash.c: once before the first function; a call if it is such a lookup; behind the last
+ * function. */
+int tn_emit_hash_survey(struct tn_emit *e);
+bool tn_emit_hash_lookup(struct tn_emit *e, uint32_t i);
+int tn_emit_hash_stubs(struct tn_emit *e);
 void tn_emit_array_lookup(struct tn_emit *e, uint32_t i);
 const void *tn_emit_map_function(const struct tn_emit *e, uint32_t i);
 void tn_emit_map_call(struct tn_emit *e, uint32_t i, const void *fn);

@@ -100,6 +100,8 @@ static void call_helper(struct tn_emit *e, uint32_t i)
 	uint32_t fuel = e->facts ? e->facts->insns[i].fuel : 0;
 	const void *map_function = tn_emit_map_function(e, i);
 
+	if (tn_emit_hash_lookup(e, i))
+		return;
 	tn_emit_save_fuel(e);
 	if (map_function) {
 		tn_emit_map_call(e, i, map_function);
