@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "maps/special.h"
 
@@ -32,78 +35,131 @@ static uint32_t prefixlen_of(const void *key)
 
 /* ---- Lookup: inside an epoch, without a lock ---- */
 
-static bool covers(const struct tn_lpm *t, const struct tn_lpm_elem *e, const unsigned char *data)
+static bool covers(const struct tn_lpm_elem *e, const unsigned char *data)
 {
-	const unsigned char *own = tn_lpm_data(t, e);
 	uint32_t bytes = e->prefixlen / 8, rest = e->prefixlen % 8;
 
-	if (memcmp(own, data, bytes) != 0)
+	if (memcmp(e->data, data, bytes) != 0)
 		return false;
-	return !rest || !((own[bytes] ^ data[bytes]) >> (8 - rest));
+	return !rest || !((e->data[bytes] ^ data[bytes]) >> (8 - rest));
 }
 
 /* The key ends within the node's byte, or before it: the longest that is no longer than the key. */
-static TN_NOINLINE void *find_partly(const struct tn_lpm *t, const struct tn_lpm_node *n,
-				     const unsigned char *data, uint32_t len, void *best)
+static TN_NOINLINE uintptr_t find_partly(const struct tn_lpm_node *n, const unsigned char *data,
+					 uint32_t len, uintptr_t best)
 {
 	int64_t longest = -1;
 
 	for (uint32_t i = 0; i < n->nr_own; i++) {
-		struct tn_lpm_elem *e = tn_lpm_own(n, i);
+		const struct tn_lpm_elem *e = tn_lpm_own_elem(n, i);
 
 		if (e && e->prefixlen <= len && (int64_t)e->prefixlen > longest &&
-		    covers(t, e, data)) {
+		    covers(e, data)) {
 			longest = e->prefixlen;
-			best = e;
+			best = (uintptr_t)e;
 		}
 	}
 	return best;
 }
 
-static TN_ALWAYS_INLINE void *find(const struct tn_lpm *t, const void *key)
+/* The first run that ends at the value or behind it. */
+static TN_ALWAYS_INLINE uint32_t list_index(const struct tn_lpm_node *n, uint32_t byte)
 {
-	const struct tn_lpm_node *n;
-	const unsigned char *data = (const unsigned char *)key + 4;
-	uint32_t len = prefixlen_of(key);
-	void *best = NULL, *here;
+#if defined(__SSE2__) && !TN_TSAN
+	__m128i ends = _mm_loadu_si128((const __m128i *)n->ends);
+	__m128i value = _mm_set1_epi8((char)byte);
+	int reached = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(ends, value), ends));
 
-	if (tn_unlikely(len > t->max_prefixlen))
-		return NULL;
-	/* Here and below, pairs with the release in publish(). */
-	n = tn_load_acquire(&t->root);
+	return (uint32_t)__builtin_ctz((unsigned)reached); /* the last one ends at 255 */
+#else
+	uint32_t i = 0;
+
+	while (n->ends[i] < byte)
+		i++;
+	return i;
+#endif
+}
+
+static TN_ALWAYS_INLINE uint32_t bits_index(const struct tn_lpm_node *n, uint32_t byte)
+{
+	uint64_t upto = n->bits.starts[byte / 64] << (63 - byte % 64);
+
+	return n->bits.base[byte / 64] + (uint32_t)__builtin_popcountll(upto) - 1;
+}
+
+static TN_ALWAYS_INLINE tn_lpm_word *cell_at(const struct tn_lpm_node *n, uint32_t off, uint32_t i)
+{
+	return (tn_lpm_word *)((uintptr_t)n + off) + i;
+}
+
+static TN_ALWAYS_INLINE bool leads_to(const struct tn_lpm_node *n, const unsigned char *p)
+{
+	for (uint32_t i = 0; i < n->skip; i++) {
+		if (p[i] != n->path[i])
+			return false;
+	}
+	return true;
+}
+
+/* `full`: the key is as long as keys can be, so that it ends in no node's byte. Loads of words that
+ * may be children acquire: they pair with the releases in lpm_tree.c. */
+static TN_ALWAYS_INLINE uintptr_t find_from(const struct tn_lpm *t, const unsigned char *data,
+					    uint32_t len, bool full)
+{
+	uintptr_t word = tn_load_acquire(&t->root), best = 0, here;
+	const unsigned char *p = data;
+
 	for (;;) {
-		uint32_t depth = n->depth, word, bit;
-		uint64_t kids;
+		const struct tn_lpm_node *n = tn_lpm_node_of(word);
 
-		if (tn_unlikely(len < 8 * depth + 8))
-			return find_partly(t, n, data, len, best);
-		for (uint32_t i = 0; i < n->skip; i++) {
-			if (data[depth - n->skip + i] != n->path[i])
+		if (!full && len < 8 * (uint32_t)n->depth + 8)
+			return find_partly(n, data, len, best);
+		if (word & TN_LPM_SKIPS) {
+			if (!leads_to(n, p))
 				return best;
+			p += n->skip;
 		}
-		word = data[depth] / 64;
-		bit = data[depth] % 64;
-		here = tn_load_relaxed(
-			&n->slots[n->run_base[word] - 1 +
-				  __builtin_popcountll(n->runs[word] << (63 - bit))]);
-		best = here ? here : best;
-		kids = n->children[word] << (63 - bit);
-		if (!(kids >> 63))
-			return best;
-		n = tn_load_acquire(&n->slots[n->nr_results + n->child_base[word] - 1 +
-					      __builtin_popcountll(kids)]);
+		if (word & TN_LPM_IS_DENSE) {
+			here = tn_load_relaxed(cell_at(n, TN_LPM_DENSE_CELLS, 2u * *p + 1));
+			best = here ? here : best;
+			word = tn_load_acquire(cell_at(n, TN_LPM_DENSE_CELLS, 2u * *p));
+			if (!word)
+				return best;
+			p++;
+			continue;
+		}
+		if (word & TN_LPM_IS_BITS)
+			word = tn_load_acquire(cell_at(n, TN_LPM_BITS_CELLS, bits_index(n, *p)));
+		else
+			word = tn_load_acquire(cell_at(n, TN_LPM_LIST_CELLS, list_index(n, *p)));
+		if (!(word & (TN_LPM_CHILD | TN_LPM_PAIR)))
+			return word ? word : best;
+		if (!(word & TN_LPM_CHILD)) {
+			here = tn_load_relaxed(tn_lpm_pair(word) + 1);
+			best = here ? here : best;
+			word = tn_load_acquire(tn_lpm_pair(word));
+		}
+		p++;
 	}
 }
 
-static TN_ALWAYS_INLINE void *value_of(void *e)
+static TN_ALWAYS_INLINE void *find(const struct tn_lpm *t, const void *key)
 {
-	return e ? (struct tn_lpm_elem *)e + 1 : NULL;
+	const unsigned char *data = (const unsigned char *)key + 4;
+	uint32_t len = prefixlen_of(key);
+	uintptr_t e;
+
+	if (tn_likely(len == t->max_prefixlen))
+		e = find_from(t, data, len, true);
+	else
+		e = len < t->max_prefixlen ? find_from(t, data, len, false) : 0;
+	return e ? (void *)(e + t->value_off) : NULL;
 }
 
 static void *lookup(struct tn_map *map, const void *key, uint32_t slot)
 {
 	(void)slot;
-	return value_of(find(lpm_of(map), key));
+	return find(lpm_of(map), key);
 }
 
 #if defined(__x86_64__)
@@ -112,7 +168,7 @@ __attribute__((target("popcnt"))) static void *lookup_popcnt(struct tn_map *map,
 							     uint32_t slot)
 {
 	(void)slot;
-	return value_of(find(lpm_of(map), key));
+	return find(lpm_of(map), key);
 }
 #endif
 
@@ -150,10 +206,10 @@ static int update_locked(struct tn_lpm *t, const void *key, const void *value, u
 		return -ENOMEM;
 	/* The key may change meanwhile: what counts is the copy. */
 	if (e->prefixlen > t->max_prefixlen) {
-		tn_lpm_discard(t, &e->block);
+		tn_lpm_discard_elem(t, e);
 		return -EINVAL;
 	}
-	old = tn_lpm_find_exact(t, tn_lpm_data(t, e), e->prefixlen);
+	old = tn_lpm_find_exact(t, e->data, e->prefixlen);
 	if (old && flags == TN_MAP_NOEXIST)
 		err = -EEXIST;
 	else if (!old && flags == TN_MAP_EXIST)
@@ -163,11 +219,11 @@ static int update_locked(struct tn_lpm *t, const void *key, const void *value, u
 	if (!err)
 		err = tn_lpm_insert(t, e, &old);
 	if (err) {
-		tn_lpm_discard(t, &e->block);
+		tn_lpm_discard_elem(t, e);
 		return err;
 	}
 	if (old)
-		tn_lpm_retire(t, &old->block);
+		tn_lpm_retire_elem(t, old);
 	else
 		tn_store_relaxed(&t->count, count + 1);
 	return 0;
@@ -222,7 +278,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 
 	(void)flags;
 	tn_epoch_enter(self);
-	from = value_of(find(lpm_of(map), key));
+	from = find(lpm_of(map), key);
 	if (from)
 		tn_map_load_value(map, value, from);
 	tn_epoch_leave(self);
@@ -255,7 +311,7 @@ static int next_key(struct tn_map *map, const void *key, void *next)
 	e = tn_lpm_next(t, e);
 	if (e) {
 		memcpy(next, &e->prefixlen, 4);
-		memcpy((unsigned char *)next + 4, tn_lpm_data(t, e), map->key_size - 4);
+		memcpy((unsigned char *)next + 4, e->data, map->key_size - 4);
 	}
 	unlock(t, self);
 	return e ? 0 : -ENOENT;
@@ -292,8 +348,9 @@ static int init(struct tn_map *map)
 
 	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
 	t->max_prefixlen = (map->key_size - 4) * 8;
-	t->data_off = (uint32_t)sizeof(struct tn_lpm_elem) + map->value_stride;
-	t->last = &t->waiting;
+	t->value_off = (uint32_t)TN_ROUND_UP(offsetof(struct tn_lpm_elem, data) + map->key_size - 4,
+					     (size_t)8);
+	t->elem_bytes = (size_t)t->value_off + map->value_stride;
 	pthread_mutex_init(&t->lock, NULL);
 	t->has_lock = true;
 	t->ops = *map->ops;
@@ -305,7 +362,7 @@ static int init(struct tn_map *map)
 	root = tn_lpm_build(t, &t->shape);
 	if (!root)
 		return tn_map_err(map, -ENOMEM, "no memory for its root");
-	tn_store_relaxed(&t->root, root);
+	tn_store_relaxed(&t->root, tn_lpm_word_of(root));
 	return 0;
 }
 

@@ -4,201 +4,410 @@
 
 #include "base/mem.h"
 #include "maps/lpm.h"
-#include "maps/words.h"
+#include "maps/special.h"
 
-/* So many more wait before the epoch is moved on, which costs a system call. */
+/* So much more waits before the epoch is moved on, which costs a system call. */
 #define FRESH_BLOCKS 64u
+#define FRESH_BYTES  (128u << 10)
+
+#define LINE 64u
 
 /* ---- Memory: from the heap, and counted against the limit for maps ---- */
 
-static void *alloc_block(struct tn_lpm *t, size_t bytes)
+static void *alloc_bytes(struct tn_lpm *t, size_t bytes)
 {
-	struct tn_lpm_block *b;
+	void *p;
 
 	if (tn_charge(t->map.rt, TN_CHARGE_MAPS, bytes))
 		return NULL;
-	b = tn_zalloc(t->map.rt, bytes);
-	if (!b) {
+	p = tn_alloc(t->map.rt, bytes);
+	if (!p) {
 		tn_uncharge(t->map.rt, TN_CHARGE_MAPS, bytes);
 		return NULL;
 	}
-	b->bytes = bytes;
 	t->map.charged += bytes;
-	return b;
+	return p;
 }
 
-void tn_lpm_discard(struct tn_lpm *t, struct tn_lpm_block *b)
+static void free_bytes(struct tn_lpm *t, void *p, size_t bytes)
 {
-	tn_uncharge(t->map.rt, TN_CHARGE_MAPS, b->bytes);
-	t->map.charged -= b->bytes;
-	tn_free(t->map.rt, b);
+	tn_uncharge(t->map.rt, TN_CHARGE_MAPS, bytes);
+	t->map.charged -= bytes;
+	tn_free(t->map.rt, p);
 }
 
-void tn_lpm_retire(struct tn_lpm *t, struct tn_lpm_block *b)
+void tn_lpm_discard_elem(struct tn_lpm *t, struct tn_lpm_elem *e)
 {
-	b->next = NULL;
-	b->stamp = tn_epoch_stamp();
-	*t->last = b;
-	t->last = &b->next;
+	free_bytes(t, e, t->elem_bytes);
+}
+
+void tn_lpm_discard_node(struct tn_lpm *t, struct tn_lpm_node *n)
+{
+	free_bytes(t, (unsigned char *)n - n->raw_off, n->bytes);
+}
+
+/* ---- What waits for an epoch: `fresh` until all of `waiting` was freed, which has one stamp ----
+ */
+
+void tn_lpm_retire_elem(struct tn_lpm *t, struct tn_lpm_elem *e)
+{
+	e->block.next = t->fresh.elems;
+	t->fresh.elems = &e->block;
 	t->nr_fresh++;
+	t->fresh_bytes += t->elem_bytes;
+}
+
+void tn_lpm_retire_node(struct tn_lpm *t, struct tn_lpm_node *n)
+{
+	n->block.next = t->fresh.nodes;
+	t->fresh.nodes = &n->block;
+	t->nr_fresh++;
+	t->fresh_bytes += n->bytes;
+}
+
+static void free_waiting(struct tn_lpm *t)
+{
+	struct tn_lpm_block *b, *next;
+
+	for (b = t->waiting.elems; b; b = next) {
+		next = b->next;
+		tn_lpm_discard_elem(t, TN_CONTAINER_OF(b, struct tn_lpm_elem, block));
+	}
+	for (b = t->waiting.nodes; b; b = next) {
+		next = b->next;
+		tn_lpm_discard_node(t, TN_CONTAINER_OF(b, struct tn_lpm_node, block));
+	}
+	t->waiting = (struct tn_lpm_waiting){ 0 };
 }
 
 void tn_lpm_free_passed(struct tn_lpm *t)
 {
-	struct tn_lpm_block *b;
-
-	if (t->nr_fresh >= FRESH_BLOCKS) {
-		t->nr_fresh = 0;
-		tn_epoch_advance();
-	}
-	while (t->waiting && tn_epoch_passed(t->waiting->stamp)) {
-		b = t->waiting;
-		t->waiting = b->next;
-		if (!b->next)
-			t->last = &t->waiting;
-		tn_lpm_discard(t, b);
-	}
+	if (t->nr_fresh < FRESH_BLOCKS && t->fresh_bytes < FRESH_BYTES)
+		return;
+	t->nr_fresh = 0;
+	t->fresh_bytes = 0;
+	tn_epoch_advance();
+	if ((t->waiting.elems || t->waiting.nodes) && !tn_epoch_passed(t->stamp))
+		return;
+	free_waiting(t);
+	t->waiting = t->fresh;
+	t->fresh = (struct tn_lpm_waiting){ 0 };
+	t->stamp = tn_epoch_stamp();
 }
 
-struct tn_lpm_elem *tn_lpm_new_elem(struct tn_lpm *t, const void *key, const void *value)
+/* The node hangs in the list already: its first member is not needed any more. */
+static void list_node(struct tn_lpm_block **list, uintptr_t word)
 {
-	struct tn_lpm_elem *e = alloc_block(t, (size_t)t->data_off + t->map.key_size - 4);
+	struct tn_lpm_node *n;
 
-	if (!e)
-		return NULL;
-	memcpy(&e->prefixlen, key, 4);
-	memcpy((unsigned char *)e + t->data_off, (const unsigned char *)key + 4,
-	       t->map.key_size - 4);
-	tn_words_store(e + 1, value, t->map.value_size);
-	return e;
+	if (!(word & TN_LPM_CHILD))
+		return;
+	n = tn_lpm_node_of(word);
+	n->block.next = *list;
+	*list = &n->block;
+}
+
+static void list_children(struct tn_lpm_block **list, const struct tn_lpm_node *n)
+{
+	tn_lpm_word *cells = tn_lpm_cells(n);
+
+	for (uint32_t i = 0; i < n->nr_cells + 2u * n->nr_pairs; i++)
+		list_node(list, tn_load_relaxed(&cells[i]));
 }
 
 void tn_lpm_free_all(struct tn_lpm *t)
 {
-	struct tn_lpm_node *n = tn_load_relaxed(&t->root);
-	struct tn_lpm_block *list = n ? &n->block : NULL, *next;
+	struct tn_lpm_block *list = NULL;
 
+	list_node(&list, tn_load_relaxed(&t->root));
 	while (list) {
-		n = TN_CONTAINER_OF(list, struct tn_lpm_node, block);
-		list = n->block.next;
-		for (uint32_t i = 0; i < n->nr_children; i++) {
-			struct tn_lpm_node *child = tn_load_relaxed(&n->slots[n->nr_results + i]);
+		struct tn_lpm_node *n = TN_CONTAINER_OF(list, struct tn_lpm_node, block);
 
-			child->block.next = list;
-			list = &child->block;
+		list = list->next;
+		list_children(&list, n);
+		for (uint32_t i = 0; i < n->nr_own; i++) {
+			if (tn_lpm_own_elem(n, i))
+				tn_lpm_discard_elem(t, tn_lpm_own_elem(n, i));
 		}
-		for (uint32_t i = 0; i < n->nr_own; i++)
-			tn_free(t->map.rt, tn_lpm_own(n, i));
-		tn_free(t->map.rt, n);
+		tn_lpm_discard_node(t, n);
 	}
-	for (list = t->waiting; list; list = next) {
-		next = list->next;
-		tn_free(t->map.rt, list);
-	}
+	free_waiting(t);
+	t->waiting = t->fresh;
+	free_waiting(t);
 }
 
-/* ---- Nodes ---- */
-
-static void set_bit(uint64_t *words, uint32_t bit)
+struct tn_lpm_elem *tn_lpm_new_elem(struct tn_lpm *t, const void *key, const void *value)
 {
-	words[bit / 64] |= UINT64_C(1) << bit % 64;
+	struct tn_lpm_elem *e = alloc_bytes(t, t->elem_bytes);
+
+	if (!e)
+		return NULL;
+	memcpy(&e->prefixlen, key, 4);
+	memcpy(e->data, (const unsigned char *)key + 4, t->map.key_size - 4);
+	tn_words_store((unsigned char *)e + t->value_off, value, t->map.value_size);
+	return e;
 }
 
-static void count_bits(const uint64_t *words, uint8_t *base)
+/* ---- Building ---- */
+
+/* What a node is going to hold for each value: its element's number and one in t->painted. Own
+ * elements come after those within them, so from the end the longer overwrite the shorter. */
+static void paint(struct tn_lpm *t, const struct tn_lpm_shape *s)
+{
+	uint32_t lo, hi;
+
+	memset(t->painted, 0, sizeof(t->painted));
+	for (uint32_t i = s->nr_own; i-- > 0;) {
+		tn_lpm_range(s->own[i]->data, s->own[i]->prefixlen, s->depth, &lo, &hi);
+		for (uint32_t b = lo; b <= hi; b++)
+			t->painted[b] = (uint16_t)(i + 1);
+	}
+}
+
+struct runs {
+	uint64_t starts[TN_LPM_WORDS];
+	uint32_t nr, pairs;
+};
+
+static void start_run(struct runs *r, uint32_t value)
+{
+	if (value < 256)
+		r->starts[value / 64] |= UINT64_C(1) << value % 64;
+}
+
+/* A child is a run of its own. */
+static struct runs find_runs(const struct tn_lpm *t, const struct tn_lpm_shape *s)
+{
+	struct runs r = { .starts = { 1 } };
+
+	for (uint32_t b = 1; b < 256; b++) {
+		if (t->painted[b] != t->painted[b - 1])
+			start_run(&r, b);
+	}
+	for (uint32_t i = 0; i < s->nr_children; i++) {
+		start_run(&r, s->bytes[i]);
+		start_run(&r, s->bytes[i] + 1u);
+		r.pairs += t->painted[s->bytes[i]] != 0;
+	}
+	for (uint32_t i = 0; i < TN_LPM_WORDS; i++)
+		r.nr += (uint32_t)__builtin_popcountll(r.starts[i]);
+	return r;
+}
+
+/* Aligned so that `path` begins a cache line. */
+static struct tn_lpm_node *alloc_node(struct tn_lpm *t, size_t size)
+{
+	size_t bytes = size + LINE - 16, off;
+	unsigned char *raw = alloc_bytes(t, bytes);
+	struct tn_lpm_node *n;
+
+	if (!raw)
+		return NULL;
+	off = (LINE - ((uintptr_t)raw + LINE / 2) % LINE) % LINE;
+	n = (struct tn_lpm_node *)(raw + off);
+	memset(n, 0, size);
+	n->raw_off = (uint32_t)off;
+	n->bytes = bytes;
+	return n;
+}
+
+static uintptr_t painted_elem(const struct tn_lpm *t, const struct tn_lpm_shape *s, uint32_t b)
+{
+	return t->painted[b] ? (uintptr_t)s->own[t->painted[b] - 1] : 0;
+}
+
+static void fill_dense(const struct tn_lpm *t, const struct tn_lpm_shape *s, struct tn_lpm_node *n)
+{
+	tn_lpm_word *cells = tn_lpm_cells(n);
+
+	for (uint32_t b = 0; b < 256; b++)
+		tn_store_relaxed(&cells[2 * b + 1], painted_elem(t, s, b));
+	for (uint32_t i = 0; i < s->nr_children; i++)
+		tn_store_relaxed(&cells[2u * s->bytes[i]], s->children[i]);
+}
+
+static void fill_bits(struct tn_lpm_node *n, const struct runs *r)
 {
 	uint32_t sum = 0;
 
 	for (uint32_t i = 0; i < TN_LPM_WORDS; i++) {
-		base[i] = (uint8_t)sum;
-		sum += (uint32_t)__builtin_popcountll(words[i]);
+		n->bits.base[i] = (uint8_t)sum;
+		n->bits.starts[i] = r->starts[i];
+		sum += (uint32_t)__builtin_popcountll(r->starts[i]);
 	}
 }
 
-/* For each value of the byte the longest own element, as its number and one; how many runs. Own
- * elements come after those within them, so from the end the longer overwrite the shorter. */
-static uint32_t paint(struct tn_lpm *t, const struct tn_lpm_shape *s)
+static uint32_t next_start(const struct runs *r, uint32_t b)
 {
-	uint32_t lo, hi, runs = 1;
+	uint64_t word;
 
-	memset(t->painted, 0, sizeof(t->painted));
-	for (uint32_t i = s->nr_own; i-- > 0;) {
-		tn_lpm_range(tn_lpm_data(t, s->own[i]), s->own[i]->prefixlen, s->depth, &lo, &hi);
-		for (uint32_t b = lo; b <= hi; b++)
-			t->painted[b] = (uint16_t)(i + 1);
+	for (b++; b < 256; b = b / 64 * 64 + 64) {
+		word = r->starts[b / 64] >> b % 64;
+		if (word)
+			return b + (uint32_t)__builtin_ctzll(word);
 	}
-	for (uint32_t b = 1; b < 256; b++)
-		runs += t->painted[b] != t->painted[b - 1];
-	return runs;
+	return 256;
 }
 
-static size_t node_bytes(uint32_t results, uint32_t children, uint32_t own)
+/* The cells of the runs, with the pairs behind them. */
+static void fill_runs(const struct tn_lpm *t, const struct tn_lpm_shape *s, const struct runs *r,
+		      struct tn_lpm_node *n)
 {
-	return sizeof(struct tn_lpm_node) +
-	       ((size_t)results + children + own) * sizeof(_Atomic(void *));
+	tn_lpm_word *cells = tn_lpm_cells(n), *pair = cells + r->nr;
+	uint32_t run = 0, child = 0;
+
+	for (uint32_t b = 0, end; b < 256; b = end, run++) {
+		uintptr_t word = painted_elem(t, s, b);
+
+		end = next_start(r, b);
+		if (n->kind == 0 && run < TN_LPM_LIST_MAX)
+			n->ends[run] = (uint8_t)(end - 1);
+		if (child < s->nr_children && s->bytes[child] == b) {
+			if (word) {
+				tn_store_relaxed(&pair[0], s->children[child++]);
+				tn_store_relaxed(&pair[1], word);
+				word = (uintptr_t)pair | TN_LPM_PAIR;
+				pair += 2;
+			} else {
+				word = s->children[child++];
+			}
+		}
+		tn_store_relaxed(&cells[run], word);
+	}
+	for (; n->kind == 0 && run < TN_LPM_LIST_MAX; run++)
+		n->ends[run] = 255;
+	if (n->kind == TN_LPM_IS_BITS)
+		fill_bits(n, r);
 }
 
 struct tn_lpm_node *tn_lpm_build(struct tn_lpm *t, const struct tn_lpm_shape *s)
 {
-	uint32_t runs = paint(t, s), at = 0;
-	struct tn_lpm_node *n = alloc_block(t, node_bytes(runs, s->nr_children, s->nr_own));
+	struct tn_lpm_node *n;
+	struct runs r;
+	uintptr_t kind;
+	size_t off;
 
+	paint(t, s);
+	r = find_runs(t, s);
+	kind = r.nr <= TN_LPM_LIST_MAX	 ? 0
+	       : r.nr <= TN_LPM_BITS_MAX ? TN_LPM_IS_BITS
+					 : TN_LPM_IS_DENSE;
+	off = !kind		       ? TN_LPM_LIST_CELLS
+	      : kind == TN_LPM_IS_BITS ? TN_LPM_BITS_CELLS
+				       : TN_LPM_DENSE_CELLS;
+	if (kind == TN_LPM_IS_DENSE) {
+		r.nr = 512;
+		r.pairs = 0;
+	}
+	n = alloc_node(t, off + ((size_t)r.nr + 2 * (size_t)r.pairs + s->nr_own) *
+					  sizeof(tn_lpm_word));
 	if (!n)
 		return NULL;
+	n->kind = (uint32_t)kind;
 	n->depth = s->depth;
 	n->skip = s->skip;
 	memcpy(n->path, s->path, sizeof(n->path));
-	n->nr_results = (uint16_t)runs;
-	n->nr_children = (uint16_t)s->nr_children;
+	n->nr_cells = (uint16_t)r.nr;
+	n->nr_pairs = (uint16_t)r.pairs;
 	n->nr_own = (uint16_t)s->nr_own;
-	for (uint32_t b = 0; b < 256; b++) {
-		uint32_t i = t->painted[b];
-
-		if (b && i == t->painted[b - 1])
-			continue;
-		set_bit(n->runs, b);
-		tn_store_relaxed(&n->slots[at++], i ? s->own[i - 1] : NULL);
-	}
-	for (uint32_t i = 0; i < s->nr_children; i++) {
-		set_bit(n->children, s->bytes[i]);
-		tn_store_relaxed(&n->slots[at++], s->children[i]);
-	}
+	if (kind == TN_LPM_IS_DENSE)
+		fill_dense(t, s, n);
+	else
+		fill_runs(t, s, &r, n);
 	for (uint32_t i = 0; i < s->nr_own; i++)
-		tn_store_relaxed(&n->slots[at++], s->own[i]);
-	count_bits(n->runs, n->run_base);
-	count_bits(n->children, n->child_base);
+		tn_store_relaxed(tn_lpm_own(n, i), (uintptr_t)s->own[i]);
 	return n;
+}
+
+/* ---- Looking into nodes ---- */
+
+/* The cell that a value is found in; dense: its child's. */
+static tn_lpm_word *cell_of(const struct tn_lpm_node *n, uint32_t byte)
+{
+	uint32_t i = 0;
+
+	if (n->kind == TN_LPM_IS_DENSE)
+		i = 2 * byte;
+	else if (n->kind == TN_LPM_IS_BITS)
+		i = n->bits.base[byte / 64] - 1u +
+		    (uint32_t)__builtin_popcountll(n->bits.starts[byte / 64] << (63 - byte % 64));
+	else
+		while (n->ends[i] < byte)
+			i++;
+	return &tn_lpm_cells(n)[i];
+}
+
+tn_lpm_word *tn_lpm_child(const struct tn_lpm_node *n, uint32_t byte)
+{
+	tn_lpm_word *cell = cell_of(n, byte);
+	uintptr_t word = tn_load_relaxed(cell);
+
+	if (word & TN_LPM_CHILD)
+		return cell;
+	return word & TN_LPM_PAIR ? tn_lpm_pair(word) : NULL;
+}
+
+tn_lpm_word *tn_lpm_place_for(const struct tn_lpm_node *n, uint32_t byte)
+{
+	return n->kind == TN_LPM_IS_DENSE ? cell_of(n, byte) : NULL;
 }
 
 void tn_lpm_take_apart(struct tn_lpm_shape *s, const struct tn_lpm_node *n)
 {
-	uint32_t byte = 0;
-
 	s->depth = n->depth;
 	s->skip = n->skip;
 	memcpy(s->path, n->path, sizeof(s->path));
 	s->nr_own = 0;
-	s->nr_children = n->nr_children;
-	for (uint32_t i = 0; i < n->nr_children; i++, byte++) {
-		while (!(n->children[byte / 64] >> byte % 64 & 1))
-			byte++;
-		s->bytes[i] = (uint8_t)byte;
-		s->children[i] = tn_load_relaxed(&n->slots[n->nr_results + i]);
+	s->nr_children = 0;
+	for (uint32_t b = 0; b < 256; b++) {
+		tn_lpm_word *link = tn_lpm_child(n, b);
+
+		/* A cell with a child is that of one value. */
+		if (!link || !tn_load_relaxed(link))
+			continue;
+		s->bytes[s->nr_children] = (uint8_t)b;
+		s->children[s->nr_children++] = tn_load_relaxed(link);
 	}
 	/* Where there was no memory to remove one, its place is empty. */
 	for (uint32_t i = 0; i < n->nr_own; i++) {
-		struct tn_lpm_elem *e = tn_lpm_own(n, i);
-
-		if (e)
-			s->own[s->nr_own++] = e;
+		if (tn_lpm_own_elem(n, i))
+			s->own[s->nr_own++] = tn_lpm_own_elem(n, i);
 	}
 }
 
-_Atomic(void *) *tn_lpm_child(struct tn_lpm_node *n, uint32_t byte)
+/* The longest element of the node but `but` for one value of its byte. */
+static uintptr_t longest_but(const struct tn_lpm_node *n, uint32_t byte,
+			     const struct tn_lpm_elem *but)
 {
-	uint64_t word = n->children[byte / 64], bit = UINT64_C(1) << byte % 64;
+	uint32_t lo, hi;
 
-	if (!(word & bit))
-		return NULL;
-	return &n->slots[n->nr_results + n->child_base[byte / 64] +
-			 (uint32_t)__builtin_popcountll(word & (bit - 1))];
+	for (uint32_t i = 0; i < n->nr_own; i++) {
+		struct tn_lpm_elem *e = tn_lpm_own_elem(n, i);
+
+		if (!e || e == but)
+			continue;
+		tn_lpm_range(e->data, e->prefixlen, n->depth, &lo, &hi);
+		if (lo <= byte && byte <= hi)
+			return (uintptr_t)e; /* those within another come first */
+	}
+	return 0;
+}
+
+void tn_lpm_remove_in_place(struct tn_lpm_node *n, const struct tn_lpm_elem *e)
+{
+	for (uint32_t b = 0; b < 256; b++) {
+		tn_lpm_word *cell = cell_of(n, b);
+		uintptr_t word = tn_load_relaxed(cell);
+
+		if (n->kind == TN_LPM_IS_DENSE)
+			cell++;
+		else if ((word & (TN_LPM_CHILD | TN_LPM_PAIR)) == TN_LPM_PAIR)
+			cell = tn_lpm_pair(word) + 1;
+		if (tn_load_relaxed(cell) == (uintptr_t)e)
+			tn_store_relaxed(cell, longest_but(n, b, e));
+	}
+	for (uint32_t i = 0; i < n->nr_own; i++) {
+		if (tn_lpm_own_elem(n, i) == e)
+			tn_store_relaxed(tn_lpm_own(n, i), 0);
+	}
 }

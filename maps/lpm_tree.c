@@ -10,6 +10,11 @@
 
 /* ---- Finding ---- */
 
+static struct tn_lpm_node *node_at(tn_lpm_word *link)
+{
+	return tn_lpm_node_of(tn_load_relaxed(link));
+}
+
 /* The first byte from the end of the node's parent on in which the way to the node and the data
  * part, or that the prefix ends in; the node's own depth where neither is the case. */
 static uint32_t parting(const struct tn_lpm_node *n, const unsigned char *data, uint32_t target)
@@ -27,8 +32,8 @@ static uint32_t parting(const struct tn_lpm_node *n, const unsigned char *data, 
  * no such node. */
 static int walk(struct tn_lpm *t, const unsigned char *data, uint32_t target)
 {
-	struct tn_lpm_node *n = tn_load_relaxed(&t->root);
-	_Atomic(void *) *link = &t->root;
+	tn_lpm_word *link = &t->root;
+	struct tn_lpm_node *n = node_at(link);
 
 	for (int steps = 0;; steps++) {
 		if (parting(n, data, target) < n->depth)
@@ -39,18 +44,18 @@ static int walk(struct tn_lpm *t, const unsigned char *data, uint32_t target)
 		link = tn_lpm_child(n, data[n->depth]);
 		if (!link)
 			return -1;
-		n = tn_load_relaxed(link);
+		n = node_at(link);
 	}
 }
 
-static bool same_range(const struct tn_lpm *t, const struct tn_lpm_elem *e,
-		       const unsigned char *data, uint32_t prefixlen, uint32_t depth)
+static bool same_range(const struct tn_lpm_elem *e, const unsigned char *data, uint32_t prefixlen,
+		       uint32_t depth)
 {
 	uint32_t lo, hi, lo2, hi2;
 
 	if (e->prefixlen != prefixlen)
 		return false;
-	tn_lpm_range(tn_lpm_data(t, e), prefixlen, depth, &lo, &hi);
+	tn_lpm_range(e->data, prefixlen, depth, &lo, &hi);
 	tn_lpm_range(data, prefixlen, depth, &lo2, &hi2);
 	return lo == lo2;
 }
@@ -65,9 +70,9 @@ struct tn_lpm_elem *tn_lpm_find_exact(struct tn_lpm *t, const unsigned char *dat
 		return NULL;
 	n = t->path[last].node;
 	for (uint32_t i = 0; i < n->nr_own; i++) {
-		struct tn_lpm_elem *e = tn_lpm_own(n, i);
+		struct tn_lpm_elem *e = tn_lpm_own_elem(n, i);
 
-		if (e && same_range(t, e, data, prefixlen, n->depth))
+		if (e && same_range(e, data, prefixlen, n->depth))
 			return e;
 	}
 	return NULL;
@@ -81,25 +86,24 @@ static bool is_before(uint32_t hi1, uint32_t len1, uint32_t hi2, uint32_t len2)
 	return hi1 != hi2 ? hi1 < hi2 : len1 > len2;
 }
 
-static uint32_t end_of(const struct tn_lpm *t, const struct tn_lpm_elem *e, uint32_t depth)
+static uint32_t end_of(const struct tn_lpm_elem *e, uint32_t depth)
 {
 	uint32_t lo, hi;
 
-	tn_lpm_range(tn_lpm_data(t, e), e->prefixlen, depth, &lo, &hi);
+	tn_lpm_range(e->data, e->prefixlen, depth, &lo, &hi);
 	return hi;
 }
 
 /* Returns what it took the place of. */
-static struct tn_lpm_elem *add_own(const struct tn_lpm *t, struct tn_lpm_shape *s,
-				   struct tn_lpm_elem *e)
+static struct tn_lpm_elem *add_own(struct tn_lpm_shape *s, struct tn_lpm_elem *e)
 {
-	uint32_t i = 0, hi = end_of(t, e, s->depth);
+	uint32_t i = 0, hi = end_of(e, s->depth);
 	struct tn_lpm_elem *old;
 
 	while (i < s->nr_own &&
-	       is_before(end_of(t, s->own[i], s->depth), s->own[i]->prefixlen, hi, e->prefixlen))
+	       is_before(end_of(s->own[i], s->depth), s->own[i]->prefixlen, hi, e->prefixlen))
 		i++;
-	if (i < s->nr_own && same_range(t, s->own[i], tn_lpm_data(t, e), e->prefixlen, s->depth)) {
+	if (i < s->nr_own && same_range(s->own[i], e->data, e->prefixlen, s->depth)) {
 		old = s->own[i];
 		s->own[i] = e;
 		return old;
@@ -110,7 +114,7 @@ static struct tn_lpm_elem *add_own(const struct tn_lpm *t, struct tn_lpm_shape *
 	return NULL;
 }
 
-static void add_child(struct tn_lpm_shape *s, uint8_t byte, struct tn_lpm_node *child)
+static void add_child(struct tn_lpm_shape *s, uint8_t byte, const struct tn_lpm_node *child)
 {
 	uint32_t i = 0;
 
@@ -120,7 +124,7 @@ static void add_child(struct tn_lpm_shape *s, uint8_t byte, struct tn_lpm_node *
 	memmove(&s->children[i + 1], &s->children[i],
 		(s->nr_children - i) * sizeof(s->children[0]));
 	s->bytes[i] = byte;
-	s->children[i] = child;
+	s->children[i] = tn_lpm_word_of(child);
 	s->nr_children++;
 }
 
@@ -140,15 +144,22 @@ static void discard_chain(struct tn_lpm *t, struct tn_lpm_node *n)
 	struct tn_lpm_node *next;
 
 	for (; n; n = next) {
-		next = n->nr_children ? tn_load_relaxed(&n->slots[n->nr_results]) : NULL;
-		tn_lpm_discard(t, &n->block);
+		/* What is not the last has one child, most often of more than one run. */
+		tn_lpm_word *cells = tn_lpm_cells(n);
+
+		next = NULL;
+		for (uint32_t i = 0; i < n->nr_cells && !next; i++) {
+			if (tn_load_relaxed(&cells[i]) & TN_LPM_CHILD)
+				next = node_at(&cells[i]);
+		}
+		tn_lpm_discard_node(t, n);
 	}
 }
 
 /* New nodes from byte `start` to the one of the element, most often one. */
 static struct tn_lpm_node *build_chain(struct tn_lpm *t, uint32_t start, struct tn_lpm_elem *e)
 {
-	const unsigned char *data = tn_lpm_data(t, e);
+	const unsigned char *data = e->data;
 	uint32_t depth = tn_lpm_depth_of(e->prefixlen);
 	struct tn_lpm_node *n = NULL, *below;
 
@@ -159,7 +170,7 @@ static struct tn_lpm_node *build_chain(struct tn_lpm *t, uint32_t start, struct 
 		if (n)
 			add_child(&t->shape, data[depth], n);
 		else
-			add_own(t, &t->shape, e);
+			add_own(&t->shape, e);
 		below = n;
 		n = tn_lpm_build(t, &t->shape);
 		if (!n) {
@@ -175,8 +186,8 @@ static struct tn_lpm_node *build_chain(struct tn_lpm *t, uint32_t start, struct 
 static void publish(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_lpm_node *n)
 {
 	/* Pairs with the acquire of readers: who sees the node sees what is in it. */
-	tn_store_release(at->link, n);
-	tn_lpm_retire(t, &at->node->block);
+	tn_store_release(at->link, tn_lpm_word_of(n));
+	tn_lpm_retire_node(t, at->node);
 }
 
 static int insert_own(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_lpm_elem *e,
@@ -186,7 +197,7 @@ static int insert_own(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_
 	struct tn_lpm_node *n;
 
 	tn_lpm_take_apart(&t->shape, at->node);
-	old = add_own(t, &t->shape, e);
+	old = add_own(&t->shape, e);
 	n = tn_lpm_build(t, &t->shape);
 	if (!n)
 		return -ENOMEM;
@@ -198,11 +209,18 @@ static int insert_own(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_
 static int insert_child(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_lpm_elem *e)
 {
 	struct tn_lpm_node *chain = build_chain(t, at->node->depth + 1u, e), *n;
+	tn_lpm_word *place;
 
 	if (!chain)
 		return -ENOMEM;
+	place = tn_lpm_place_for(at->node, e->data[at->node->depth]);
+	if (place) {
+		/* As in publish(). */
+		tn_store_release(place, tn_lpm_word_of(chain));
+		return 0;
+	}
 	tn_lpm_take_apart(&t->shape, at->node);
-	add_child(&t->shape, tn_lpm_data(t, e)[at->node->depth], chain);
+	add_child(&t->shape, e->data[at->node->depth], chain);
 	n = tn_lpm_build(t, &t->shape);
 	if (!n) {
 		discard_chain(t, chain);
@@ -217,7 +235,7 @@ static int insert_above(struct tn_lpm *t, const struct tn_lpm_step *at, uint32_t
 			struct tn_lpm_elem *e)
 {
 	uint32_t start = (uint32_t)at->node->depth - at->node->skip, cut = depth - start + 1;
-	const unsigned char *data = tn_lpm_data(t, e);
+	const unsigned char *data = e->data;
 	struct tn_lpm_node *moved, *chain = NULL, *n = NULL;
 	bool ends_here = depth == tn_lpm_depth_of(e->prefixlen);
 
@@ -231,7 +249,7 @@ static int insert_above(struct tn_lpm *t, const struct tn_lpm_step *at, uint32_t
 		start_shape(&t->shape, data, start, depth);
 		add_child(&t->shape, at->node->path[cut - 1], moved);
 		if (ends_here)
-			add_own(t, &t->shape, e);
+			add_own(&t->shape, e);
 		else
 			add_child(&t->shape, data[depth], chain);
 		n = tn_lpm_build(t, &t->shape);
@@ -242,16 +260,16 @@ static int insert_above(struct tn_lpm *t, const struct tn_lpm_step *at, uint32_t
 	}
 	discard_chain(t, chain);
 	if (moved)
-		tn_lpm_discard(t, &moved->block);
+		tn_lpm_discard_node(t, moved);
 	return -ENOMEM;
 }
 
 int tn_lpm_insert(struct tn_lpm *t, struct tn_lpm_elem *e, struct tn_lpm_elem **replaced)
 {
 	uint32_t target = tn_lpm_depth_of(e->prefixlen), depth;
-	const unsigned char *data = tn_lpm_data(t, e);
-	struct tn_lpm_step at = { &t->root, tn_load_relaxed(&t->root) };
-	_Atomic(void *) *link;
+	const unsigned char *data = e->data;
+	struct tn_lpm_step at = { &t->root, node_at(&t->root) };
+	tn_lpm_word *link;
 
 	*replaced = NULL;
 	for (;;) {
@@ -263,50 +281,11 @@ int tn_lpm_insert(struct tn_lpm *t, struct tn_lpm_elem *e, struct tn_lpm_elem **
 		link = tn_lpm_child(at.node, data[depth]);
 		if (!link)
 			return insert_child(t, &at, e);
-		at = (struct tn_lpm_step){ link, tn_load_relaxed(link) };
+		at = (struct tn_lpm_step){ link, node_at(link) };
 	}
 }
 
 /* ---- Taking out ---- */
-
-/* The longest element of the node but `but` for one value of its byte. */
-static struct tn_lpm_elem *longest_but(const struct tn_lpm *t, const struct tn_lpm_node *n,
-				       uint32_t byte, const struct tn_lpm_elem *but)
-{
-	uint32_t lo, hi;
-
-	for (uint32_t i = 0; i < n->nr_own; i++) {
-		struct tn_lpm_elem *e = tn_lpm_own(n, i);
-
-		if (!e || e == but)
-			continue;
-		tn_lpm_range(tn_lpm_data(t, e), e->prefixlen, n->depth, &lo, &hi);
-		if (lo <= byte && byte <= hi)
-			return e; /* those within another come first */
-	}
-	return NULL;
-}
-
-/* For lack of memory. Every result is right before and after; elements that take the place were
- * there when the node was built. */
-static void remove_in_place(const struct tn_lpm *t, struct tn_lpm_node *n,
-			    const struct tn_lpm_elem *e)
-{
-	uint32_t run = 0;
-
-	for (uint32_t b = 0; b < 256; b++) {
-		if (!(n->runs[b / 64] >> b % 64 & 1))
-			continue;
-		if (tn_load_relaxed(&n->slots[run]) == e)
-			tn_store_relaxed(&n->slots[run], longest_but(t, n, b, e));
-		run++;
-	}
-	for (uint32_t i = 0; i < n->nr_own; i++) {
-		if (tn_lpm_own(n, i) == e)
-			tn_store_relaxed(&n->slots[(uint32_t)n->nr_results + n->nr_children + i],
-					 NULL);
-	}
-}
 
 static void remove_own(struct tn_lpm_shape *s, const struct tn_lpm_elem *e)
 {
@@ -322,7 +301,7 @@ static void remove_child(struct tn_lpm_shape *s, const struct tn_lpm_node *child
 {
 	uint32_t i = 0;
 
-	while (s->children[i] != child)
+	while (tn_lpm_node_of(s->children[i]) != child)
 		i++;
 	s->nr_children--;
 	memmove(&s->bytes[i], &s->bytes[i + 1], s->nr_children - i);
@@ -333,11 +312,14 @@ static void remove_child(struct tn_lpm_shape *s, const struct tn_lpm_node *child
 /* A shape with nothing but a child becomes the child, where the way fits. Returns that child. */
 static struct tn_lpm_node *join_child(struct tn_lpm_shape *s)
 {
-	struct tn_lpm_node *child = s->children[0];
+	struct tn_lpm_node *child;
 	uint8_t path[2 * TN_LPM_MAX_SKIP + 1];
 	uint32_t skip = s->skip;
 
-	if (s->nr_own || s->nr_children != 1 || skip + 1 + child->skip > TN_LPM_MAX_SKIP)
+	if (s->nr_own || s->nr_children != 1)
+		return NULL;
+	child = tn_lpm_node_of(s->children[0]);
+	if (skip + 1 + child->skip > TN_LPM_MAX_SKIP)
 		return NULL;
 	memcpy(path, s->path, skip);
 	path[skip++] = s->bytes[0];
@@ -351,7 +333,7 @@ static struct tn_lpm_node *join_child(struct tn_lpm_shape *s)
 
 void tn_lpm_remove(struct tn_lpm *t, struct tn_lpm_elem *e)
 {
-	int last = walk(t, tn_lpm_data(t, e), tn_lpm_depth_of(e->prefixlen)), at = last;
+	int last = walk(t, e->data, tn_lpm_depth_of(e->prefixlen)), at = last;
 	struct tn_lpm_node *joined = NULL, *n;
 	struct tn_lpm_shape *s = &t->shape;
 
@@ -365,16 +347,16 @@ void tn_lpm_remove(struct tn_lpm *t, struct tn_lpm_elem *e)
 		joined = join_child(s);
 	n = tn_lpm_build(t, s);
 	if (!n) {
-		remove_in_place(t, t->path[last].node, e);
-		tn_lpm_retire(t, &e->block);
+		tn_lpm_remove_in_place(t->path[last].node, e);
+		tn_lpm_retire_elem(t, e);
 		return;
 	}
 	publish(t, &t->path[at], n);
 	while (last > at)
-		tn_lpm_retire(t, &t->path[last--].node->block);
+		tn_lpm_retire_node(t, t->path[last--].node);
 	if (joined)
-		tn_lpm_retire(t, &joined->block);
-	tn_lpm_retire(t, &e->block);
+		tn_lpm_retire_node(t, joined);
+	tn_lpm_retire_elem(t, e);
 }
 
 /* ---- The order ---- */
@@ -382,17 +364,17 @@ void tn_lpm_remove(struct tn_lpm *t, struct tn_lpm_elem *e)
 #define CHILD UINT32_MAX /* longer than any of the node's own */
 
 /* The first element or child of a node after what ends at `hi` with that length. NULL: none. */
-static struct tn_lpm_elem *first_after(const struct tn_lpm *t, struct tn_lpm_node *n, uint32_t hi,
-				       uint32_t len, bool all, uint32_t *child)
+static struct tn_lpm_elem *first_after(struct tn_lpm_node *n, uint32_t hi, uint32_t len, bool all,
+				       uint32_t *child)
 {
 	uint32_t own_hi = 0;
 	struct tn_lpm_elem *e = NULL;
 
 	for (uint32_t i = 0; i < n->nr_own && !e; i++) {
-		e = tn_lpm_own(n, i);
+		e = tn_lpm_own_elem(n, i);
 		if (!e)
 			continue;
-		own_hi = end_of(t, e, n->depth);
+		own_hi = end_of(e, n->depth);
 		if (!all && !is_before(hi, len, own_hi, e->prefixlen))
 			e = NULL;
 	}
@@ -407,27 +389,27 @@ static struct tn_lpm_elem *first_after(const struct tn_lpm *t, struct tn_lpm_nod
 
 struct tn_lpm_elem *tn_lpm_next(struct tn_lpm *t, const struct tn_lpm_elem *e)
 {
-	int at = e ? walk(t, tn_lpm_data(t, e), tn_lpm_depth_of(e->prefixlen)) : 0;
+	int at = e ? walk(t, e->data, tn_lpm_depth_of(e->prefixlen)) : 0;
 	uint32_t hi = 0, len = 0, child;
 	bool all = !e;
 
 	if (e) {
-		hi = end_of(t, e, t->path[at].node->depth);
+		hi = end_of(e, t->path[at].node->depth);
 		len = e->prefixlen;
 	} else {
-		t->path[0] = (struct tn_lpm_step){ &t->root, tn_load_relaxed(&t->root) };
+		t->path[0] = (struct tn_lpm_step){ &t->root, node_at(&t->root) };
 	}
 	for (;;) {
 		struct tn_lpm_node *n = t->path[at].node;
-		struct tn_lpm_elem *found = first_after(t, n, hi, len, all, &child);
+		struct tn_lpm_elem *found = first_after(n, hi, len, all, &child);
 
 		if (found)
 			return found;
 		all = child < 256;
 		if (all) {
-			_Atomic(void *) *link = tn_lpm_child(n, child);
+			tn_lpm_word *link = tn_lpm_child(n, child);
 
-			t->path[++at] = (struct tn_lpm_step){ link, tn_load_relaxed(link) };
+			t->path[++at] = (struct tn_lpm_step){ link, node_at(link) };
 			continue;
 		}
 		if (!at)
