@@ -35,18 +35,9 @@ static uint32_t prefixlen_of(const void *key)
 
 /* ---- Lookup: inside an epoch, without a lock ---- */
 
-static bool covers(const struct tn_lpm_elem *e, const unsigned char *data)
-{
-	uint32_t bytes = e->prefixlen / 8, rest = e->prefixlen % 8;
-
-	if (memcmp(e->data, data, bytes) != 0)
-		return false;
-	return !rest || !((e->data[bytes] ^ data[bytes]) >> (8 - rest));
-}
-
 /* The key ends within the node's byte, or before it: the longest that is no longer than the key. */
-static TN_NOINLINE uintptr_t find_partly(const struct tn_lpm_node *n, const unsigned char *data,
-					 uint32_t len, uintptr_t best)
+static TN_NOINLINE uintptr_t find_partly(const struct tn_lpm *t, const struct tn_lpm_node *n,
+					 const unsigned char *data, uint32_t len, uintptr_t best)
 {
 	int64_t longest = -1;
 
@@ -54,7 +45,7 @@ static TN_NOINLINE uintptr_t find_partly(const struct tn_lpm_node *n, const unsi
 		const struct tn_lpm_elem *e = tn_lpm_own_elem(n, i);
 
 		if (e && e->prefixlen <= len && (int64_t)e->prefixlen > longest &&
-		    covers(e, data)) {
+		    tn_lpm_covers(t, e, data)) {
 			longest = e->prefixlen;
 			best = (uintptr_t)e;
 		}
@@ -112,8 +103,15 @@ static TN_ALWAYS_INLINE uintptr_t find_from(const struct tn_lpm *t, const unsign
 	for (;;) {
 		const struct tn_lpm_node *n = tn_lpm_node_of(word);
 
+		if (word & TN_LPM_LEAF) {
+			const struct tn_lpm_elem *e = tn_lpm_leaf_of(word);
+
+			return (full || e->prefixlen <= len) && tn_lpm_covers(t, e, data)
+				       ? (uintptr_t)e
+				       : best;
+		}
 		if (!full && len < 8 * (uint32_t)n->depth + 8)
-			return find_partly(n, data, len, best);
+			return find_partly(t, n, data, len, best);
 		if (word & TN_LPM_SKIPS) {
 			if (!leads_to(n, p))
 				return best;
@@ -138,6 +136,8 @@ static TN_ALWAYS_INLINE uintptr_t find_from(const struct tn_lpm *t, const unsign
 			here = tn_load_relaxed(tn_lpm_pair(word) + 1);
 			best = here ? here : best;
 			word = tn_load_acquire(tn_lpm_pair(word));
+			if (tn_unlikely(!word))
+				return best;
 		}
 		p++;
 	}
@@ -350,6 +350,7 @@ static int init(struct tn_map *map)
 	t->max_prefixlen = (map->key_size - 4) * 8;
 	t->value_off = (uint32_t)TN_ROUND_UP(offsetof(struct tn_lpm_elem, data) + map->key_size - 4,
 					     (size_t)8);
+	t->by_words = map->key_size % 4 == 0;
 	t->elem_bytes = (size_t)t->value_off + map->value_stride;
 	pthread_mutex_init(&t->lock, NULL);
 	t->has_lock = true;

@@ -20,6 +20,7 @@
 #define TN_MAPS_LPM_H
 
 #include <pthread.h>
+#include <string.h>
 
 #include "maps/map.h"
 
@@ -30,9 +31,11 @@
 #define TN_LPM_LIST_MAX	 16u  /* runs of which the ends are listed */
 #define TN_LPM_BITS_MAX	 96u  /* runs that are found by counting bits */
 
-/* Words of cells and of links: 0, an element, a child with what leads through it, or a pair. */
+/* Words of cells and of links: 0, an element that matches, a pair, or a child: a leaf, which is an
+ * element of which the rest is to be compared, or a node with what leads through it. */
 #define TN_LPM_CHILD	((uintptr_t)1)
-#define TN_LPM_PAIR	((uintptr_t)2)
+#define TN_LPM_PAIR	((uintptr_t)2) /* no child */
+#define TN_LPM_LEAF	((uintptr_t)2) /* a child */
 #define TN_LPM_IS_BITS	((uintptr_t)4) /* neither: its ends are listed */
 #define TN_LPM_IS_DENSE ((uintptr_t)8)
 #define TN_LPM_SKIPS	((uintptr_t)16)
@@ -52,12 +55,13 @@ struct tn_lpm_elem {
 
 struct tn_lpm_node {
 	struct tn_lpm_block block;
-	uint16_t nr_cells, nr_pairs, nr_own;
-	uint8_t depth; /* the byte of the data that it looks at */
+	uint16_t nr_cells, nr_pairs, nr_own, nr_children;
+	uint8_t depth;	 /* the byte of the data that it looks at */
+	uint8_t kind;	 /* TN_LPM_IS_... */
+	uint8_t raw_off; /* from the start of its memory */
 	uint8_t spare;
-	uint32_t kind;	  /* TN_LPM_IS_... */
-	uint32_t raw_off; /* from the start of its memory */
-	uint64_t bytes;	  /* of its memory */
+	uint32_t bytes; /* of its memory */
+	uint64_t spare2;
 	/* A cache line begins here. */
 	uint8_t path[TN_LPM_MAX_SKIP]; /* compared with the bytes before depth */
 	uint8_t skip;
@@ -65,7 +69,7 @@ struct tn_lpm_node {
 		uint8_t ends[TN_LPM_LIST_MAX]; /* last values of the runs; 255 from the last on */
 		struct {
 			uint8_t base[TN_LPM_WORDS]; /* bits in the words before */
-			uint32_t spare2;
+			uint32_t spare;
 			uint64_t starts[TN_LPM_WORDS]; /* first values of the runs */
 		} bits;
 	};
@@ -101,6 +105,12 @@ struct tn_lpm_step {
 	struct tn_lpm_node *node;
 };
 
+/* The way to an element: the nodes are in t->path. */
+struct tn_lpm_way {
+	int last;	   /* number of the node that has it */
+	tn_lpm_word *leaf; /* where it hangs, if not among the node's own */
+};
+
 struct tn_lpm {
 	struct tn_map map;
 	struct tn_map_ops ops;
@@ -108,6 +118,7 @@ struct tn_lpm {
 	uint32_t max_prefixlen;
 	uint32_t value_off; /* in an element */
 	size_t elem_bytes;
+	bool by_words; /* the data is so many words of 4 bytes */
 	_Atomic uint32_t count;
 	pthread_mutex_t lock;
 	bool has_lock;
@@ -124,6 +135,21 @@ struct tn_lpm {
 static inline struct tn_lpm_node *tn_lpm_node_of(uintptr_t word)
 {
 	return (struct tn_lpm_node *)(word & ~TN_LPM_TAGS);
+}
+
+static inline struct tn_lpm_elem *tn_lpm_leaf_of(uintptr_t word)
+{
+	return (struct tn_lpm_elem *)(word & ~(TN_LPM_CHILD | TN_LPM_LEAF));
+}
+
+static inline bool tn_lpm_is_leaf(uintptr_t word)
+{
+	return (word & (TN_LPM_CHILD | TN_LPM_LEAF)) == (TN_LPM_CHILD | TN_LPM_LEAF);
+}
+
+static inline uintptr_t tn_lpm_leaf_word(const struct tn_lpm_elem *e)
+{
+	return (uintptr_t)e | TN_LPM_CHILD | TN_LPM_LEAF;
 }
 
 static inline uintptr_t tn_lpm_word_of(const struct tn_lpm_node *n)
@@ -155,6 +181,38 @@ static inline struct tn_lpm_elem *tn_lpm_own_elem(const struct tn_lpm_node *n, u
 	return (struct tn_lpm_elem *)tn_load_relaxed(tn_lpm_own(n, i));
 }
 
+static inline uint32_t tn_lpm_be32(const unsigned char *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, 4);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	word = __builtin_bswap32(word);
+#endif
+	return word;
+}
+
+/* Is the data within the element's prefix? */
+static TN_ALWAYS_INLINE bool tn_lpm_covers(const struct tn_lpm *t, const struct tn_lpm_elem *e,
+					   const unsigned char *data)
+{
+	uint32_t left = e->prefixlen, i = 0;
+
+	if (tn_likely(t->by_words)) {
+		for (; left >= 32; left -= 32, i += 4) {
+			if (tn_lpm_be32(e->data + i) != tn_lpm_be32(data + i))
+				return false;
+		}
+		return !left ||
+		       !((tn_lpm_be32(e->data + i) ^ tn_lpm_be32(data + i)) >> (32 - left));
+	}
+	for (; left >= 8; left -= 8, i++) {
+		if (e->data[i] != data[i])
+			return false;
+	}
+	return !left || !((e->data[i] ^ data[i]) >> (8 - left));
+}
+
 /* The node that looks at the last byte of a prefix. */
 static inline uint32_t tn_lpm_depth_of(uint32_t prefixlen)
 {
@@ -176,8 +234,10 @@ struct tn_lpm_node *tn_lpm_build(struct tn_lpm *t, const struct tn_lpm_shape *s)
 void tn_lpm_take_apart(struct tn_lpm_shape *s, const struct tn_lpm_node *n);
 /* Where the child for a value hangs; NULL: none. */
 tn_lpm_word *tn_lpm_child(const struct tn_lpm_node *n, uint32_t byte);
-/* Where it may hang without another build of the node; NULL: nowhere. */
-tn_lpm_word *tn_lpm_place_for(const struct tn_lpm_node *n, uint32_t byte);
+/* With the children of a full node no other cell changes: put one in, or take one out, with one
+ * store. False: the node has to be built anew. */
+bool tn_lpm_add_in_place(struct tn_lpm_node *n, uint32_t byte, uintptr_t child);
+bool tn_lpm_drop_in_place(struct tn_lpm_node *n, tn_lpm_word *link);
 /* For lack of memory: take an own element out of a published node. Every result is right before and
  * after; the elements that take its place were there when the node was built. */
 void tn_lpm_remove_in_place(struct tn_lpm_node *n, const struct tn_lpm_elem *e);

@@ -12,6 +12,9 @@
 
 #define LINE 64u
 
+/* Full nodes that have fewer children and elements are built anew when they lose one. */
+#define DENSE_MIN 24
+
 /* ---- Memory: from the heap, and counted against the limit for maps ---- */
 
 static void *alloc_bytes(struct tn_lpm *t, size_t bytes)
@@ -95,36 +98,40 @@ void tn_lpm_free_passed(struct tn_lpm *t)
 	t->stamp = tn_epoch_stamp();
 }
 
-/* The node hangs in the list already: its first member is not needed any more. */
-static void list_node(struct tn_lpm_block **list, uintptr_t word)
+/* A node is listed, a leaf freed. */
+static void list_child(struct tn_lpm *t, struct tn_lpm_block **list, uintptr_t word)
 {
 	struct tn_lpm_node *n;
 
 	if (!(word & TN_LPM_CHILD))
 		return;
+	if (tn_lpm_is_leaf(word)) {
+		tn_lpm_discard_elem(t, tn_lpm_leaf_of(word));
+		return;
+	}
 	n = tn_lpm_node_of(word);
 	n->block.next = *list;
 	*list = &n->block;
 }
 
-static void list_children(struct tn_lpm_block **list, const struct tn_lpm_node *n)
+static void list_children(struct tn_lpm *t, struct tn_lpm_block **list, const struct tn_lpm_node *n)
 {
 	tn_lpm_word *cells = tn_lpm_cells(n);
 
 	for (uint32_t i = 0; i < n->nr_cells + 2u * n->nr_pairs; i++)
-		list_node(list, tn_load_relaxed(&cells[i]));
+		list_child(t, list, tn_load_relaxed(&cells[i]));
 }
 
 void tn_lpm_free_all(struct tn_lpm *t)
 {
 	struct tn_lpm_block *list = NULL;
 
-	list_node(&list, tn_load_relaxed(&t->root));
+	list_child(t, &list, tn_load_relaxed(&t->root));
 	while (list) {
 		struct tn_lpm_node *n = TN_CONTAINER_OF(list, struct tn_lpm_node, block);
 
 		list = list->next;
-		list_children(&list, n);
+		list_children(t, &list, n);
 		for (uint32_t i = 0; i < n->nr_own; i++) {
 			if (tn_lpm_own_elem(n, i))
 				tn_lpm_discard_elem(t, tn_lpm_own_elem(n, i));
@@ -206,8 +213,8 @@ static struct tn_lpm_node *alloc_node(struct tn_lpm *t, size_t size)
 	off = (LINE - ((uintptr_t)raw + LINE / 2) % LINE) % LINE;
 	n = (struct tn_lpm_node *)(raw + off);
 	memset(n, 0, size);
-	n->raw_off = (uint32_t)off;
-	n->bytes = bytes;
+	n->raw_off = (uint8_t)off;
+	n->bytes = (uint32_t)bytes;
 	return n;
 }
 
@@ -303,13 +310,14 @@ struct tn_lpm_node *tn_lpm_build(struct tn_lpm *t, const struct tn_lpm_shape *s)
 					  sizeof(tn_lpm_word));
 	if (!n)
 		return NULL;
-	n->kind = (uint32_t)kind;
+	n->kind = (uint8_t)kind;
 	n->depth = s->depth;
 	n->skip = s->skip;
 	memcpy(n->path, s->path, sizeof(n->path));
 	n->nr_cells = (uint16_t)r.nr;
 	n->nr_pairs = (uint16_t)r.pairs;
 	n->nr_own = (uint16_t)s->nr_own;
+	n->nr_children = (uint16_t)s->nr_children;
 	if (kind == TN_LPM_IS_DENSE)
 		fill_dense(t, s, n);
 	else
@@ -344,12 +352,28 @@ tn_lpm_word *tn_lpm_child(const struct tn_lpm_node *n, uint32_t byte)
 
 	if (word & TN_LPM_CHILD)
 		return cell;
-	return word & TN_LPM_PAIR ? tn_lpm_pair(word) : NULL;
+	/* Where there was no memory to remove a leaf, its place is empty. */
+	return word & TN_LPM_PAIR && tn_load_relaxed(tn_lpm_pair(word)) ? tn_lpm_pair(word) : NULL;
 }
 
-tn_lpm_word *tn_lpm_place_for(const struct tn_lpm_node *n, uint32_t byte)
+bool tn_lpm_add_in_place(struct tn_lpm_node *n, uint32_t byte, uintptr_t child)
 {
-	return n->kind == TN_LPM_IS_DENSE ? cell_of(n, byte) : NULL;
+	if (n->kind != TN_LPM_IS_DENSE)
+		return false;
+	/* Pairs with the acquire of readers: what the child holds is there before. */
+	tn_store_release(cell_of(n, byte), child);
+	n->nr_children++;
+	return true;
+}
+
+bool tn_lpm_drop_in_place(struct tn_lpm_node *n, tn_lpm_word *link)
+{
+	/* One that got sparse is built anew, as a smaller one. */
+	if (n->kind != TN_LPM_IS_DENSE || n->nr_children + n->nr_own < DENSE_MIN)
+		return false;
+	tn_store_relaxed(link, 0);
+	n->nr_children--;
+	return true;
 }
 
 void tn_lpm_take_apart(struct tn_lpm_shape *s, const struct tn_lpm_node *n)
@@ -363,7 +387,7 @@ void tn_lpm_take_apart(struct tn_lpm_shape *s, const struct tn_lpm_node *n)
 		tn_lpm_word *link = tn_lpm_child(n, b);
 
 		/* A cell with a child is that of one value. */
-		if (!link || !tn_load_relaxed(link))
+		if (!link)
 			continue;
 		s->bytes[s->nr_children] = (uint8_t)b;
 		s->children[s->nr_children++] = tn_load_relaxed(link);

@@ -28,26 +28,6 @@ static uint32_t parting(const struct tn_lpm_node *n, const unsigned char *data, 
 	return n->depth;
 }
 
-/* Walk to the node of a prefix's depth, t->path says how. The number of the last step; -1: there is
- * no such node. */
-static int walk(struct tn_lpm *t, const unsigned char *data, uint32_t target)
-{
-	tn_lpm_word *link = &t->root;
-	struct tn_lpm_node *n = node_at(link);
-
-	for (int steps = 0;; steps++) {
-		if (parting(n, data, target) < n->depth)
-			return -1;
-		t->path[steps] = (struct tn_lpm_step){ link, n };
-		if (n->depth == target)
-			return steps;
-		link = tn_lpm_child(n, data[n->depth]);
-		if (!link)
-			return -1;
-		n = node_at(link);
-	}
-}
-
 static bool same_range(const struct tn_lpm_elem *e, const unsigned char *data, uint32_t prefixlen,
 		       uint32_t depth)
 {
@@ -60,15 +40,15 @@ static bool same_range(const struct tn_lpm_elem *e, const unsigned char *data, u
 	return lo == lo2;
 }
 
-struct tn_lpm_elem *tn_lpm_find_exact(struct tn_lpm *t, const unsigned char *data,
-				      uint32_t prefixlen)
+static bool is_prefix(const struct tn_lpm *t, const struct tn_lpm_elem *e,
+		      const unsigned char *data, uint32_t prefixlen)
 {
-	int last = walk(t, data, tn_lpm_depth_of(prefixlen));
-	const struct tn_lpm_node *n;
+	return e->prefixlen == prefixlen && tn_lpm_covers(t, e, data);
+}
 
-	if (last < 0)
-		return NULL;
-	n = t->path[last].node;
+static struct tn_lpm_elem *own_of(const struct tn_lpm_node *n, const unsigned char *data,
+				  uint32_t prefixlen)
+{
 	for (uint32_t i = 0; i < n->nr_own; i++) {
 		struct tn_lpm_elem *e = tn_lpm_own_elem(n, i);
 
@@ -76,6 +56,41 @@ struct tn_lpm_elem *tn_lpm_find_exact(struct tn_lpm *t, const unsigned char *dat
 			return e;
 	}
 	return NULL;
+}
+
+static struct tn_lpm_elem *walk(struct tn_lpm *t, const unsigned char *data, uint32_t prefixlen,
+				struct tn_lpm_way *way)
+{
+	uint32_t target = tn_lpm_depth_of(prefixlen);
+	tn_lpm_word *link = &t->root;
+	struct tn_lpm_node *n;
+
+	for (way->last = 0;; way->last++) {
+		n = node_at(link);
+		if (parting(n, data, target) < n->depth)
+			return NULL;
+		t->path[way->last] = (struct tn_lpm_step){ link, n };
+		way->leaf = NULL;
+		if (n->depth == target)
+			return own_of(n, data, prefixlen);
+		link = tn_lpm_child(n, data[n->depth]);
+		if (!link)
+			return NULL;
+		if (tn_lpm_is_leaf(tn_load_relaxed(link))) {
+			struct tn_lpm_elem *e = tn_lpm_leaf_of(tn_load_relaxed(link));
+
+			way->leaf = link;
+			return is_prefix(t, e, data, prefixlen) ? e : NULL;
+		}
+	}
+}
+
+struct tn_lpm_elem *tn_lpm_find_exact(struct tn_lpm *t, const unsigned char *data,
+				      uint32_t prefixlen)
+{
+	struct tn_lpm_way way;
+
+	return walk(t, data, prefixlen, &way);
 }
 
 /* ---- Putting in ---- */
@@ -114,7 +129,7 @@ static struct tn_lpm_elem *add_own(struct tn_lpm_shape *s, struct tn_lpm_elem *e
 	return NULL;
 }
 
-static void add_child(struct tn_lpm_shape *s, uint8_t byte, const struct tn_lpm_node *child)
+static void add_child(struct tn_lpm_shape *s, uint8_t byte, uintptr_t child)
 {
 	uint32_t i = 0;
 
@@ -124,7 +139,7 @@ static void add_child(struct tn_lpm_shape *s, uint8_t byte, const struct tn_lpm_
 	memmove(&s->children[i + 1], &s->children[i],
 		(s->nr_children - i) * sizeof(s->children[0]));
 	s->bytes[i] = byte;
-	s->children[i] = tn_lpm_word_of(child);
+	s->children[i] = child;
 	s->nr_children++;
 }
 
@@ -138,39 +153,62 @@ static void start_shape(struct tn_lpm_shape *s, const unsigned char *data, uint3
 	memcpy(s->path, data + start, depth - start);
 }
 
-/* Free a chain that was not published, not its element. NULL is fine. */
+/* An element that ends in the node's byte or below it. */
+static void put(struct tn_lpm_shape *s, struct tn_lpm_elem *e)
+{
+	if (tn_lpm_depth_of(e->prefixlen) == s->depth)
+		add_own(s, e);
+	else
+		add_child(s, e->data[s->depth], tn_lpm_leaf_word(e));
+}
+
+/* Free a chain that was not published, not its elements. NULL is fine. */
 static void discard_chain(struct tn_lpm *t, struct tn_lpm_node *n)
 {
 	struct tn_lpm_node *next;
 
 	for (; n; n = next) {
-		/* What is not the last has one child, most often of more than one run. */
 		tn_lpm_word *cells = tn_lpm_cells(n);
 
 		next = NULL;
 		for (uint32_t i = 0; i < n->nr_cells && !next; i++) {
-			if (tn_load_relaxed(&cells[i]) & TN_LPM_CHILD)
-				next = node_at(&cells[i]);
+			uintptr_t word = tn_load_relaxed(&cells[i]);
+
+			if (word & TN_LPM_CHILD && !tn_lpm_is_leaf(word))
+				next = tn_lpm_node_of(word);
 		}
 		tn_lpm_discard_node(t, n);
 	}
 }
 
-/* New nodes from byte `start` to the one of the element, most often one. */
-static struct tn_lpm_node *build_chain(struct tn_lpm *t, uint32_t start, struct tn_lpm_elem *e)
+/* The byte from `start` on in which two prefixes part, or the first of them ends. */
+static uint32_t fork_of(const struct tn_lpm_elem *a, const struct tn_lpm_elem *b, uint32_t start)
 {
-	const unsigned char *data = e->data;
-	uint32_t depth = tn_lpm_depth_of(e->prefixlen);
+	uint32_t end = TN_MIN(tn_lpm_depth_of(a->prefixlen), tn_lpm_depth_of(b->prefixlen));
+
+	while (start < end && a->data[start] == b->data[start])
+		start++;
+	return start;
+}
+
+/* A node with two elements that have everything before byte `start` in common, and those that lead
+ * to it. */
+static struct tn_lpm_node *build_fork(struct tn_lpm *t, uint32_t start, struct tn_lpm_elem *a,
+				      struct tn_lpm_elem *b)
+{
+	uint32_t depth = fork_of(a, b, start);
 	struct tn_lpm_node *n = NULL, *below;
 
 	for (;;) {
 		uint32_t from = depth - TN_MIN(depth - start, TN_LPM_MAX_SKIP);
 
-		start_shape(&t->shape, data, from, depth);
-		if (n)
-			add_child(&t->shape, data[depth], n);
-		else
-			add_own(&t->shape, e);
+		start_shape(&t->shape, a->data, from, depth);
+		if (n) {
+			add_child(&t->shape, a->data[depth], tn_lpm_word_of(n));
+		} else {
+			put(&t->shape, a);
+			put(&t->shape, b);
+		}
 		below = n;
 		n = tn_lpm_build(t, &t->shape);
 		if (!n) {
@@ -206,27 +244,37 @@ static int insert_own(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_
 	return 0;
 }
 
-static int insert_child(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_lpm_elem *e)
+static int insert_leaf(struct tn_lpm *t, const struct tn_lpm_step *at, struct tn_lpm_elem *e)
 {
-	struct tn_lpm_node *chain = build_chain(t, at->node->depth + 1u, e), *n;
-	tn_lpm_word *place;
+	struct tn_lpm_node *n;
 
-	if (!chain)
+	if (tn_lpm_add_in_place(at->node, e->data[at->node->depth], tn_lpm_leaf_word(e)))
+		return 0;
+	tn_lpm_take_apart(&t->shape, at->node);
+	put(&t->shape, e);
+	n = tn_lpm_build(t, &t->shape);
+	if (!n)
 		return -ENOMEM;
-	place = tn_lpm_place_for(at->node, e->data[at->node->depth]);
-	if (place) {
-		/* As in publish(). */
-		tn_store_release(place, tn_lpm_word_of(chain));
+	publish(t, at, n);
+	return 0;
+}
+
+/* Where a leaf hangs. */
+static int insert_beside(struct tn_lpm *t, tn_lpm_word *link, uint32_t start, struct tn_lpm_elem *e,
+			 struct tn_lpm_elem **replaced)
+{
+	struct tn_lpm_elem *leaf = tn_lpm_leaf_of(tn_load_relaxed(link));
+	struct tn_lpm_node *n;
+
+	if (is_prefix(t, leaf, e->data, e->prefixlen)) {
+		tn_store_release(link, tn_lpm_leaf_word(e)); /* as in publish() */
+		*replaced = leaf;
 		return 0;
 	}
-	tn_lpm_take_apart(&t->shape, at->node);
-	add_child(&t->shape, e->data[at->node->depth], chain);
-	n = tn_lpm_build(t, &t->shape);
-	if (!n) {
-		discard_chain(t, chain);
+	n = build_fork(t, start, leaf, e);
+	if (!n)
 		return -ENOMEM;
-	}
-	publish(t, at, n);
+	tn_store_release(link, tn_lpm_word_of(n)); /* as in publish() */
 	return 0;
 }
 
@@ -235,33 +283,24 @@ static int insert_above(struct tn_lpm *t, const struct tn_lpm_step *at, uint32_t
 			struct tn_lpm_elem *e)
 {
 	uint32_t start = (uint32_t)at->node->depth - at->node->skip, cut = depth - start + 1;
-	const unsigned char *data = e->data;
-	struct tn_lpm_node *moved, *chain = NULL, *n = NULL;
-	bool ends_here = depth == tn_lpm_depth_of(e->prefixlen);
+	struct tn_lpm_node *moved, *n;
 
 	tn_lpm_take_apart(&t->shape, at->node);
 	t->shape.skip = (uint8_t)(t->shape.skip - cut);
 	memmove(t->shape.path, t->shape.path + cut, t->shape.skip);
 	moved = tn_lpm_build(t, &t->shape);
-	if (moved && !ends_here)
-		chain = build_chain(t, depth + 1, e);
-	if (moved && (chain || ends_here)) {
-		start_shape(&t->shape, data, start, depth);
-		add_child(&t->shape, at->node->path[cut - 1], moved);
-		if (ends_here)
-			add_own(&t->shape, e);
-		else
-			add_child(&t->shape, data[depth], chain);
-		n = tn_lpm_build(t, &t->shape);
-	}
-	if (n) {
-		publish(t, at, n);
-		return 0;
-	}
-	discard_chain(t, chain);
-	if (moved)
+	if (!moved)
+		return -ENOMEM;
+	start_shape(&t->shape, e->data, start, depth);
+	add_child(&t->shape, at->node->path[cut - 1], tn_lpm_word_of(moved));
+	put(&t->shape, e);
+	n = tn_lpm_build(t, &t->shape);
+	if (!n) {
 		tn_lpm_discard_node(t, moved);
-	return -ENOMEM;
+		return -ENOMEM;
+	}
+	publish(t, at, n);
+	return 0;
 }
 
 int tn_lpm_insert(struct tn_lpm *t, struct tn_lpm_elem *e, struct tn_lpm_elem **replaced)
@@ -280,7 +319,9 @@ int tn_lpm_insert(struct tn_lpm *t, struct tn_lpm_elem *e, struct tn_lpm_elem **
 			return insert_own(t, &at, e, replaced);
 		link = tn_lpm_child(at.node, data[depth]);
 		if (!link)
-			return insert_child(t, &at, e);
+			return insert_leaf(t, &at, e);
+		if (tn_lpm_is_leaf(tn_load_relaxed(link)))
+			return insert_beside(t, link, at.node->depth + 1u, e, replaced);
 		at = (struct tn_lpm_step){ link, node_at(link) };
 	}
 }
@@ -297,11 +338,11 @@ static void remove_own(struct tn_lpm_shape *s, const struct tn_lpm_elem *e)
 	memmove(&s->own[i], &s->own[i + 1], (s->nr_own - i) * sizeof(s->own[0]));
 }
 
-static void remove_child(struct tn_lpm_shape *s, const struct tn_lpm_node *child)
+static void remove_child(struct tn_lpm_shape *s, uintptr_t child)
 {
 	uint32_t i = 0;
 
-	while (tn_lpm_node_of(s->children[i]) != child)
+	while (s->children[i] != child)
 		i++;
 	s->nr_children--;
 	memmove(&s->bytes[i], &s->bytes[i + 1], s->nr_children - i);
@@ -309,7 +350,7 @@ static void remove_child(struct tn_lpm_shape *s, const struct tn_lpm_node *child
 		(s->nr_children - i) * sizeof(s->children[0]));
 }
 
-/* A shape with nothing but a child becomes the child, where the way fits. Returns that child. */
+/* A shape with nothing but a node as child becomes that, where the way fits. Returns the child. */
 static struct tn_lpm_node *join_child(struct tn_lpm_shape *s)
 {
 	struct tn_lpm_node *child;
@@ -331,32 +372,93 @@ static struct tn_lpm_node *join_child(struct tn_lpm_shape *s)
 	return child;
 }
 
-void tn_lpm_remove(struct tn_lpm *t, struct tn_lpm_elem *e)
+/* What is left of a node, if it is but one element, as a leaf; else 0. */
+static uintptr_t only_leaf(const struct tn_lpm_shape *s)
 {
-	int last = walk(t, e->data, tn_lpm_depth_of(e->prefixlen)), at = last;
-	struct tn_lpm_node *joined = NULL, *n;
+	if (s->nr_own + s->nr_children != 1)
+		return 0;
+	if (s->nr_own)
+		return tn_lpm_leaf_word(s->own[0]);
+	return tn_lpm_is_leaf(s->children[0]) ? s->children[0] : 0;
+}
+
+static void retire_nodes(struct tn_lpm *t, int from, int to)
+{
+	for (; from <= to; from++)
+		tn_lpm_retire_node(t, t->path[from].node);
+}
+
+/* t->shape is what is left of node `at` of the path. Go up as long as nothing is left, or a leaf of
+ * a node that has nothing else. Returns the word to be put in place of the node `*at`, or 0: the
+ * shape is to be built. */
+static uintptr_t go_up(struct tn_lpm *t, int *at)
+{
 	struct tn_lpm_shape *s = &t->shape;
 
+	for (; *at > 0; --*at) {
+		struct tn_lpm_node *above = t->path[*at - 1].node;
+		uintptr_t leaf = only_leaf(s);
+
+		if (!s->nr_own && !s->nr_children) {
+			tn_lpm_take_apart(s, above);
+			remove_child(s, tn_lpm_word_of(t->path[*at].node));
+			continue;
+		}
+		if (!leaf || *at == 1 || above->nr_own || above->nr_children != 1)
+			return leaf;
+		tn_lpm_take_apart(s, above);
+		s->children[0] = leaf;
+	}
+	return 0;
+}
+
+/* In a published node, for lack of memory. */
+static void remove_without_memory(struct tn_lpm_node *n, tn_lpm_word *leaf,
+				  const struct tn_lpm_elem *e)
+{
+	if (!leaf) {
+		tn_lpm_remove_in_place(n, e);
+		return;
+	}
+	tn_store_relaxed(leaf, 0);
+	n->nr_children--;
+}
+
+void tn_lpm_remove(struct tn_lpm *t, struct tn_lpm_elem *e)
+{
+	struct tn_lpm_node *joined = NULL, *n;
+	struct tn_lpm_shape *s = &t->shape;
+	struct tn_lpm_way way;
+	uintptr_t word;
+	int at;
+
+	walk(t, e->data, e->prefixlen, &way);
+	at = way.last;
+	tn_lpm_retire_elem(t, e);
+	if (way.leaf && tn_lpm_drop_in_place(t->path[at].node, way.leaf))
+		return;
 	tn_lpm_take_apart(s, t->path[at].node);
-	remove_own(s, e);
-	for (; at > 0 && !s->nr_own && !s->nr_children; at--) {
-		tn_lpm_take_apart(s, t->path[at - 1].node);
-		remove_child(s, t->path[at].node);
+	if (way.leaf)
+		remove_child(s, tn_lpm_leaf_word(e));
+	else
+		remove_own(s, e);
+	word = go_up(t, &at);
+	if (word) {
+		tn_store_release(t->path[at].link, word); /* as in publish() */
+		retire_nodes(t, at, way.last);
+		return;
 	}
 	if (at > 0)
 		joined = join_child(s);
 	n = tn_lpm_build(t, s);
 	if (!n) {
-		tn_lpm_remove_in_place(t->path[last].node, e);
-		tn_lpm_retire_elem(t, e);
+		remove_without_memory(t->path[way.last].node, way.leaf, e);
 		return;
 	}
 	publish(t, &t->path[at], n);
-	while (last > at)
-		tn_lpm_retire_node(t, t->path[last--].node);
+	retire_nodes(t, at + 1, way.last);
 	if (joined)
 		tn_lpm_retire_node(t, joined);
-	tn_lpm_retire_elem(t, e);
 }
 
 /* ---- The order ---- */
@@ -389,17 +491,20 @@ static struct tn_lpm_elem *first_after(struct tn_lpm_node *n, uint32_t hi, uint3
 
 struct tn_lpm_elem *tn_lpm_next(struct tn_lpm *t, const struct tn_lpm_elem *e)
 {
-	int at = e ? walk(t, e->data, tn_lpm_depth_of(e->prefixlen)) : 0;
 	uint32_t hi = 0, len = 0, child;
+	struct tn_lpm_way way = { 0 };
 	bool all = !e;
+	int at;
 
 	if (e) {
-		hi = end_of(e, t->path[at].node->depth);
-		len = e->prefixlen;
+		walk(t, e->data, e->prefixlen, &way);
+		len = way.leaf ? CHILD : e->prefixlen;
+		hi = way.leaf ? e->data[t->path[way.last].node->depth]
+			      : end_of(e, t->path[way.last].node->depth);
 	} else {
 		t->path[0] = (struct tn_lpm_step){ &t->root, node_at(&t->root) };
 	}
-	for (;;) {
+	for (at = way.last;;) {
 		struct tn_lpm_node *n = t->path[at].node;
 		struct tn_lpm_elem *found = first_after(n, hi, len, all, &child);
 
@@ -409,6 +514,8 @@ struct tn_lpm_elem *tn_lpm_next(struct tn_lpm *t, const struct tn_lpm_elem *e)
 		if (all) {
 			tn_lpm_word *link = tn_lpm_child(n, child);
 
+			if (tn_lpm_is_leaf(tn_load_relaxed(link)))
+				return tn_lpm_leaf_of(tn_load_relaxed(link));
 			t->path[++at] = (struct tn_lpm_step){ link, node_at(link) };
 			continue;
 		}
