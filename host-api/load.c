@@ -254,7 +254,8 @@ static bool same_shape(const struct tn_map *map, const struct tenon_map *handle)
 	const struct tn_map_decl *decl = handle->decl;
 
 	return map->type == decl->type && map->key_size == decl->key_size &&
-	       map->value_size == decl->value_size && map->max_entries == decl->max_entries &&
+	       map->value_size == decl->value_size &&
+	       map->max_entries == tn_map_decl_entries(handle->rt, decl) &&
 	       map->flags == decl->flags;
 }
 

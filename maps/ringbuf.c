@@ -50,6 +50,7 @@ struct ring_head {
 	struct ringbuf *owner;
 	_Atomic uint64_t prod TN_ALIGNED(64);
 	_Atomic uint64_t cons TN_ALIGNED(64);
+	_Atomic uint64_t dropped TN_ALIGNED(64); /* reservations that found no room */
 };
 
 struct ringbuf {
@@ -222,6 +223,8 @@ void *tn_ringbuf_reserve(struct tn_map *map, uint64_t size, uint64_t flags)
 		tn_store_relaxed(h, header_place(ring, h) | BUSY | size);
 		sample = (unsigned char *)h + HEADER_BYTES;
 		track(t, sample);
+	} else {
+		tn_add_relaxed(&ring->head->dropped, 1);
 	}
 	tn_writer_leave(t);
 	return sample;
@@ -291,6 +294,11 @@ uint64_t tn_ringbuf_query(struct tn_map *map, uint64_t flags)
 	default:
 		return 0;
 	}
+}
+
+uint64_t tn_ringbuf_dropped(struct tn_map *map)
+{
+	return tn_load_relaxed(&ring_of(map)->head->dropped);
 }
 
 /* ---- The consumer ---- */

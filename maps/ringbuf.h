@@ -21,6 +21,9 @@ void tn_ringbuf_submit(void *sample, uint64_t flags);
 void tn_ringbuf_discard(void *sample, uint64_t flags);
 int tn_ringbuf_output(struct tn_map *map, const void *data, uint64_t size, uint64_t flags);
 uint64_t tn_ringbuf_query(struct tn_map *map, uint64_t flags);
+/* Records that found no room, since the map was made. Those that could never fit are not counted.
+ */
+uint64_t tn_ringbuf_dropped(struct tn_map *map);
 
 /* For the consumer: one thread at a time. fn < 0 stops and is returned; else the number consumed.
  */

@@ -90,6 +90,24 @@ static void queue_passes_values_both_ways(void **state)
 	}
 }
 
+/* The plugin says 0: as many as there are slots. */
+static void events_of_an_object_are_adopted_by_the_next(void **state)
+{
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts) };
+	struct tenon_object *old = plug(0), *next;
+
+	(void)state;
+	opts.reuse_maps = old;
+	next = tenon_object_open_file(rt, TN_TEST_PLUGINS "events.bpf.o", &opts);
+	if (!next)
+		fail_msg("%s", tenon_last_error()->msg);
+	assert_ok(tenon_object_load(next));
+	assert_int_equal(tenon_map_id(tenon_object_find_map(next, "events")),
+			 tenon_map_id(tenon_object_find_map(old, "events")));
+	assert_ok(tenon_object_close(next));
+	assert_ok(tenon_object_close(old));
+}
+
 struct seen {
 	uint32_t nr, slot, size, words[4];
 	uint64_t lost;
@@ -420,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(queue_passes_values_both_ways),
 		TEST(perf_buffer_hands_out_samples_and_losses),
+		TEST(events_of_an_object_are_adopted_by_the_next),
 		TEST(perf_buffer_leaves_nothing_when_an_allocation_fails),
 		TEST(perf_buffer_refuses_what_is_none),
 		TEST(tenants_have_maps_of_their_own),
