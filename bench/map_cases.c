@@ -29,10 +29,24 @@ static const struct map_group lru_groups[] = {
 static const uint32_t all_keys[] = { 4, 8, 16, 64, MAP_KEYS_END };
 static const uint32_t all_sizes[] = { 1000, 10000, 100000, 1000000, 10000000, 0 };
 
-#define TYPE(type_name, keyed, type_keys, quick, sizes, element, type_groups)      \
-	.name = type_name, .object = keyed ? "bench_map_%s_%u" : "bench_map_%s",   \
-	.keys = type_keys, .quick_key = quick, .entries = sizes, .bytes = element, \
-	.groups = type_groups
+/* Rule matching: one pseudo type, with a map of its own for each way. */
+static const uint32_t rules_sizes[] = { 10, 1000, 10000, 0 };
+#define RULES_OP(way)                                                        \
+	static const struct map_op rules_##way##_op[] = {                    \
+		{ .name = #way, .program = "classify", .hits = true }, { 0 } \
+	};                                                                   \
+	static const struct map_group rules_##way[] = {                      \
+		{ .ops = rules_##way##_op, .percent = 100 }, { 0 }           \
+	}
+RULES_OP(hash);
+RULES_OP(lpm_trie);
+RULES_OP(list);
+static const uint32_t packet_key[] = { 16, MAP_KEYS_END };
+static const uint32_t prefix_key[] = { 8, MAP_KEYS_END };
+
+#define TYPE(type_name, keyed, type_keys, quick, sizes, element, type_groups)        \
+	.name = type_name, .has_keys = keyed, .keys = type_keys, .quick_key = quick, \
+	.entries = sizes, .bytes = element, .groups = type_groups
 
 static const struct map_op array_ops[] = {
 	{ .name = "lookup", .program = "lookup" },
@@ -104,6 +118,10 @@ const struct map_type map_types[] = {
 	{ TYPE("bloom_filter", true, all_keys, 8, all_sizes, 8, bloom_groups) },
 	{ TYPE("ringbuf", false, no_key, 0, ring_sizes, 2, ring_groups),
 	  .measure = map_measure_ring },
+	{ TYPE("rules", false, packet_key, 16, rules_sizes, 150, rules_hash), .suffix = "_hash" },
+	{ TYPE("rules", false, prefix_key, 8, rules_sizes, 300, rules_lpm_trie),
+	  .suffix = "_lpm_trie" },
+	{ TYPE("rules", false, index_key, 4, rules_sizes, 80, rules_list), .suffix = "_list" },
 	{ 0 },
 };
 
@@ -111,6 +129,16 @@ void map_case_name(char *out, size_t size, const struct map_type *type, const st
 		   uint32_t key, uint32_t entries)
 {
 	snprintf(out, size, "%s/%s/%u/%u", type->name, op->name, key, entries);
+}
+
+void map_object_name(char *out, size_t size, const struct map_type *type, uint32_t key)
+{
+	const char *suffix = type->suffix ? type->suffix : "";
+
+	if (type->has_keys)
+		snprintf(out, size, "bench_map_%s%s_%u", type->name, suffix, key);
+	else
+		snprintf(out, size, "bench_map_%s%s", type->name, suffix);
 }
 
 /* "10k" is 10000, "1M" 1000000. */

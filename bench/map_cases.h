@@ -27,13 +27,14 @@ struct map_group {
 
 struct map_type {
 	const char *name;
-	const char *object;	 /* format, for the name and the key bytes */
+	bool has_keys;		 /* an object for each key size; else one for all */
 	const uint32_t *keys;	 /* bytes, ended by MAP_KEYS_END */
 	uint32_t quick_key;	 /* the one of them for --quick */
 	const uint32_t *entries; /* ended by 0 */
 	uint32_t bytes;		 /* an element without its key, about, on both sides together */
 	const struct map_group *groups;
 
+	const char *suffix; /* of the objects' name, or NULL */
 	/* NULL, or what the host puts in before the fill. */
 	void (*prepare)(struct map_side *side, uint32_t key, uint32_t nr_keys);
 	/* NULL, or what takes the place of the measuring that most types share. */
@@ -55,6 +56,9 @@ bool map_is_wanted(const struct map_type *type, const struct map_op *op, uint32_
 
 void map_case_name(char *out, size_t size, const struct map_type *type, const struct map_op *op,
 		   uint32_t key, uint32_t entries);
+
+/* Without the directory and ".bpf.o". */
+void map_object_name(char *out, size_t size, const struct map_type *type, uint32_t key);
 
 /* Part by part; a part that is missing, empty or "*" matches all, and 10k and 1M are numbers.
  * NULL matches. */

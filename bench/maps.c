@@ -107,7 +107,7 @@ static void measure(const char *dir, const struct map_type *type, const struct m
 	char name[128], object[64];
 	int nr = 0;
 
-	snprintf(object, sizeof(object), type->object, type->name, key);
+	map_object_name(object, sizeof(object), type, key);
 	map_side_open(&side, side_path(dir, object), entries, nr_keys);
 	if (type->prepare)
 		type->prepare(&side, key, nr_keys);
@@ -146,16 +146,16 @@ static void measure(const char *dir, const struct map_type *type, const struct m
 /* One type: its key sizes, its sizes, its groups of operations. */
 static void measure_type(const char *dir, const struct map_type *type)
 {
-	bool headed = false;
+	static const char *headed; /* several types may go by one name */
 
 	for (const uint32_t *key = type->keys; *key != MAP_KEYS_END; key++)
 		for (const uint32_t *entries = type->entries; *entries; entries++)
 			for (const struct map_group *group = type->groups; group->ops; group++) {
 				if (!any_wanted(type, group, *key, *entries))
 					continue;
-				if (!headed)
+				if (!headed || strcmp(headed, type->name) != 0)
 					map_rows_head(type->name);
-				headed = true;
+				headed = type->name;
 				if (!map_case_fits(type, *key, *entries))
 					printf("%s, %u-byte keys, %u entries: not enough memory\n",
 					       type->name, *key, *entries);
