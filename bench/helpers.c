@@ -94,6 +94,19 @@ static void run_native(void *p, uint64_t n)
 	__asm__ volatile("" : : "r"(sum));
 }
 
+/* The loop around it, with the same dependency from one round to the next. */
+static void run_native_loop(void *p, uint64_t n)
+{
+	int64_t sum = 0;
+
+	(void)p;
+	for (uint64_t i = 0; i < n; i++) {
+		sum += (int64_t)((uint64_t)sum + (uint32_t)i);
+		__asm__ volatile("" : "+r"(sum));
+	}
+	__asm__ volatile("" : : "r"(sum));
+}
+
 struct row {
 	const char *name, *program;
 };
@@ -180,14 +193,22 @@ void bench_helpers(const char *dir)
 	struct tenon_runtime *rt = new_host(dir, &hooks[0], true);
 	struct tenon_object *obj = side_load(rt, dir, "helpers"), *slow;
 	struct tenon_object *own = side_load(rt, dir, "helpers_own");
+	int loop;
 
 	slow = side_load(new_host(dir, &hooks[1], false), dir, "helpers");
+	loop = bench_add(&(struct bench_case){ .bench = "helpers",
+					       .name = "none",
+					       .engine = "native",
+					       .unit = "ns",
+					       .run = run_native_loop,
+					       .base = NO_BASE,
+					       .hidden = true });
 	bench_add(&(struct bench_case){ .bench = "helpers",
 					.name = "host function",
-					.engine = "clang",
+					.engine = "native",
 					.unit = "ns",
 					.run = run_native,
-					.base = NO_BASE });
+					.base = loop });
 	add_rows(own, TENON_ENGINE_JIT, "jit", own_calls, 2, CALLS * 4000);
 	add_rows(obj, TENON_ENGINE_JIT, "jit", calls, sizeof(calls) / sizeof(calls[0]),
 		 CALLS * 4000);

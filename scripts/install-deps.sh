@@ -8,7 +8,8 @@ what=${1:-all}
 build=(gcc libc6-dev binutils cmake ninja-build pkg-config libelf-dev libffi-dev linux-libc-dev clang-14)
 test=(g++ libjson-c-dev libcapstone-dev libcmocka-dev libbpf-dev libmicrohttpd-dev curl spin python3 procps git
 	libclang-rt-14-dev llvm-14 clang-format-14 bpftool systemtap-sdt-dev)
-optional=(clang-19 libclang-rt-19-dev) # a second compiler for plugins, where the release has it
+optional=(clang-19 libclang-rt-19-dev # a second compiler for plugins, where the release has it
+	gnuplot-nox) # the plots of ./dev bench maps
 parity=(linux-source-6.12 xz-utils python3 bpftool clang-19 libbpf-dev) # tests/linux-parity alone
 case $what in
 build) wanted=("${build[@]}") optional=() ;;
