@@ -253,10 +253,11 @@ static bool same_shape(const struct tn_map *map, const struct tenon_map *handle)
 {
 	const struct tn_map_decl *decl = handle->decl;
 
-	return map->type == decl->type && map->key_size == decl->key_size &&
+	/* The kernel's maps were put in by the host, whatever flags they have. */
+	return tn_map_shown_type(map) == decl->type && map->key_size == decl->key_size &&
 	       map->value_size == decl->value_size &&
 	       map->max_entries == tn_map_decl_entries(handle->rt, decl) &&
-	       map->flags == decl->flags;
+	       (map->kernel_type || map->flags == decl->flags);
 }
 
 /* Maps declared by the plugin, not its globals: those of another build may lie differently. */

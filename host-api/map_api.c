@@ -177,7 +177,7 @@ static void info_of_map(const struct tenon_map *handle, struct tn_map *map,
 
 	*out = (struct tenon_map_info){
 		.name = is_handle ? handle->name : map->name,
-		.type = map->type,
+		.type = tn_map_shown_type(map),
 		.key_size = map->key_size,
 		.value_size = map->value_size,
 		.max_entries = map->max_entries,
@@ -363,6 +363,28 @@ int tenon_map_set_autocreate(struct tenon_map *handle, bool create)
 	return rc;
 }
 
+static int same_number(const struct tn_map_decl *decl, const struct tn_map *map, const char *what,
+		       uint32_t has, uint32_t wanted)
+{
+	if (has == wanted)
+		return 0;
+	return tn_err(-EINVAL, "map '%s': '%s' has %s %u, the plugin's %u", decl->name, map->name,
+		      what, has, wanted);
+}
+
+static int same_shape(const struct tn_map_decl *decl, const struct tn_map *map)
+{
+	int rc = same_number(decl, map, "type", tn_map_shown_type(map), decl->type);
+
+	if (!rc)
+		rc = same_number(decl, map, "key_size", map->key_size, decl->key_size);
+	if (!rc)
+		rc = same_number(decl, map, "value_size", map->value_size, decl->value_size);
+	if (!rc)
+		rc = same_number(decl, map, "max_entries", map->max_entries, decl->max_entries);
+	return rc;
+}
+
 int tenon_map_reuse(struct tenon_map *handle, struct tenon_map *from)
 {
 	int rc = check_unloaded(handle, "reuse");
@@ -377,14 +399,9 @@ int tenon_map_reuse(struct tenon_map *handle, struct tenon_map *from)
 	decl = handle->decl;
 	if (map->rt != &handle->rt->rt)
 		return tn_err(-EINVAL, "map '%s' belongs to another runtime", map->name);
-	if (map->type != decl->type || map->key_size != decl->key_size ||
-	    map->value_size != decl->value_size || map->max_entries != decl->max_entries)
-		return tn_err(-EINVAL,
-			      "map '%s': type %u, key %u, value %u, entries %u; '%s' has %u, %u, "
-			      "%u, %u",
-			      decl->name, decl->type, decl->key_size, decl->value_size,
-			      decl->max_entries, map->name, map->type, map->key_size,
-			      map->value_size, map->max_entries);
+	rc = same_shape(decl, map);
+	if (rc)
+		return rc;
 	tn_map_put(handle->reused);
 	handle->reused = tn_map_get(map);
 	return 0;

@@ -161,8 +161,8 @@ static int check_same(const struct tenon_map *handle, const struct tn_map *map)
 	uint32_t entries = tn_map_decl_entries(handle->rt, decl);
 	int rc;
 
-	if (map->type != decl->type)
-		return differs(handle, "type", map->type, decl->type);
+	if (tn_map_shown_type(map) != decl->type)
+		return differs(handle, "type", tn_map_shown_type(map), decl->type);
 	if (map->key_size != decl->key_size)
 		return differs(handle, "key_size", map->key_size, decl->key_size);
 	if (map->value_size != decl->value_size)

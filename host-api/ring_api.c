@@ -16,6 +16,7 @@
 #include "base/fork.h"
 #include "base/vec.h"
 #include "host-api/map_handle.h"
+#include "maps/kernel_map.h"
 #include "maps/ringbuf.h"
 
 struct ring {
@@ -34,7 +35,8 @@ struct tenon_ring_buffer {
 static int watch(struct tenon_ring_buffer *rb, struct tn_map *map)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
-	int fd = tn_ringbuf_fd(map);
+	bool of_kernel = map->type == TN_MAP_KERNEL_RING;
+	int fd = of_kernel ? tn_kernel_map_fd(map) : tn_ringbuf_fd(map);
 
 	if (fd < 0)
 		return tn_err(fd, "map '%s': no eventfd: %s", map->name, strerror(-fd));
@@ -93,7 +95,7 @@ int tenon_ring_buffer_add(struct tenon_ring_buffer *rb, struct tenon_map *handle
 
 	if (!rb || !fn)
 		return tn_err(-EINVAL, "tenon_ring_buffer_add: an argument is NULL");
-	if (!map || map->type != TN_MAP_RINGBUF || map->rt != &rb->rt->rt)
+	if (!map || tn_map_shown_type(map) != TN_MAP_RINGBUF || map->rt != &rb->rt->rt)
 		return tn_err(-EINVAL,
 			      "tenon_ring_buffer_add: not a loaded ring buffer map of this "
 			      "runtime");
@@ -136,6 +138,13 @@ struct tenon_ring_buffer *tenon_ring_buffer_new(struct tenon_map *handle, tenon_
 	return rb;
 }
 
+static int consume_one(const struct ring *ring)
+{
+	if (ring->map->type == TN_MAP_KERNEL_RING)
+		return tn_kernel_ring_consume(ring->map, ring->fn, ring->user);
+	return tn_ringbuf_consume(ring->map, ring->fn, ring->user);
+}
+
 int tenon_ring_buffer_consume(struct tenon_ring_buffer *rb)
 {
 	uint32_t i;
@@ -145,7 +154,7 @@ int tenon_ring_buffer_consume(struct tenon_ring_buffer *rb)
 		return tn_err(-EINVAL, "tenon_ring_buffer_consume: NULL");
 	for (i = 0; i < rb->rings.nr; i++) {
 		struct ring *ring = &rb->rings.v[i];
-		int rc = tn_ringbuf_consume(ring->map, ring->fn, ring->user);
+		int rc = consume_one(ring);
 
 		if (rc < 0)
 			return rc;

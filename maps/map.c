@@ -84,6 +84,24 @@ const char *tn_map_type_words(uint32_t type)
 	return t ? t->words : NULL;
 }
 
+uint32_t tn_map_shown_type(const struct tn_map *map)
+{
+	return map->kernel_type ? map->kernel_type : map->type;
+}
+
+const char *tn_map_words(const struct tn_map *map)
+{
+	const char *words = tn_map_type_words(map->type);
+
+	if (map->type == TN_MAP_KERNEL_RING)
+		return "ringbuf of the kernel";
+	if (map->type == TN_MAP_KERNEL_PERCPU)
+		return "per-CPU map of the kernel";
+	if (map->type == TN_MAP_KERNEL)
+		return "map of the kernel";
+	return words ? words : "unknown";
+}
+
 int tn_map_err(const struct tn_map *map, int code, const char *fmt, ...)
 {
 	char words[256];
@@ -125,6 +143,8 @@ bool tn_map_is_per_slot(const struct tn_map *map)
 
 size_t tn_map_host_value_size(const struct tn_map *map)
 {
+	if (map->type == TN_MAP_KERNEL_PERCPU)
+		return TN_ROUND_UP((size_t)map->value_size, 8) * map->kernel_cpus;
 	if (!tn_map_is_per_slot(map))
 		return map->value_size;
 	return TN_ROUND_UP((size_t)map->value_size, 8) * map->rt->max_slots;
@@ -280,16 +300,16 @@ static void destroy_map(struct tn_map *map)
 }
 
 static struct tn_map *alloc_map(struct tn_rt *rt, const struct tn_map_attr *attr,
-				const struct map_type *type)
+				const struct tn_map_ops *ops)
 {
 	static _Atomic uint32_t last_id;
-	struct tn_map *map = tn_zalloc(rt, type->ops->struct_size);
+	struct tn_map *map = tn_zalloc(rt, ops->struct_size);
 
 	if (!map)
 		return NULL;
-	map->ops = type->ops;
+	map->ops = ops;
 	map->rt = rt;
-	map->type = type->id;
+	map->type = attr->type;
 	map->key_size = attr->key_size;
 	map->value_size = attr->value_size;
 	map->max_entries = attr->max_entries;
@@ -344,7 +364,7 @@ static int make_template(struct tn_map *map, const struct tn_map_attr *attr)
 	named.name = name;
 	if (!type || !may_be_inner(attr->type))
 		return tn_map_err(map, -EINVAL, "maps of type %u cannot be inner maps", attr->type);
-	map->inner = alloc_map(map->rt, &named, type);
+	map->inner = alloc_map(map->rt, &named, type->ops);
 	if (!map->inner)
 		return tn_map_err(map, -ENOMEM, "out of memory");
 	map->inner->is_template = true;
@@ -352,17 +372,15 @@ static int make_template(struct tn_map *map, const struct tn_map_attr *attr)
 	return err ? err : tn_map_check_specials(map->inner);
 }
 
-struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
+struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr,
+				const struct tn_map_ops *ops)
 {
-	const struct map_type *type = find_type(attr->type);
 	const char *name = attr->name ? attr->name : "";
 	struct tn_map *map;
 	int err;
 
-	if (!type)
-		return tn_err_null(-EINVAL, "map '%s': type %u is not supported", name, attr->type);
-	tn_assert(type->ops->struct_size >= sizeof(struct tn_map));
-	map = alloc_map(rt, attr, type);
+	tn_assert(ops->struct_size >= sizeof(struct tn_map));
+	map = alloc_map(rt, attr, ops);
 	if (!map)
 		return tn_err_null(-ENOMEM, "map '%s': out of memory", name);
 	err = attr->inner ? make_template(map, attr->inner) : 0;
@@ -387,6 +405,16 @@ struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
 	}
 	register_map(map);
 	return map;
+}
+
+struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
+{
+	const struct map_type *type = find_type(attr->type);
+
+	if (!type)
+		return tn_err_null(-EINVAL, "map '%s': type %u is not supported",
+				   attr->name ? attr->name : "", attr->type);
+	return tn_map_create_as(rt, attr, type->ops);
 }
 
 struct tn_map *tn_map_get_by_id(struct tn_rt *rt, uint32_t id)
@@ -491,6 +519,8 @@ int tn_map_freeze(struct tn_map *map)
 {
 	if (!host_may_write(map))
 		return -EPERM;
+	if (map->ops->freeze)
+		return map->ops->freeze(map);
 	tn_store_release(&map->frozen, 1);
 	return 0;
 }

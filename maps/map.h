@@ -23,6 +23,10 @@ enum tn_map_type {
 #define TN_MAP_TYPE(name, id, ops, words) TN_MAP_##name = (id),
 #include "maps/types.def"
 #undef TN_MAP_TYPE
+	/* The kernel's own, see maps/kernel_map.h. 0 is no type in the kernel's numbers. */
+	TN_MAP_KERNEL = 0,
+	TN_MAP_KERNEL_PERCPU = 64,
+	TN_MAP_KERNEL_RING = 65,
 };
 
 /* Update flags and map flags of linux/bpf.h, under our names: this header is read by files that do
@@ -94,6 +98,8 @@ struct tn_map_ops {
 	int (*host_lookup_and_delete)(struct tn_map *map, const void *key, void *value,
 				      uint64_t flags);
 	int (*next_key)(struct tn_map *map, const void *key, void *next);
+	/* NULL: marks the map. */
+	int (*freeze)(struct tn_map *map);
 	uint32_t (*count)(struct tn_map *map); /* elements now; approximate under writers */
 
 	/* ---- values without keys, from programs and from the host ---- */
@@ -122,8 +128,13 @@ struct tn_map {
 	_Atomic uint32_t frozen; /* host may not write any more */
 	bool const_for_programs; /* pages are PROT_READ: verifier and JIT may read them as constants
 				  */
-	size_t charged;		 /* bytes against TN_CHARGE_MAPS */
-	uint64_t extra;		 /* as created with */
+	/* What programs look up are copies: they may read and not write them. Updating and deleting
+	 * are calls, and allowed. */
+	bool values_are_copies;
+	/* Of the kernel's own maps: the type and the possible CPUs there. 0: a map of ours. */
+	uint32_t kernel_type, kernel_cpus;
+	size_t charged; /* bytes against TN_CHARGE_MAPS */
+	uint64_t extra; /* as created with */
 	char name[TN_MAP_NAME_BYTES];
 	/* BTF type ids in the object's BTF, 0: none. For dumps. */
 	uint32_t btf_key_id, btf_value_id;
@@ -154,6 +165,9 @@ struct tn_map_attr {
 /* A map with one reference: the caller's. NULL, errno as bpf(2) (EINVAL, E2BIG, ENOMEM) and words
  * that name the map. */
 struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr);
+/* The same with operations that are no type's of types.def; attr->type is any number. */
+struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr,
+				const struct tn_map_ops *ops);
 struct tn_map *tn_map_get(struct tn_map *map);
 void tn_map_put(struct tn_map *map); /* NULL is fine; frees after an epoch at 0 */
 /* The runtime's map of that id with a new reference, or NULL. */
@@ -169,6 +183,9 @@ int tn_map_check_specials(const struct tn_map *map) TN_WARN_UNUSED;
 
 bool tn_map_is_per_slot(const struct tn_map *map);
 const char *tn_map_type_words(uint32_t type); /* NULL: unknown */
+/* The type as hosts and plugins know it; what it is called. */
+uint32_t tn_map_shown_type(const struct tn_map *map);
+const char *tn_map_words(const struct tn_map *map);
 /* Size of one value as the host's calls copy it. */
 size_t tn_map_host_value_size(const struct tn_map *map);
 

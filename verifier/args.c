@@ -172,9 +172,7 @@ static int check_map(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const st
 	c->map = r->obj;
 	if (arg->map_types && (c->map->type > 31 || !(arg->map_types >> c->map->type & 1)))
 		return tn_reject(vf, E_MAP, (int)(TN_R1 + i), "%s on map '%s', which is of type %s",
-				 c->name, c->map->name,
-				 tn_map_type_words(c->map->type) ? tn_map_type_words(c->map->type)
-								 : "unknown");
+				 c->name, c->map->name, tn_map_words(c->map));
 	if (copies_value(c->id) && c->map->flags & TN_MAP_F_WRONLY_PROG)
 		return tn_reject(vf, E_READONLY, (int)(TN_R1 + i), "%s on write-only map '%s'",
 				 c->name, c->map->name);

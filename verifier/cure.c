@@ -541,7 +541,7 @@ static void cure_map(struct tn_trace *t)
 	char names[160] = "";
 	size_t len = 0;
 
-	for (uint32_t type = 0; arg && type < 32; type++) {
+	for (uint32_t type = 1; arg && type < 32; type++) {
 		const char *name = arg->map_types >> type & 1 ? tn_map_type_words(type) : NULL;
 
 		if (name && len + strlen(name) + 3 < sizeof(names))

@@ -98,6 +98,10 @@ static int check_memory(struct tn_vf *vf, const struct tn_callee *c)
 	if (r->kind != TN_REG_VALUE)
 		return tn_refuse_arg(vf, c, 0, "a map's value");
 	map = r->obj;
+	if (map->values_are_copies)
+		return tn_reject(vf, E_READONLY, TN_R1,
+				 "a dynptr of map '%s' could be written, whose values are copies",
+				 map->name);
 	if (map->flags & TN_MAP_F_WRONLY_PROG)
 		return tn_reject(vf, E_READONLY, TN_R1,
 				 "a dynptr of map '%s' could be read, which is write-only for "
