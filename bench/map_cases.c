@@ -17,12 +17,16 @@ static const struct map_op insert_op[] = { { .name = "insert", .program = "inser
 static const struct map_op flow_op[] = { { .name = "flow", .program = "flow" }, { 0 } };
 
 static const struct map_group hash_groups[] = { { .ops = table_ops, .percent = 100 }, { 0 } };
+static const struct map_group percpu_hash_groups[] = {
+	{ .ops = table_ops, .percent = 100, .most_of_all_keys = 1000000 },
+	{ 0 },
+};
 
 /* An LRU map of the kernel drops elements before it is full. */
 static const struct map_group lru_groups[] = {
-	{ .ops = table_ops, .percent = 90 },
-	{ .ops = insert_op, .percent = 100, .warm = "insert" },
-	{ .ops = flow_op, .percent = 90, .warm = "flow" },
+	{ .ops = table_ops, .percent = 90, .most_of_all_keys = 1000000 },
+	{ .ops = insert_op, .percent = 100, .warm = "insert", .most_of_all_keys = 100000 },
+	{ .ops = flow_op, .percent = 90, .warm = "flow", .most_of_all_keys = 100000 },
 	{ 0 },
 };
 
@@ -103,7 +107,7 @@ static const uint32_t ring_sizes[] = { 1024 * 1024, 0 };
 
 const struct map_type map_types[] = {
 	{ TYPE("hash", true, all_keys, 8, all_sizes, 150, hash_groups) },
-	{ TYPE("percpu_hash", true, all_keys, 8, all_sizes, 200, hash_groups) },
+	{ TYPE("percpu_hash", true, all_keys, 8, all_sizes, 200, percpu_hash_groups) },
 	{ TYPE("lru_hash", true, all_keys, 8, all_sizes, 180, lru_groups) },
 	{ TYPE("lru_percpu_hash", true, all_keys, 8, all_sizes, 230, lru_groups) },
 	{ TYPE("array", false, index_key, 4, all_sizes, 16, array_groups) },
@@ -169,6 +173,15 @@ bool map_case_matches(const char *name, const char *filter)
 		filter += want + (filter[want] == '/');
 	}
 	return true;
+}
+
+bool map_filter_names_entries(const char *filter)
+{
+	int slashes = 0;
+
+	for (; filter && *filter; filter++)
+		slashes += *filter == '/';
+	return slashes >= 3;
 }
 
 static uint64_t available_bytes(void)

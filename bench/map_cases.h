@@ -23,6 +23,9 @@ struct map_group {
 	const struct map_op *ops; /* NULL ends a table */
 	uint32_t percent;	  /* of max_entries: what the fill puts in */
 	const char *warm;	  /* a program to run max_entries times after the fill; or NULL */
+	/* Larger maps are measured with the type's quick_key alone, unless the filter names the
+	 * size: filling them takes longer than measuring. 0: no such limit. */
+	uint32_t most_of_all_keys;
 };
 
 struct map_type {
@@ -63,6 +66,9 @@ void map_object_name(char *out, size_t size, const struct map_type *type, uint32
 /* Part by part; a part that is missing, empty or "*" matches all, and 10k and 1M are numbers.
  * NULL matches. */
 bool map_case_matches(const char *name, const char *filter);
+
+/* The filter has a part for the entries. */
+bool map_filter_names_entries(const char *filter);
 
 /* False: the machine has not the memory for such a map on both sides. */
 bool map_case_fits(const struct map_type *type, uint32_t key, uint32_t entries);

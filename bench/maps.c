@@ -39,6 +39,9 @@ static bool any_wanted(const struct map_type *type, const struct map_group *grou
 	if (bench_options.quick &&
 	    (key != type->quick_key || (entries > QUICK_MOST && !type->measure)))
 		return false;
+	if (group->most_of_all_keys && entries > group->most_of_all_keys &&
+	    key != type->quick_key && !map_filter_names_entries(bench_options.filter))
+		return false;
 	for (const struct map_op *op = group->ops; op->name; op++)
 		if (map_is_wanted(type, op, key, entries))
 			return true;
