@@ -91,6 +91,11 @@ int tn_pages_protect_read(void *p, size_t size)
 	return mprotect(p, round_to_pages(size), PROT_READ) ? -errno : 0;
 }
 
+void tn_pages_advise_huge(void *p, size_t size)
+{
+	(void)madvise(p, size, MADV_HUGEPAGE); /* nothing is lost where it is refused */
+}
+
 void tn_pages_discard(void *p, size_t size)
 {
 	/* Refused (locked pages): zero them, which is what the caller is promised. */

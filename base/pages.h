@@ -27,6 +27,8 @@ void *tn_pages_alloc_table(struct tn_rt *rt, size_t size) TN_WARN_UNUSED;
 void tn_pages_free(void *p, size_t size);
 /* Make whole pages read-only (.rodata, frozen maps). 0 or -errno. */
 int tn_pages_protect_read(void *p, size_t size) TN_WARN_UNUSED;
+/* Large areas that are read at random may be of huge pages, where there are such. */
+void tn_pages_advise_huge(void *p, size_t size);
 /* Give the memory of whole pages back; they read as zero. */
 void tn_pages_discard(void *p, size_t size);
 

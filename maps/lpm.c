@@ -351,7 +351,7 @@ static int init(struct tn_map *map)
 	t->value_off = (uint32_t)TN_ROUND_UP(offsetof(struct tn_lpm_elem, data) + map->key_size - 4,
 					     (size_t)8);
 	t->by_words = map->key_size % 4 == 0;
-	t->elem_bytes = (size_t)t->value_off + map->value_stride;
+	tn_lpm_mem_init(&t->mem, map, (size_t)t->value_off + map->value_stride);
 	pthread_mutex_init(&t->lock, NULL);
 	t->has_lock = true;
 	t->ops = *map->ops;

@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "maps/lpm_mem.h"
 #include "maps/map.h"
 
 #define TN_LPM_MAX_BYTES 256u /* of data in a key */
@@ -56,12 +57,11 @@ struct tn_lpm_elem {
 struct tn_lpm_node {
 	struct tn_lpm_block block;
 	uint16_t nr_cells, nr_pairs, nr_own, nr_children;
-	uint8_t depth;	 /* the byte of the data that it looks at */
-	uint8_t kind;	 /* TN_LPM_IS_... */
-	uint8_t raw_off; /* from the start of its memory */
-	uint8_t spare;
-	uint32_t bytes; /* of its memory */
-	uint64_t spare2;
+	uint8_t depth; /* the byte of the data that it looks at */
+	uint8_t kind;  /* TN_LPM_IS_... */
+	uint16_t spare;
+	uint32_t bytes;		      /* of its memory */
+	struct tn_lpm_region *region; /* that it is in, NULL: none */
 	/* A cache line begins here. */
 	uint8_t path[TN_LPM_MAX_SKIP]; /* compared with the bytes before depth */
 	uint8_t skip;
@@ -117,7 +117,7 @@ struct tn_lpm {
 	tn_lpm_word root; /* looks at byte 0; always there */
 	uint32_t max_prefixlen;
 	uint32_t value_off; /* in an element */
-	size_t elem_bytes;
+	struct tn_lpm_mem mem;
 	bool by_words; /* the data is so many words of 4 bytes */
 	_Atomic uint32_t count;
 	pthread_mutex_t lock;

@@ -2,7 +2,6 @@
 /* Nodes and elements of longest-prefix-match tries: how they are built, charged and freed. */
 #include <string.h>
 
-#include "base/mem.h"
 #include "maps/lpm.h"
 #include "maps/special.h"
 
@@ -10,43 +9,17 @@
 #define FRESH_BLOCKS 64u
 #define FRESH_BYTES  (128u << 10)
 
-#define LINE 64u
-
 /* Full nodes that have fewer children and elements are built anew when they lose one. */
 #define DENSE_MIN 24
 
-/* ---- Memory: from the heap, and counted against the limit for maps ---- */
-
-static void *alloc_bytes(struct tn_lpm *t, size_t bytes)
-{
-	void *p;
-
-	if (tn_charge(t->map.rt, TN_CHARGE_MAPS, bytes))
-		return NULL;
-	p = tn_alloc(t->map.rt, bytes);
-	if (!p) {
-		tn_uncharge(t->map.rt, TN_CHARGE_MAPS, bytes);
-		return NULL;
-	}
-	t->map.charged += bytes;
-	return p;
-}
-
-static void free_bytes(struct tn_lpm *t, void *p, size_t bytes)
-{
-	tn_uncharge(t->map.rt, TN_CHARGE_MAPS, bytes);
-	t->map.charged -= bytes;
-	tn_free(t->map.rt, p);
-}
-
 void tn_lpm_discard_elem(struct tn_lpm *t, struct tn_lpm_elem *e)
 {
-	free_bytes(t, e, t->elem_bytes);
+	tn_lpm_elem_free(&t->mem, e);
 }
 
 void tn_lpm_discard_node(struct tn_lpm *t, struct tn_lpm_node *n)
 {
-	free_bytes(t, (unsigned char *)n - n->raw_off, n->bytes);
+	tn_lpm_node_free(&t->mem, n, n->bytes, n->region);
 }
 
 /* ---- What waits for an epoch: `fresh` until all of `waiting` was freed, which has one stamp ----
@@ -57,7 +30,7 @@ void tn_lpm_retire_elem(struct tn_lpm *t, struct tn_lpm_elem *e)
 	e->block.next = t->fresh.elems;
 	t->fresh.elems = &e->block;
 	t->nr_fresh++;
-	t->fresh_bytes += t->elem_bytes;
+	t->fresh_bytes += t->mem.elem_stride;
 }
 
 void tn_lpm_retire_node(struct tn_lpm *t, struct tn_lpm_node *n)
@@ -141,11 +114,12 @@ void tn_lpm_free_all(struct tn_lpm *t)
 	free_waiting(t);
 	t->waiting = t->fresh;
 	free_waiting(t);
+	tn_lpm_mem_fini(&t->mem);
 }
 
 struct tn_lpm_elem *tn_lpm_new_elem(struct tn_lpm *t, const void *key, const void *value)
 {
-	struct tn_lpm_elem *e = alloc_bytes(t, t->elem_bytes);
+	struct tn_lpm_elem *e = tn_lpm_elem_alloc(&t->mem);
 
 	if (!e)
 		return NULL;
@@ -201,20 +175,16 @@ static struct runs find_runs(const struct tn_lpm *t, const struct tn_lpm_shape *
 	return r;
 }
 
-/* Aligned so that `path` begins a cache line. */
-static struct tn_lpm_node *alloc_node(struct tn_lpm *t, size_t size)
+static struct tn_lpm_node *alloc_node(struct tn_lpm *t, size_t bytes)
 {
-	size_t bytes = size + LINE - 16, off;
-	unsigned char *raw = alloc_bytes(t, bytes);
-	struct tn_lpm_node *n;
+	struct tn_lpm_region *region;
+	struct tn_lpm_node *n = tn_lpm_node_alloc(&t->mem, bytes, &region);
 
-	if (!raw)
+	if (!n)
 		return NULL;
-	off = (LINE - ((uintptr_t)raw + LINE / 2) % LINE) % LINE;
-	n = (struct tn_lpm_node *)(raw + off);
-	memset(n, 0, size);
-	n->raw_off = (uint8_t)off;
+	memset(n, 0, bytes);
 	n->bytes = (uint32_t)bytes;
+	n->region = region;
 	return n;
 }
 
