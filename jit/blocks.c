@@ -157,7 +157,8 @@ bool tn_flow_is_array_lookup(const struct tn_prog *prog, uint32_t insn)
 
 	return map && prog->insns[insn].imm == TN_HELPER_map_lookup_elem &&
 	       (map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY) &&
-	       map->value_stride <= INT32_MAX && map->slot_stride <= INT32_MAX;
+	       map->value_stride <= INT32_MAX && map->slot_stride <= INT32_MAX &&
+	       !(map->segment && map->slot_stride); /* which slot is the segment's to say */
 }
 
 /* Arguments of a call: as many as a standard helper is declared with, else all. */

@@ -12,6 +12,7 @@
 #include "base/pages.h"
 #include "maps/index_key.h"
 #include "maps/map.h"
+#include "maps/segment.h"
 #include "maps/special.h"
 #include "maps/words.h"
 
@@ -88,16 +89,22 @@ static int init_array(struct tn_map *map)
 	return err ? err : reserve_values(map, size);
 }
 
+static int size_slots(struct tn_map *map, size_t *size)
+{
+	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
+	map->slot_stride = TN_ROUND_UP((size_t)map->value_stride * map->max_entries, SLOT_ALIGN);
+	if (__builtin_mul_overflow(map->slot_stride, map->nr_slots, size))
+		return tn_map_err(map, -E2BIG, "%u values of %u bytes a slot are too large",
+				  map->max_entries, map->value_size);
+	return 0;
+}
+
 static int init_percpu_array(struct tn_map *map)
 {
 	size_t size;
+	int err = size_slots(map, &size);
 
-	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
-	map->slot_stride = TN_ROUND_UP((size_t)map->value_stride * map->max_entries, SLOT_ALIGN);
-	if (__builtin_mul_overflow(map->slot_stride, map->rt->max_slots, &size))
-		return tn_map_err(map, -E2BIG, "%u values of %u bytes a slot are too large",
-				  map->max_entries, map->value_size);
-	return reserve_values(map, size);
+	return err ? err : reserve_values(map, size);
 }
 
 static void fini_array(struct tn_map *map)
@@ -174,7 +181,7 @@ static int host_lookup_percpu_array(struct tn_map *map, const void *key, void *v
 	if (index >= map->max_entries)
 		return -ENOENT;
 	/* Parts of slots that are not in use read as zero, from the zero page. */
-	for (uint32_t slot = 0; slot < map->rt->max_slots; slot++)
+	for (uint32_t slot = 0; slot < map->nr_slots; slot++)
 		tn_words_load(out + (size_t)slot * map->value_stride, value_at(map, index, slot),
 			      map->value_stride);
 	return 0;
@@ -193,7 +200,7 @@ static int host_update_percpu_array(struct tn_map *map, const void *key, const v
 
 	if (!err)
 		err = tn_map_use_slots_for(map, value);
-	for (uint32_t slot = 0; !err && slot < map->rt->max_slots; slot++)
+	for (uint32_t slot = 0; !err && slot < map->nr_slots; slot++)
 		/* Where the slot is not in use this writes zeros, and only where there are none. */
 		tn_words_change(value_at(map, index, slot),
 				(const unsigned char *)value + (size_t)slot * map->value_stride,
@@ -212,7 +219,94 @@ static uint32_t count_array(struct tn_map *map)
 	return map->max_entries;
 }
 
+/* ---- In a segment: the same values. A slot is the segment's. ---- */
+
+static int init_shared_array(struct tn_map *map)
+{
+	struct tn_segment_parts parts = { .table = 0 };
+	int err;
+
+	map->value_stride = TN_ROUND_UP(map->value_size, 8u);
+	parts.table = (size_t)map->value_stride * map->max_entries;
+	err = tn_segment_init(map, &parts);
+	map->values = map->segment->table;
+	map->values_size = parts.table;
+	return err;
+}
+
+static int init_shared_percpu_array(struct tn_map *map)
+{
+	struct tn_segment_parts parts = { .table = 0 };
+	int err = size_slots(map, &parts.slots);
+
+	if (!err)
+		err = tn_segment_init(map, &parts);
+	map->values = map->segment->slots;
+	map->values_size = parts.slots;
+	return err;
+}
+
+static void fini_shared_array(struct tn_map *map)
+{
+	(void)map;
+}
+
+static void *lookup_my_slot(struct tn_map *map, const void *key, uint32_t slot)
+{
+	uint32_t mine = tn_segment_slot(map->segment, slot);
+
+	return mine == TN_SEGMENT_NO_SLOT ? NULL : lookup_percpu_array(map, key, mine);
+}
+
+static int update_my_slot(struct tn_map *map, const void *key, const void *value, uint64_t flags,
+			  uint32_t slot)
+{
+	uint32_t mine = tn_segment_slot(map->segment, slot);
+
+	return mine == TN_SEGMENT_NO_SLOT ? -ENOMEM : update_array(map, key, value, flags, mine);
+}
+
+/* Other processes map it read-only. */
+static int host_update_shared(struct tn_map *map, const void *key, const void *value,
+			      uint64_t flags)
+{
+	if (!map->segment->writable)
+		return -EPERM;
+	return map->slot_stride ? host_update_percpu_array(map, key, value, flags)
+				: host_update_array(map, key, value, flags);
+}
+
+static const struct tn_map_ops shared_array_ops = {
+	.struct_size = sizeof(struct tn_map),
+	.init = init_shared_array,
+	.fini = fini_shared_array,
+	.lookup = lookup_array,
+	.update = update_array,
+	.del = del_array,
+	.host_lookup = host_lookup_array,
+	.host_update = host_update_shared,
+	.host_delete = host_delete_array,
+	.next_key = tn_index_next_key,
+	.count = count_array,
+};
+
+static const struct tn_map_ops shared_percpu_array_ops = {
+	.struct_size = sizeof(struct tn_map),
+	.init = init_shared_percpu_array,
+	.fini = fini_shared_array,
+	.lookup = lookup_my_slot,
+	.lookup_slot = lookup_percpu_array,
+	.update = update_my_slot,
+	.del = del_array,
+	.host_lookup = host_lookup_percpu_array,
+	.host_update = host_update_shared,
+	.host_delete = host_delete_array,
+	.next_key = tn_index_next_key,
+	.count = count_array,
+};
+
 const struct tn_map_ops tn_array_ops = {
+	.shared = &shared_array_ops,
 	.struct_size = sizeof(struct tn_map),
 	.check = check_array,
 	.init = init_array,
@@ -228,6 +322,7 @@ const struct tn_map_ops tn_array_ops = {
 };
 
 const struct tn_map_ops tn_percpu_array_ops = {
+	.shared = &shared_percpu_array_ops,
 	.struct_size = sizeof(struct tn_map),
 	.check = check_percpu_array,
 	.init = init_percpu_array,

@@ -28,6 +28,8 @@
 
 #include <errno.h>
 
+#include "maps/segment.h"
+
 /* ---- Reading ---- */
 
 /* Search one group. On TN_HASH_MISS *seq is the number that proves it and *passed what follows. */
@@ -104,6 +106,14 @@ static TN_ALWAYS_INLINE void *slot_value_at(const struct tn_hash *h, uint32_t in
 	return tn_hash_slot_value(h, index, slot);
 }
 
+/* In a segment the writer may be dead. */
+static void wait_for_writer(const struct tn_hash *h, uint32_t tries)
+{
+	if (h->map.segment && tries % 1024 == 1023)
+		tn_segment_help(h->map.segment);
+	tn_group_relax(tries);
+}
+
 /* Lookup for one key size, straight code for the home group; everything rarer is out of line. */
 #define DEFINE_LOOKUP(suffix, size)                                                                \
 	static TN_NOINLINE uint32_t find_slowly_##suffix(const struct tn_hash *h, const void *key, \
@@ -114,7 +124,7 @@ static TN_ALWAYS_INLINE void *slot_value_at(const struct tn_hash *h, uint32_t in
                                                                                                    \
 		for (uint32_t tries = 0;                                                           \
 		     search(h, key, (size), hash, false, &at, &seq) == TN_HASH_CHANGED; tries++)   \
-			tn_group_relax(tries);                                                     \
+			wait_for_writer(h, tries);                                                 \
 		return at.index;                                                                   \
 	}                                                                                          \
                                                                                                    \
@@ -509,7 +519,7 @@ static void write_slot_values(const struct tn_hash *h, uint32_t index,
 {
 	size_t size = h->map.value_stride;
 
-	for (uint32_t slot = 0; slot < h->map.rt->max_slots; slot++) {
+	for (uint32_t slot = 0; slot < h->map.nr_slots; slot++) {
 		unsigned char *to = tn_hash_slot_value(h, index, slot);
 
 		if (!tn_map_slot_used(&h->map, slot))
@@ -544,6 +554,8 @@ static void change_slot_values(struct tn_hash *h, const struct tn_hash_place *at
 {
 	struct tn_hash_group *g = &h->groups[at->group];
 
+	if (h->map.segment)
+		tn_hash_note_change(h, at->index, from);
 	tn_group_begin_change(g);
 	if (from->all_slots)
 		write_slot_values(h, at->index, from);
@@ -551,6 +563,8 @@ static void change_slot_values(struct tn_hash *h, const struct tn_hash_place *at
 		tn_words_store(tn_hash_slot_value(h, at->index, from->slot), from->value,
 			       h->map.value_size);
 	tn_group_end_change(g);
+	if (h->map.segment)
+		tn_store_release(&h->map.segment->journal->valid, 0);
 }
 
 enum { RESTART = 1 };
@@ -779,7 +793,7 @@ void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value)
 		return;
 	}
 	/* Parts of slots that are not in use read as zero, from the zero page. */
-	for (uint32_t slot = 0; slot < h->map.rt->max_slots; slot++)
+	for (uint32_t slot = 0; slot < h->map.nr_slots; slot++)
 		tn_words_load((unsigned char *)value + slot * size,
 			      tn_hash_slot_value(h, index, slot), size);
 }

@@ -17,7 +17,7 @@ struct check {
 /* The shared slot is always in use. */
 static const void *expected_value(const struct tn_hash *h, uint32_t index)
 {
-	uint32_t slot = h->map.rt->max_slots - 1;
+	uint32_t slot = h->map.nr_slots - 1;
 
 	if (!h->slot_values)
 		return tn_hash_elem(h, index) + h->value_off;
@@ -27,6 +27,8 @@ static const void *expected_value(const struct tn_hash *h, uint32_t index)
 /* Not to be counted as a use. */
 static const void *look_at(struct tn_map *map, const void *key, uint32_t slot)
 {
+	if (map->ops->lookup_slot)
+		return map->ops->lookup_slot(map, key, slot);
 	return map->ops->look_at ? map->ops->look_at(map, key, slot)
 				 : map->ops->lookup(map, key, slot);
 }
@@ -47,7 +49,7 @@ static int check_elem(struct check *c, uint32_t index, uint8_t ctrl)
 			return tn_map_err(&h->map, -EINVAL, "slot %u: not on its path", index);
 		c->passed[group][tn_hash_class(hash)]++;
 	}
-	if (look_at(&h->map, key, h->map.rt->max_slots - 1) != expected_value(h, index))
+	if (look_at(&h->map, key, h->map.nr_slots - 1) != expected_value(h, index))
 		return tn_map_err(&h->map, -EINVAL, "slot %u: its key is found elsewhere, or not",
 				  index);
 	c->stats.live++;

@@ -87,6 +87,34 @@ enum tn_hash_read tn_hash_search(const struct tn_hash *h, const void *key, uint6
 typedef void *(*tn_hash_lookup_fn)(struct tn_map *map, const void *key, uint32_t slot);
 tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map, bool uses);
 
+/* hash_map.c: a copy of the value without a lock: 0, -ENOENT, or -EAGAIN where it was written
+ * again and again. */
+int tn_hash_try_copy(struct tn_hash *h, const void *key, uint64_t hash, void *value);
+/* The host's iteration. Takes locks of groups. */
+int tn_hash_next_key(struct tn_map *map, const void *key, void *next);
+uint32_t tn_hash_count(struct tn_map *map);
+
+/* ---- Making a table ---- */
+
+/* The sizes that follow from the map's attributes. 0, -E2BIG with words. */
+int tn_hash_size(struct tn_hash *h);
+/* Zeroed memory, or a table that is there, of h->table_bytes. Sets the map's lookups. */
+void tn_hash_use_table(struct tn_hash *h, unsigned char *table);
+void tn_hash_draw_seed(struct tn_hash *h);
+
+extern const struct tn_map_ops tn_hash_shared_ops;
+
+/* hash_repair.c: make a table valid that a writer left anywhere in the middle; the caller is the
+ * only one who writes. Readers without locks go on. Whatever the bytes are, the result is a valid
+ * table; trusted: of what the protocol made nothing is lost. Else the time is bounded, and what it
+ * does not suffice for is dropped. */
+void tn_hash_repair(struct tn_hash *h, bool trusted);
+/* Before a change in place of the values of an element in a segment. */
+struct tn_hash_source;
+void tn_hash_note_change(const struct tn_hash *h, uint32_t index,
+			 const struct tn_hash_source *from);
+size_t tn_hash_journal_bytes(const struct tn_hash *h);
+
 /* ---- Writing ---- */
 
 /* What an update writes: a value for all, for one slot (its others become zero), or for each. */

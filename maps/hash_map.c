@@ -43,14 +43,11 @@ static int del_hash(struct tn_map *map, const void *key)
 
 /* A copy counts as a hit does: if the group's number is the same after it, the element was live
  * all the time, and its value is one that was stored whole. */
-static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
+int tn_hash_try_copy(struct tn_hash *h, const void *key, uint64_t hash, void *value)
 {
-	struct tn_hash *h = tn_hash_map(map);
-	uint64_t hash = tn_hash_of(h, key);
 	struct tn_hash_place at;
 	uint32_t seq, changes;
 
-	(void)flags;
 	for (uint32_t tries = 0; tries < HOST_READ_TRIES; tries++) {
 		switch (tn_hash_search(h, key, hash, &at, &seq)) {
 		case TN_HASH_MISS:
@@ -67,7 +64,17 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 		}
 		tn_group_relax(tries);
 	}
-	return tn_hash_lookup_locked(h, key, hash, value);
+	return -EAGAIN;
+}
+
+static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
+{
+	struct tn_hash *h = tn_hash_map(map);
+	uint64_t hash = tn_hash_of(h, key);
+	int err = tn_hash_try_copy(h, key, hash, value);
+
+	(void)flags;
+	return err == -EAGAIN ? tn_hash_lookup_locked(h, key, hash, value) : err;
 }
 
 static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
@@ -191,7 +198,7 @@ static bool is_present(const struct tn_hash *h, const void *key, uint64_t hash)
 	return result == TN_HASH_HIT;
 }
 
-static int next_key(struct tn_map *map, const void *key, void *next)
+int tn_hash_next_key(struct tn_map *map, const void *key, void *next)
 {
 	struct tn_hash *h = tn_hash_map(map);
 	struct tn_thread *t = tn_thread_self();
@@ -214,7 +221,7 @@ static int next_key(struct tn_map *map, const void *key, void *next)
 	return found ? 0 : -ENOENT;
 }
 
-static uint32_t count_hash(struct tn_map *map)
+uint32_t tn_hash_count(struct tn_map *map)
 {
 	return tn_load_relaxed(&tn_hash_map(map)->tally->count);
 }
@@ -305,7 +312,7 @@ static bool is_prime(uint32_t n)
 	return n % 2 != 0 || n == 2;
 }
 
-static void draw_seed(struct tn_hash *h)
+void tn_hash_draw_seed(struct tn_hash *h)
 {
 	if (h->map.flags & TN_MAP_F_ZERO_SEED) {
 		h->seed[0] = 0;
@@ -325,7 +332,7 @@ static void draw_seed(struct tn_hash *h)
 /* The bytes that one element more costs. */
 static uint64_t elem_bytes(const struct tn_hash *h)
 {
-	uint64_t slots = tn_hash_is_per_slot(&h->map) ? h->map.rt->max_slots : 0;
+	uint64_t slots = tn_hash_is_per_slot(&h->map) ? h->map.nr_slots : 0;
 
 	return h->elem_stride + slots * h->map.value_stride;
 }
@@ -358,7 +365,8 @@ static void size_waiting(struct tn_hash *h)
  * max_entries does, and the charge fails long before the product does not. */
 static int size_slots(struct tn_hash *h)
 {
-	bool large = elem_bytes(h) >= LARGE_ELEM_BYTES;
+	/* In a segment every group has all its slots, whatever a control byte says. */
+	bool large = elem_bytes(h) >= LARGE_ELEM_BYTES && !h->map.segment && !h->map.is_copy;
 	uint64_t needed = (uint64_t)h->map.max_entries + h->nr_spares;
 	uint64_t slots = needed + (large ? needed / 8 : needed / 2) + 1;
 	uint64_t groups = (slots + TN_HASH_GROUP_SLOTS - 1) / TN_HASH_GROUP_SLOTS;
@@ -386,7 +394,7 @@ static size_t use_off(const struct tn_hash *h)
 }
 
 /* The sizes that follow from the attributes. */
-static int size_table(struct tn_hash *h)
+int tn_hash_size(struct tn_hash *h)
 {
 	struct tn_map *map = &h->map;
 	int err;
@@ -407,17 +415,32 @@ static int size_table(struct tn_hash *h)
 	if (!tn_hash_is_per_slot(map))
 		return 0;
 	map->slot_stride = TN_ROUND_UP((size_t)h->nr_slots * map->value_stride, 128);
-	if (__builtin_mul_overflow(map->slot_stride, map->rt->max_slots, &h->slot_bytes))
+	if (__builtin_mul_overflow(map->slot_stride, map->nr_slots, &h->slot_bytes))
 		return tn_map_err(map, -E2BIG, "%u values of %u bytes a slot are too large",
 				  map->max_entries, map->value_size);
 	return 0;
+}
+
+void tn_hash_use_table(struct tn_hash *h, unsigned char *table)
+{
+	struct tn_map *map = &h->map;
+
+	h->groups = (struct tn_hash_group *)(void *)table;
+	h->elems = table + elems_off(h);
+	if (tn_hash_is_lru(map))
+		h->use = (struct tn_hash_use *)(void *)(table + use_off(h));
+	h->ops = *map->ops;
+	h->ops.lookup = tn_hash_lookup_for(map, tn_hash_is_lru(map));
+	if (tn_hash_is_lru(map))
+		h->ops.look_at = tn_hash_lookup_for(map, false);
+	map->ops = &h->ops;
 }
 
 static int init_hash(struct tn_map *map)
 {
 	struct tn_hash *h = tn_hash_map(map);
 	unsigned char *table;
-	int err = size_table(h);
+	int err = tn_hash_size(h);
 
 	if (!err)
 		err = tn_map_charge(map, h->table_bytes);
@@ -426,19 +449,11 @@ static int init_hash(struct tn_map *map)
 	table = tn_pages_alloc_table(map->rt, h->table_bytes);
 	if (!table)
 		return tn_map_err(map, -ENOMEM, "cannot reserve %zu bytes", h->table_bytes);
-	h->groups = (struct tn_hash_group *)(void *)table;
-	h->elems = table + elems_off(h);
+	tn_hash_use_table(h, table);
 	for (uint32_t i = h->nr_slots; i < h->nr_groups * TN_HASH_GROUP_SLOTS; i++)
 		tn_store_relaxed(tn_hash_ctrl_at(h, i), TN_HASH_NO_SLOT);
-	if (tn_hash_is_lru(map))
-		h->use = (struct tn_hash_use *)(void *)(table + use_off(h));
 	h->tally = &h->own;
-	draw_seed(h);
-	h->ops = *map->ops;
-	h->ops.lookup = tn_hash_lookup_for(map, tn_hash_is_lru(map));
-	if (tn_hash_is_lru(map))
-		h->ops.look_at = tn_hash_lookup_for(map, false);
-	map->ops = &h->ops;
+	tn_hash_draw_seed(h);
 	if (!map->slot_stride)
 		return 0;
 	h->slot_values = tn_pages_alloc(map->rt, h->slot_bytes);
@@ -459,12 +474,15 @@ static void fini_hash(struct tn_map *map)
 	.struct_size = sizeof(struct tn_hash), .init = init_hash, .fini = fini_hash,  \
 	.del = del_hash, .host_lookup = host_lookup, .host_update = host_update,      \
 	.host_delete = host_delete, .host_lookup_and_delete = host_lookup_and_delete, \
-	.next_key = next_key, .count = count_hash
+	.next_key = tn_hash_next_key, .count = tn_hash_count
 
-const struct tn_map_ops tn_hash_ops = { COMMON_OPS, .check = check_hash, .update = update_hash };
-const struct tn_map_ops tn_percpu_hash_ops = { COMMON_OPS, .check = check_percpu_hash,
+const struct tn_map_ops tn_hash_ops = { COMMON_OPS, .shared = &tn_hash_shared_ops,
+					.check = check_hash, .update = update_hash };
+const struct tn_map_ops tn_percpu_hash_ops = { COMMON_OPS, .shared = &tn_hash_shared_ops,
+					       .check = check_percpu_hash,
 					       .update = update_percpu_hash };
-const struct tn_map_ops tn_lru_hash_ops = { COMMON_OPS, .check = check_lru_hash,
-					    .update = update_hash };
-const struct tn_map_ops tn_lru_percpu_hash_ops = { COMMON_OPS, .check = check_lru_percpu_hash,
+const struct tn_map_ops tn_lru_hash_ops = { COMMON_OPS, .shared = &tn_hash_shared_ops,
+					    .check = check_lru_hash, .update = update_hash };
+const struct tn_map_ops tn_lru_percpu_hash_ops = { COMMON_OPS, .shared = &tn_hash_shared_ops,
+						   .check = check_lru_percpu_hash,
 						   .update = update_percpu_hash };

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/pages.h"
+#include "maps/segment.h"
 
 _Static_assert(TN_MAP_ANY == BPF_ANY && TN_MAP_NOEXIST == BPF_NOEXIST &&
 		       TN_MAP_EXIST == BPF_EXIST && TN_MAP_F_LOCK == BPF_F_LOCK,
@@ -147,7 +148,7 @@ size_t tn_map_host_value_size(const struct tn_map *map)
 		return TN_ROUND_UP((size_t)map->value_size, 8) * map->kernel_cpus;
 	if (!tn_map_is_per_slot(map))
 		return map->value_size;
-	return TN_ROUND_UP((size_t)map->value_size, 8) * map->rt->max_slots;
+	return TN_ROUND_UP((size_t)map->value_size, 8) * map->nr_slots;
 }
 
 /* ---- Per-slot parts ---- */
@@ -180,7 +181,7 @@ int tn_map_use_slots_for(struct tn_map *map, const void *values)
 	size_t size = TN_ROUND_UP((size_t)map->value_size, 8);
 	const unsigned char *value = values;
 
-	for (uint32_t slot = 0; slot < map->rt->max_slots; slot++, value += size) {
+	for (uint32_t slot = 0; slot < map->nr_slots; slot++, value += size) {
 		/* All equal to the first byte, and that is zero. */
 		if (!value[0] && !memcmp(value, value + 1, size - 1))
 			continue;
@@ -246,12 +247,21 @@ static int add_per_slot(struct tn_map *map)
 	return 0;
 }
 
+/* Of maps in segments, and copies of them, that the runtime's slots have no part in. */
+static _Atomic uint8_t all_used[TN_MAX_SLOTS] = { [0 ... TN_MAX_SLOTS - 1] = 1 };
+
+static int use_all_slots(struct tn_map *map)
+{
+	map->slot_used = all_used;
+	return tn_map_charge(map, map->nr_slots * map->slot_stride);
+}
+
 static void remove_per_slot(struct tn_map *map)
 {
 	struct tn_thread *t;
 	struct tn_map **link;
 
-	if (!map->slot_used)
+	if (!map->slot_used || map->slot_used == all_used)
 		return;
 	t = lock_per_slot();
 	for (link = &per_slot.first; *link; link = &(*link)->next_per_slot) {
@@ -294,6 +304,7 @@ static void destroy_map(struct tn_map *map)
 	unregister_map(map);
 	remove_per_slot(map);
 	map->ops->fini(map);
+	tn_segment_fini(map);
 	tn_uncharge(map->rt, TN_CHARGE_MAPS, map->charged);
 	tn_free(map->rt, map->inner);
 	tn_free(map->rt, map);
@@ -313,7 +324,9 @@ static struct tn_map *alloc_map(struct tn_rt *rt, const struct tn_map_attr *attr
 	map->key_size = attr->key_size;
 	map->value_size = attr->value_size;
 	map->max_entries = attr->max_entries;
-	map->flags = attr->flags;
+	map->flags = attr->flags & ~TN_MAP_F_SHARED;
+	map->nr_slots = attr->nr_slots ? attr->nr_slots : rt->max_slots;
+	map->is_copy = attr->nr_slots != 0;
 	map->id = tn_add_relaxed(&last_id, 1) + 1;
 	tn_store_relaxed(&map->refs, 1);
 	snprintf(map->name, sizeof(map->name), "%s", attr->name ? attr->name : "");
@@ -372,6 +385,26 @@ static int make_template(struct tn_map *map, const struct tn_map_attr *attr)
 	return err ? err : tn_map_check_specials(map->inner);
 }
 
+/* Everything is charged and in use from the start. */
+static int init_shared(struct tn_map *map, const struct tn_map_attr *attr)
+{
+	int err;
+
+	if (!map->ops->shared)
+		return tn_map_err(map, -EINVAL, "maps of type %s cannot be shared",
+				  tn_map_type_words(map->type));
+	if (map->nr_specials)
+		return tn_map_err(map, -EINVAL, "%s in values of a shared map is not supported",
+				  tn_map_special_words(map->specials[0].kind));
+	map->ops = map->ops->shared;
+	err = tn_segment_new(map, attr);
+	if (!err)
+		err = map->ops->init(map);
+	if (!err && map->slot_stride)
+		map->slot_used = all_used;
+	return err ? err : tn_segment_start(map);
+}
+
 struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr,
 				const struct tn_map_ops *ops)
 {
@@ -394,8 +427,13 @@ struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr
 		errno = -err;
 		return NULL;
 	}
-	err = map->ops->init(map);
-	if (!err && map->slot_stride)
+	if (attr->flags & TN_MAP_F_SHARED)
+		err = init_shared(map, attr);
+	else
+		err = map->ops->init(map);
+	if (!err && map->slot_stride && attr->nr_slots)
+		err = use_all_slots(map);
+	else if (!err && map->slot_stride && !map->segment)
 		err = add_per_slot(map);
 	if (err) {
 		/* Copes with an init that stopped half-way: the struct began as zeros. */
@@ -529,7 +567,8 @@ int tn_map_make_const(struct tn_map *map)
 {
 	int err;
 
-	if (!map->values || map->slot_stride || !tn_load_acquire(&map->frozen) ||
+	/* Others may write to a segment. */
+	if (!map->values || map->slot_stride || map->segment || !tn_load_acquire(&map->frozen) ||
 	    !(map->flags & TN_MAP_F_RDONLY_PROG))
 		return 0;
 	err = tn_pages_protect_read(map->values, map->values_size);

@@ -18,6 +18,8 @@
 #include "base/rt.h"
 
 struct tn_map;
+struct tn_segment;
+struct tn_segment_file;
 
 enum tn_map_type {
 #define TN_MAP_TYPE(name, id, ops, words) TN_MAP_##name = (id),
@@ -47,6 +49,7 @@ enum tn_map_type {
 #define TN_MAP_F_MMAPABLE      (1u << 10)
 #define TN_MAP_F_SEGV_ON_FAULT (1u << 17) /* arenas: no meaning here */
 #define TN_MAP_F_NO_USER_CONV  (1u << 18)
+#define TN_MAP_F_SHARED	       (1u << 31) /* ours: in a segment, see segment.h */
 
 /* What a value may hold besides plain bytes: fields that only their helpers may touch. */
 enum tn_special_kind {
@@ -70,6 +73,11 @@ struct tn_map_special {
 #define TN_ENOTSUPP	  524 /* the kernel's, for operations a type lacks */
 
 struct tn_map_ops {
+	/* The type in a segment; NULL: it cannot be shared. */
+	const struct tn_map_ops *shared;
+	/* Shared types, under the segment's lock: whatever a writer that died left. NULL: nothing
+	 * can be half done. */
+	void (*repair)(struct tn_map *map);
 	size_t struct_size; /* of the type's struct, which begins with struct tn_map and is zeroed
 			     */
 	/* Check attributes against the type: 0 or -EINVAL, with words. Called before alloc. */
@@ -85,13 +93,15 @@ struct tn_map_ops {
 	void *(*lookup)(struct tn_map *map, const void *key, uint32_t slot);
 	/* LRU types: the same, but not counted as a use. NULL: lookup does not count. */
 	void *(*look_at)(struct tn_map *map, const void *key, uint32_t slot);
+	/* Shared per-slot types, where lookup takes the runtime's slot: by the segment's. */
+	void *(*lookup_slot)(struct tn_map *map, const void *key, uint32_t slot);
 	/* Per-slot types: updates the value of `slot` alone, as the kernel's helper does. */
 	int (*update)(struct tn_map *map, const void *key, const void *value, uint64_t flags,
 		      uint32_t slot);
 	int (*del)(struct tn_map *map, const void *key);
 
 	/* ---- from the host, any thread; they enter an epoch themselves ---- */
-	/* Per-slot types: `value` holds max_slots values, each rounded up to 8 bytes. */
+	/* Per-slot types: `value` holds nr_slots values, each rounded up to 8 bytes. */
 	int (*host_lookup)(struct tn_map *map, const void *key, void *value, uint64_t flags);
 	int (*host_update)(struct tn_map *map, const void *key, const void *value, uint64_t flags);
 	int (*host_delete)(struct tn_map *map, const void *key, uint64_t flags);
@@ -124,6 +134,9 @@ struct tn_map {
 	unsigned char *values;
 	size_t values_size;
 	size_t slot_stride;
+	uint32_t nr_slots; /* values of an element of a per-slot map: the runtime's max_slots, or
+			    * the segment's */
+	struct tn_segment *segment; /* NULL: not shared */
 	_Atomic uint32_t refs;
 	_Atomic uint32_t frozen; /* host may not write any more */
 	bool const_for_programs; /* pages are PROT_READ: verifier and JIT may read them as constants
@@ -142,6 +155,7 @@ struct tn_map {
 	 * (is_template). NULL for other types. */
 	struct tn_map *inner;
 	bool is_template;
+	bool is_copy;	      /* of a segment: laid out as there */
 	uint32_t nr_specials; /* in each value, by offset */
 	struct tn_map_special specials[TN_MAP_MAX_SPECIALS];
 	void *owner; /* host-api: the object it came from, or NULL */
@@ -160,6 +174,13 @@ struct tn_map_attr {
 	const struct tn_map_special *specials;
 	uint32_t nr_specials;
 	uint64_t extra; /* arena: the address that the program's pointers are to begin with */
+	/* A copy of another runtime's map: values of an element of a per-slot map, all in use; 0:
+	 * the runtime's slots. */
+	uint32_t nr_slots;
+	/* Shared maps: the file to use, NULL: a new memfd; its BTF, copied into it, or NULL. */
+	const struct tn_segment_file *file;
+	const void *btf;
+	uint32_t btf_bytes, btf_key_id, btf_value_id;
 };
 
 /* A map with one reference: the caller's. NULL, errno as bpf(2) (EINVAL, E2BIG, ENOMEM) and words

@@ -64,8 +64,10 @@ static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
 {
 	uint64_t key;
 
-	/* Of another slot's value it is not known whether there is such a slot. */
-	return (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
+	/* Of another slot's value it is not known whether there is such a slot; in a segment all
+	 * slots may be taken by other processes. */
+	return !(c->map->segment && c->map->slot_stride) &&
+	       (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
 	       c->id != TN_HELPER_map_lookup_percpu_elem && const_key(vf, c, &key) &&
 	       key < c->map->max_entries + TN_MUT(KEY_OFF_BY_ONE);
 }

@@ -66,9 +66,10 @@ BODY(map_lookup_percpu_elem)
 	uint32_t slot = (uint32_t)r3;
 	void *value;
 
-	if (slot >= m->rt->max_slots)
+	if (slot >= m->nr_slots)
 		return 0;
-	value = m->ops->lookup(m, ptr(r2), slot);
+	value = m->ops->lookup_slot ? m->ops->lookup_slot(m, ptr(r2), slot)
+				    : m->ops->lookup(m, ptr(r2), slot);
 	return !value || tn_map_use_slot(m, slot) ? 0 : (uintptr_t)value;
 }
 
