@@ -76,6 +76,7 @@ static void do_again(struct tn_hash *h)
 struct repair {
 	struct tn_hash *h;
 	uint64_t work;
+	uint32_t live; /* elements that stay */
 };
 
 /* The depth of `group` on the path; nr_groups: not on it. */
@@ -154,9 +155,13 @@ static void repair_live(struct repair *r, uint32_t index, uint8_t ctrl)
 	uint32_t group = index / TN_HASH_GROUP_SLOTS;
 	uint32_t depth = depth_of(r, tn_hash_home(h, hash), group);
 
-	if (ctrl == tn_hash_ctrl(hash) && depth < h->nr_groups && is_padded(h, index) &&
-	    !is_second(r, index, hash, depth))
+	/* A copy whose groups are of different moments may have more elements than there were at
+	 * any one. What a writer of this table leaves has not: it counts before it publishes. */
+	if (r->live < h->map.max_entries && ctrl == tn_hash_ctrl(hash) && depth < h->nr_groups &&
+	    is_padded(h, index) && !is_second(r, index, hash, depth)) {
+		r->live++;
 		return;
+	}
 	begin(g);
 	set_waiting(h, index);
 }
