@@ -12,9 +12,9 @@
  *
  * A published node never changes but for its children, which are replaced by newer builds of the
  * same subtree. Every change of the map builds anew the nodes that differ and publishes them with
- * one store, under the map's lock; what it replaced is freed by epoch. So a reader takes effect at
- * its last load, or just before the first node of its path was replaced.
- * tests/models/lpm.pml checks this.
+ * one store, under the map's lock; what it replaced is freed by epoch. So a lookup finds, as in the
+ * kernel, an element that was there at some time since it began, with a whole value, and no longer
+ * prefix was there all the time. tests/models/lpm.pml checks this.
  */
 #ifndef TN_MAPS_LPM_H
 #define TN_MAPS_LPM_H
