@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/epoch.h"
 #include "host-api/map_handle.h"
 #include "host-api/object.h"
 
@@ -61,6 +62,14 @@ int tenon_map_lookup_elem(const struct tenon_map *handle, const void *key, size_
 	return rc ? rc : words(tn_map_host_lookup(map, key, value, flags), map, "lookup");
 }
 
+/* Maps and programs that elements held wait for an epoch. Whoever only changes elements would let
+ * them pile up. */
+static void free_replaced(const struct tn_map *map)
+{
+	if (map->inner || map->type == TN_MAP_PROG_ARRAY)
+		tn_epoch_reclaim();
+}
+
 int tenon_map_update_elem(struct tenon_map *handle, const void *key, size_t key_size,
 			  const void *value, size_t value_size, uint64_t flags)
 {
@@ -70,7 +79,10 @@ int tenon_map_update_elem(struct tenon_map *handle, const void *key, size_t key_
 	if (!map)
 		return -EINVAL;
 	rc = check_sizes(map, key, key_size, value, value_size, true);
-	return rc ? rc : words(tn_map_host_update(map, key, value, flags), map, "update");
+	if (!rc)
+		rc = words(tn_map_host_update(map, key, value, flags), map, "update");
+	free_replaced(map);
+	return rc;
 }
 
 int tenon_map_delete_elem(struct tenon_map *handle, const void *key, size_t key_size,
@@ -82,7 +94,10 @@ int tenon_map_delete_elem(struct tenon_map *handle, const void *key, size_t key_
 	if (!map)
 		return -EINVAL;
 	rc = check_sizes(map, key, key_size, NULL, 0, false);
-	return rc ? rc : words(tn_map_host_delete(map, key, flags), map, "delete");
+	if (!rc)
+		rc = words(tn_map_host_delete(map, key, flags), map, "delete");
+	free_replaced(map);
+	return rc;
 }
 
 int tenon_map_lookup_and_delete_elem(struct tenon_map *handle, const void *key, size_t key_size,
@@ -268,6 +283,9 @@ struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const c
 		.inner = want.inner ? &inner : NULL,
 	};
 	map = tn_map_create(&rt->rt, &attr);
+	/* What was freed and waits for an epoch still counts. */
+	if (!map && (errno == E2BIG || errno == ENOMEM) && tn_epoch_reclaim())
+		map = tn_map_create(&rt->rt, &attr);
 	if (!map)
 		return NULL;
 	return tn_map_handle_new(rt, map);
@@ -290,6 +308,7 @@ void tenon_map_free(struct tenon_map *handle)
 	tn_unlock(rt);
 	tn_map_handle_clear(handle);
 	tn_free(&rt->rt, handle);
+	tn_epoch_reclaim();
 }
 
 int tenon_map_freeze(struct tenon_map *handle)

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/epoch.h"
 #include "base/pages.h"
 #include "host-api/map_handle.h"
 #include "maps/perf_array.h"
@@ -101,4 +102,5 @@ void tenon_perf_buffer_free(struct tenon_perf_buffer *pb)
 	rt->nr_ring_buffers--;
 	tn_unlock(rt);
 	tn_free(&rt->rt, pb);
+	tn_epoch_reclaim();
 }

@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/epoch.h"
 #include "base/fork.h"
 #include "base/vec.h"
 #include "host-api/map_handle.h"
@@ -207,4 +208,5 @@ void tenon_ring_buffer_free(struct tenon_ring_buffer *rb)
 	rt->nr_ring_buffers--;
 	tn_unlock(rt);
 	tn_free(&rt->rt, rb);
+	tn_epoch_reclaim();
 }

@@ -4,10 +4,11 @@
  * holds one reference on an inner map. What may be put in, and how long it lives for a program that
  * has it, is as in map_in_map.c.
  *
- * The host writes under a lock, programs look up without. A place that a deletion gave back may
- * hold the map of another key by the time a program that found its number reads it. In the kernel
- * the same happens with an element that is used again at once: a lookup that meets a deletion may
- * give the map of a key that came later, never one that is freed or of another shape.
+ * The host writes under a lock, programs look up without. A deletion gives back the element and the
+ * place, and both may be another key's by the time that a program which found them reads them: so
+ * the map that was read counts only if the key is still found with that place. Places are taken
+ * again in the order in which they were given back, so that one that is the key's before and after
+ * was not another's in between, unless all others were taken meanwhile.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -25,8 +26,9 @@ struct hash_of_maps {
 	tn_hash_lookup_fn find;		  /* the table's own lookup: gives the place's number */
 	_Atomic(struct tn_map *) *places; /* max_entries */
 	pthread_mutex_t lock; /* of host's writes and what follows. Nests outside hash's locks. */
-	uint32_t *given_back; /* numbers of places; the first nr_given_back */
-	uint32_t nr_given_back;
+	uint32_t *
+		given_back; /* numbers of places, a ring of max_entries: the oldest, and how many */
+	uint32_t oldest_given_back, nr_given_back;
 	uint32_t nr_used; /* places that were ever in use */
 };
 
@@ -57,14 +59,23 @@ static void unlock(struct hash_of_maps *h, struct tn_thread *t)
 static void *lookup(struct tn_map *map, const void *key, uint32_t slot)
 {
 	struct hash_of_maps *h = table_of(map);
-	const void *value = h->find(map, key, slot);
-	uint32_t place;
+	uint32_t place, again;
+	const void *value;
+	void *inner;
 
-	if (!value)
-		return NULL;
-	tn_words_load(&place, value, sizeof(place));
-	/* Pairs with the exchange in put_in(): the map is complete. */
-	return tn_load_acquire(&h->places[place]);
+	value = h->find(map, key, slot);
+	while (value) {
+		tn_words_load(&place, value, sizeof(place));
+		/* Pairs with the exchange in put_in(): the map is complete. */
+		inner = tn_load_acquire(&h->places[place]);
+		value = h->find(map, key, slot);
+		if (!value)
+			break;
+		tn_words_load(&again, value, sizeof(again));
+		if (tn_likely(again == place))
+			return inner;
+	}
+	return NULL;
 }
 
 /* ---- Life ---- */
@@ -134,9 +145,22 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 /* A place for one more, UINT32_MAX: all are in use. */
 static uint32_t take_place(struct hash_of_maps *h)
 {
-	if (h->nr_given_back)
-		return h->given_back[--h->nr_given_back];
-	return h->nr_used < h->hash.map.max_entries ? h->nr_used++ : UINT32_MAX;
+	uint32_t max = h->hash.map.max_entries, at = h->oldest_given_back;
+
+	if (h->nr_used < max)
+		return h->nr_used++;
+	if (!h->nr_given_back)
+		return UINT32_MAX;
+	h->oldest_given_back = at + 1 == max ? 0 : at + 1;
+	h->nr_given_back--;
+	return h->given_back[at];
+}
+
+static void give_back(struct hash_of_maps *h, uint32_t place)
+{
+	uint64_t at = (uint64_t)h->oldest_given_back + h->nr_given_back++;
+
+	h->given_back[at % h->hash.map.max_entries] = place;
 }
 
 /* Under the lock. *inner becomes what is to be put: what was there before, or what found no place.
@@ -165,7 +189,7 @@ static int put_in(struct hash_of_maps *h, const void *key, struct tn_map **inner
 	err = tn_hash_ops.host_update(map, key, &place, TN_MAP_NOEXIST);
 	if (err) {
 		*inner = tn_exchange_acq_rel(&h->places[place], NULL);
-		h->given_back[h->nr_given_back++] = place;
+		give_back(h, place);
 	}
 	return err;
 }
@@ -196,7 +220,7 @@ static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 
 	if (!err) {
 		inner = tn_exchange_acq_rel(&h->places[place], NULL);
-		h->given_back[h->nr_given_back++] = place;
+		give_back(h, place);
 	}
 	unlock(h, t);
 	tn_map_put(inner);

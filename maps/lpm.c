@@ -360,9 +360,12 @@ static int init(struct tn_map *map)
 		t->ops.lookup = lookup_popcnt;
 #endif
 	map->ops = &t->ops;
+	errno = ENOMEM;
 	root = tn_lpm_build(t, &t->shape);
 	if (!root)
-		return tn_map_err(map, -ENOMEM, "no memory for its root");
+		return tn_map_err(map, -errno, "%s",
+				  errno == E2BIG ? "its root exceeds the runtime's limit for maps"
+						 : "no memory for its root");
 	tn_store_relaxed(&t->root, tn_lpm_word_of(root));
 	return 0;
 }

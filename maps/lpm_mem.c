@@ -2,6 +2,7 @@
 /* Memory of longest-prefix-match tries, with their lock held. */
 #include "maps/lpm_mem.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -22,8 +23,10 @@ static struct tn_lpm_region *add_region(struct tn_lpm_mem *m, size_t *sort)
 
 	while (bytes < MAX_REGION && bytes < *sort / 2)
 		bytes *= 2;
-	if (tn_charge(m->map->rt, TN_CHARGE_MAPS, bytes))
+	if (tn_charge(m->map->rt, TN_CHARGE_MAPS, bytes)) {
+		errno = E2BIG;
 		return NULL;
+	}
 	r = tn_pages_alloc(m->map->rt, bytes);
 	if (!r) {
 		tn_uncharge(m->map->rt, TN_CHARGE_MAPS, bytes);
@@ -71,8 +74,10 @@ static void *alloc_from_heap(struct tn_lpm_mem *m, size_t bytes)
 {
 	void *p;
 
-	if (tn_charge(m->map->rt, TN_CHARGE_MAPS, bytes))
+	if (tn_charge(m->map->rt, TN_CHARGE_MAPS, bytes)) {
+		errno = E2BIG;
 		return NULL;
+	}
 	p = tn_alloc(m->map->rt, bytes);
 	if (!p) {
 		tn_uncharge(m->map->rt, TN_CHARGE_MAPS, bytes);

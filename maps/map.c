@@ -281,21 +281,23 @@ static void register_map(struct tn_map *map)
 	struct tn_thread *t = lock_per_slot();
 
 	map->next_map = per_slot.maps;
+	map->map_link = &per_slot.maps;
+	if (map->next_map)
+		map->next_map->map_link = &map->next_map;
 	per_slot.maps = map;
 	unlock_per_slot(t);
 }
 
 static void unregister_map(struct tn_map *map)
 {
-	struct tn_thread *t = lock_per_slot();
-	struct tn_map **link;
+	struct tn_thread *t;
 
-	for (link = &per_slot.maps; *link; link = &(*link)->next_map) {
-		if (*link == map) {
-			*link = map->next_map;
-			break;
-		}
-	}
+	if (!map->map_link)
+		return;
+	t = lock_per_slot();
+	*map->map_link = map->next_map;
+	if (map->next_map)
+		map->next_map->map_link = map->map_link;
 	unlock_per_slot(t);
 }
 

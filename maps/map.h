@@ -163,7 +163,7 @@ struct tn_map {
 	 * zero. max_slots bytes, NULL for other types. */
 	_Atomic uint8_t *slot_used;
 	struct tn_map *next_per_slot; /* in the registries of map.c, under their lock */
-	struct tn_map *next_map;
+	struct tn_map *next_map, **map_link;
 	struct tn_deferred deferred;
 };
 

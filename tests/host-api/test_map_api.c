@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "host.h"
+#include "host-api/runtime.h"
 
 static struct tenon_runtime *rt;
 static struct tenon_hook hook;
@@ -356,6 +357,33 @@ static void two_rings_share_a_consumer(void **state)
 	tenon_ring_buffer_free(rb);
 }
 
+/* Nothing but elements changes: what they held is freed all the same. */
+static void maps_that_elements_held_do_not_pile_up(void **state)
+{
+	struct tenon_map *shape = tenon_map_new(rt, BPF_MAP_TYPE_ARRAY, "shape", 4, 8, 1, NULL);
+	struct tenon_map_opts opts = { .sz = sizeof(opts), .inner = shape };
+	struct tenon_map *outer = tenon_map_new(rt, BPF_MAP_TYPE_ARRAY_OF_MAPS, "outer", 4, 4, 1,
+						&opts);
+	size_t before = 0, after;
+
+	(void)state;
+	assert_non_null(outer);
+	for (uint32_t i = 0, zero = 0; i < 1000; i++) {
+		struct tenon_map *inner = tenon_map_new(rt, BPF_MAP_TYPE_ARRAY, "inner", 4, 8, 1,
+							NULL);
+		uint32_t id = tenon_map_id(inner);
+
+		assert_ok(tenon_map_update_elem(outer, &zero, 4, &id, 4, 0));
+		tenon_map_free(inner);
+		if (i == 10)
+			before = tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_MAPS]);
+	}
+	after = tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_MAPS]);
+	assert_true(after <= before + 10 * 8);
+	tenon_map_free(outer);
+	tenon_map_free(shape);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -371,6 +399,7 @@ int main(void)
 		TEST(tail_call_runs_the_program_in_the_array),
 		TEST(self_tail_call_ends_after_33),
 		TEST(prog_array_refuses_programs_of_another_kind),
+		TEST(maps_that_elements_held_do_not_pile_up),
 		TEST(samples_reach_the_consumer),
 		TEST(two_rings_share_a_consumer),
 	};
