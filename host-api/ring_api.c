@@ -190,6 +190,28 @@ int tenon_ring_buffer_fd(const struct tenon_ring_buffer *rb)
 	return rb->epoll_fd;
 }
 
+int tenon_map_ring_info(const struct tenon_map *handle, struct tenon_ring_info *info)
+{
+	struct tn_map *map = handle ? tn_map_of(handle) : NULL;
+	struct tenon_ring_info out;
+	int rc;
+
+	if (!map || map->type != TN_MAP_RINGBUF || !info)
+		return tn_err(-EINVAL, "tenon_map_ring_info: %s",
+			      info ? "not a loaded ring buffer map" : "no place for the answer");
+	rc = tn_opts_read("tenon_ring_info", info, &out, sizeof(out));
+	if (rc)
+		return rc;
+	out.size = (size_t)tn_ringbuf_query(map, TN_RB_RING_SIZE);
+	/* In this order, so that it is not negative. */
+	out.consumer_pos = tn_ringbuf_query(map, TN_RB_CONS_POS);
+	out.producer_pos = tn_ringbuf_query(map, TN_RB_PROD_POS);
+	out.avail = TN_MIN((size_t)(out.producer_pos - out.consumer_pos), out.size);
+	out.dropped = tn_ringbuf_dropped(map);
+	tn_opts_write(info, &out, sizeof(out));
+	return 0;
+}
+
 void tenon_ring_buffer_free(struct tenon_ring_buffer *rb)
 {
 	struct tenon_runtime *rt;

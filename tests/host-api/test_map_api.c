@@ -339,6 +339,36 @@ static void samples_reach_the_consumer(void **state)
 	tenon_ring_buffer_free(rb);
 }
 
+static void ring_tells_what_is_in_it_and_what_found_no_room(void **state)
+{
+	struct tenon_map *ring = plug_emitter(), *array = new_map(BPF_MAP_TYPE_ARRAY, 4, 8, 1);
+	struct tenon_ring_info info = { .sz = sizeof(info) };
+	uint64_t sum = 0, fit;
+	struct tenon_ring_buffer *rb = tenon_ring_buffer_new(ring, take_sample, &sum);
+
+	(void)state;
+	assert_int_equal(tenon_map_ring_info(array, &info), -EINVAL);
+	assert_int_equal(tenon_map_ring_info(ring, NULL), -EINVAL);
+	assert_ok(tenon_map_ring_info(ring, &info));
+	assert_int_equal(info.avail, 0);
+	assert_int_equal(info.dropped, 0);
+	fire(1);
+	assert_ok(tenon_map_ring_info(ring, &info));
+	assert_int_equal(info.avail, 16);
+	assert_int_equal(info.producer_pos, 16);
+	fit = (info.size - 1) / 16;
+	for (uint64_t i = 1; i < fit + 3; i++)
+		fire(1);
+	assert_ok(tenon_map_ring_info(ring, &info));
+	assert_int_equal(info.dropped, 3);
+	assert_int_equal(tenon_ring_buffer_consume(rb), fit);
+	assert_ok(tenon_map_ring_info(ring, &info));
+	assert_int_equal(info.avail, 0);
+	assert_int_equal(info.consumer_pos, fit * 16);
+	assert_int_equal(info.dropped, 3);
+	tenon_ring_buffer_free(rb);
+}
+
 static void two_rings_share_a_consumer(void **state)
 {
 	struct tenon_map *ring = plug_emitter(), *other = new_map(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096);
@@ -401,6 +431,7 @@ int main(void)
 		TEST(prog_array_refuses_programs_of_another_kind),
 		TEST(maps_that_elements_held_do_not_pile_up),
 		TEST(samples_reach_the_consumer),
+		TEST(ring_tells_what_is_in_it_and_what_found_no_room),
 		TEST(two_rings_share_a_consumer),
 	};
 

@@ -242,8 +242,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "no kind '%s'; 'list' names them\n", name);
 		return 1;
 	}
-	while (wait(&status) > 0)
+	while (wait(&status) > 0) {
+		if (WIFSIGNALED(status))
+			printf("%-18s ended by signal %d: WRONG\n", name, WTERMSIG(status));
 		if (status)
 			failed = 1;
+	}
 	return failed;
 }
