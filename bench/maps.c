@@ -33,14 +33,24 @@ bool map_is_wanted(const struct map_type *type, const struct map_op *op, uint32_
 	return map_case_matches(name, bench_options.filter);
 }
 
+/* What stays out unless the filter names a size: larger maps and other keys with --quick, and what
+ * takes longer to fill than to measure. */
+static bool is_left_out(const struct map_type *type, const struct map_group *group, uint32_t key,
+			uint32_t entries)
+{
+	if (map_filter_names_entries(bench_options.filter))
+		return false;
+	if (bench_options.quick &&
+	    (key != type->quick_key || (entries > QUICK_MOST && !type->measure)))
+		return true;
+	return group->most_of_all_keys && entries > group->most_of_all_keys &&
+	       key != type->quick_key;
+}
+
 static bool any_wanted(const struct map_type *type, const struct map_group *group, uint32_t key,
 		       uint32_t entries)
 {
-	if (bench_options.quick &&
-	    (key != type->quick_key || (entries > QUICK_MOST && !type->measure)))
-		return false;
-	if (group->most_of_all_keys && entries > group->most_of_all_keys &&
-	    key != type->quick_key && !map_filter_names_entries(bench_options.filter))
+	if (is_left_out(type, group, key, entries))
 		return false;
 	for (const struct map_op *op = group->ops; op->name; op++)
 		if (map_is_wanted(type, op, key, entries))
@@ -147,15 +157,17 @@ static void measure(const char *dir, const struct map_type *type, const struct m
 }
 
 /* One type: its key sizes, its sizes, its groups of operations. */
-static void measure_type(const char *dir, const struct map_type *type)
+static unsigned int measure_type(const char *dir, const struct map_type *type)
 {
 	static const char *headed; /* several types may go by one name */
+	unsigned int nr = 0;
 
 	for (const uint32_t *key = type->keys; *key != MAP_KEYS_END; key++)
 		for (const uint32_t *entries = type->entries; *entries; entries++)
 			for (const struct map_group *group = type->groups; group->ops; group++) {
 				if (!any_wanted(type, group, *key, *entries))
 					continue;
+				nr++;
 				if (!headed || strcmp(headed, type->name) != 0)
 					map_rows_head(type->name);
 				headed = type->name;
@@ -167,12 +179,22 @@ static void measure_type(const char *dir, const struct map_type *type)
 				else
 					measure(dir, type, group, *key, *entries);
 			}
+	return nr;
 }
 
 void bench_maps(const char *dir)
 {
+	unsigned int nr = 0;
+
 	printf("\nns per operation, minima, the loop around it subtracted; two threads: of both "
 	       "together.\nratio: kernel / jit. scaling: rate of two threads / rate of one.\n");
 	for (const struct map_type *type = map_types; type->name; type++)
-		measure_type(dir, type);
+		nr += measure_type(dir, type);
+	if (!nr) {
+		fprintf(stderr,
+			"bench: no case matches '%s'; they are <type>/<operation>/<key "
+			"bytes>/<entries>\n",
+			bench_options.filter);
+		exit(2);
+	}
 }
