@@ -21,6 +21,7 @@ struct tn_exec;
 
 #define TN_SLOT_NONE	UINT32_MAX
 #define TN_OPEN_RECORDS 6
+#define TN_REMOVED_MAPS 4
 
 /* Aligned to a cache line: threads write to their records at every fire. */
 struct TN_ALIGNED(64) tn_thread {
@@ -53,6 +54,12 @@ struct TN_ALIGNED(64) tn_thread {
 	 * no room are counted. Own thread only; owned by maps/ringbuf.c. */
 	void *open_records[TN_OPEN_RECORDS];
 	uint32_t nr_open_records, nr_untracked_records;
+
+	/* Elements that this thread removed from hash tables and has not told them. Own thread
+	 * only; owned by maps/hash.c. */
+	struct tn_removed {
+		uint32_t map_id, nr;
+	} removed[TN_REMOVED_MAPS];
 
 	struct tn_err_record err;
 };

@@ -20,7 +20,7 @@
  * pointer to it read the old value until then, and some live value of this map afterwards; element
  * memory never becomes anything else. That is at least as long as the kernel's preallocated maps
  * wait, needs no look at epochs and no list, and a full map accepts delete and insert for ever:
- * there are more slots than live and waiting elements, tickets being unique. Where nothing is free
+ * there are more slots than live and waiting elements (see draw_ticket()). Where nothing is free
  * near the home group, because one key is updated again and again, a slot is reused as soon as
  * min_age others were removed after it: old copies of one key shall not push it far from home.
  */
@@ -418,6 +418,9 @@ static TN_NOINLINE enum lock_result lock_other_slot(struct tn_hash *h, uint64_t 
 	result = lock_free_slot(h, hash, held, TN_MIN(near, h->nr_groups), true, at);
 	if (result == LOCK_NONE_FREE)
 		result = lock_free_slot(h, hash, held, h->nr_groups, false, at);
+	/* Only where threads keep tickets to themselves; see draw_ticket(). */
+	if (tn_unlikely(result == LOCK_NONE_FREE))
+		tn_add_relaxed(&h->tally->ticket, h->batch);
 	return result;
 }
 
@@ -462,6 +465,34 @@ static void set_one_waiting(struct tn_hash *h, const struct tn_hash_place *at, u
 	tn_seq_end_write(&g->seq);
 }
 
+/*
+ * Drawn one by one, tickets would be the line that all writers share. So a thread draws `batch` of
+ * them by itself and then tells: its own tickets follow each other as if it were alone, while those
+ * of n threads may be up to (n - 1) * batch too early, an eighth of nr_spares and less for eight
+ * threads. What a thread does not tell, because it went on to other maps or ended, is made up for
+ * by who finds no slot free.
+ */
+static TN_ALWAYS_INLINE uint64_t draw_ticket(struct tn_hash *h)
+{
+	struct tn_thread *t = tn_thread_tls;
+	struct tn_removed *own;
+	uint64_t ticket;
+
+	if (h->batch == 1 || tn_unlikely(!t))
+		return tn_add_relaxed(&h->tally->ticket, 1);
+	own = &t->removed[h->map.id % TN_REMOVED_MAPS];
+	if (tn_unlikely(own->map_id != h->map.id)) {
+		*own = (struct tn_removed){ .map_id = h->map.id };
+		return tn_add_relaxed(&h->tally->ticket, 1);
+	}
+	ticket = tn_load_relaxed(&h->tally->ticket) + own->nr;
+	if (++own->nr == h->batch) {
+		own->nr = 0;
+		tn_add_relaxed(&h->tally->ticket, h->batch);
+	}
+	return ticket;
+}
+
 /* In all of these, the groups of the places are locked. */
 static void publish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
 {
@@ -471,7 +502,7 @@ static void publish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t 
 
 static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_t hash)
 {
-	set_one_waiting(h, at, tn_add_relaxed(&h->tally->ticket, 1));
+	set_one_waiting(h, at, draw_ticket(h));
 	lower_passed(h, hash, 0, at->depth);
 }
 
@@ -481,7 +512,7 @@ static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
 			    const struct tn_hash_place *old, uint64_t hash)
 {
 	struct tn_hash_group *g = &h->groups[at->group];
-	uint64_t ticket = tn_add_relaxed(&h->tally->ticket, 1);
+	uint64_t ticket = draw_ticket(h);
 
 	if (tn_likely(at->group == old->group)) {
 		tn_seq_begin_write(&g->seq);
@@ -575,7 +606,9 @@ enum { RESTART = 1 };
  * takes elements of level 0 where it stands; where there are none it lowers all by one and goes on.
  * So a new element stays for one to two rounds, a used one for two to three, and one that is used
  * again and again for ever. There is no list and no lock besides those of the groups: two threads
- * that meet at the hand find the group locked, and one of them moves it on.
+ * that meet at the hand find the group locked, and one of them moves it on. They seldom meet: an
+ * element of level 0 in the new element's own home group, which is locked anyway, goes first. It
+ * has had its round; where there is none the hand brings the next ones down.
  *
  * The inserter holds the lock of its key's home group and keeps the count: the victim's place in it
  * becomes the new element's. Both locks that a removal holds are only tried, as everywhere. */
@@ -671,9 +704,14 @@ static bool evict_in(struct tn_hash *h, uint32_t group, uint32_t held, enum pati
 	return done;
 }
 
-/* False: start over; all that could go is locked by others. `held`: a group that is locked. */
+/* False: start over; all that could go is locked by others. `held`: the home group of the new
+ * element, which is locked. */
 static TN_NOINLINE bool evict(struct tn_hash *h, uint32_t held)
 {
+	uint32_t near = match_unused(h, held);
+
+	if (tn_likely(near != 0) && evict_one_of(h, held, held, near))
+		return true;
 	for (uint32_t i = 0; i < h->nr_groups + 2 * HAND_GROUPS; i++) {
 		uint32_t group = tn_load_relaxed(&h->tally->hand);
 		uint32_t next = group + 1 < h->nr_groups ? group + 1 : 0;

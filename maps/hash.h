@@ -38,6 +38,9 @@
 #define TN_HASH_MIN_SPARES   64u
 #define TN_HASH_LEAST_SPARES 4u
 #define TN_HASH_SPARE_BYTES  (256u << 10)
+/* Tickets that a thread draws before it tells; one where there are few spares. See draw_ticket().
+ */
+#define TN_HASH_MAX_BATCH 16u
 
 /* ctrl bytes. Zeroed pages are an empty table. Only live ones have the top bit set. */
 #define TN_HASH_EMPTY 0x00u /* never used */
@@ -80,11 +83,16 @@ struct TN_ALIGNED(16) tn_hash_use {
 #define TN_HASH_USE_NEW	 1u /* inserted since the hand passed */
 #define TN_HASH_USE_SEEN 2u /* looked up or updated since */
 
-/* Written by every insert, delete and replace. */
+/* Written by inserts, deletes and replaces; a line for each, wherever the first begins. */
 struct tn_hash_tally {
-	_Atomic uint32_t count;	 /* live elements, at most max_entries */
-	_Atomic uint32_t hand;	 /* LRU maps: the group that gives up elements */
-	_Atomic uint64_t ticket; /* elements ever removed or replaced */
+	_Atomic uint32_t count; /* live elements, at most max_entries */
+	char pad1[TN_HASH_LINE_BYTES - 4];
+	/* Elements ever removed or replaced, but for fewer than `batch` a thread, which it counts
+	 * for itself. */
+	_Atomic uint64_t ticket;
+	char pad2[TN_HASH_LINE_BYTES - 8];
+	_Atomic uint32_t hand; /* LRU maps: the group that gives up elements */
+	char pad3[TN_HASH_LINE_BYTES - 4];
 };
 
 struct tn_hash {
@@ -100,6 +108,7 @@ struct tn_hash {
 	uint32_t nr_spares;	 /* see TN_HASH_MIN_SPARES */
 	uint32_t min_age;
 	uint8_t near_mask;  /* see tn_hash_near() */
+	uint8_t batch;	    /* tickets that a thread draws before it tells */
 	uint8_t wait_shift; /* of tickets in control bytes */
 	uint8_t wait_age;   /* nr_spares as a difference of control bytes, at most 17 */
 	uint64_t seed[2];   /* seed[1] is odd */

@@ -64,7 +64,8 @@ static int check_waiting(struct check *c, uint32_t index, uint8_t ctrl)
 	const struct tn_hash *h = c->h;
 	uint64_t ticket = tn_load_relaxed(tn_hash_ticket_at(h, index));
 
-	if (ticket >= tn_load_relaxed(&h->tally->ticket) || ctrl != tn_hash_wait_ctrl(h, ticket))
+	if (ticket >= tn_load_relaxed(&h->tally->ticket) + h->batch - 1 ||
+	    ctrl != tn_hash_wait_ctrl(h, ticket))
 		return tn_map_err(&h->map, -EINVAL,
 				  "slot %u: control byte 0x%02x, but removed with ticket %llu",
 				  index, ctrl, (unsigned long long)ticket);
@@ -92,7 +93,7 @@ static int check_slot(struct check *c, uint32_t index)
 	return 0;
 }
 
-/* Tickets are unique, so no more than nr_spares slots wait. */
+/* Where tickets are unique, no more than nr_spares slots wait; else a few more for each thread. */
 static int check_slots(struct check *c)
 {
 	uint32_t nr = c->h->nr_groups * TN_HASH_GROUP_SLOTS;
@@ -100,7 +101,7 @@ static int check_slots(struct check *c)
 
 	for (uint32_t i = 0; i < nr && !err; i++)
 		err = check_slot(c, i);
-	if (!err && c->stats.waiting > c->h->nr_spares)
+	if (!err && c->stats.waiting > c->h->nr_spares + (c->h->batch - 1) * 64)
 		err = tn_map_err(&c->h->map, -EINVAL, "%u slots wait, expected at most %u",
 				 c->stats.waiting, c->h->nr_spares);
 	return err;

@@ -327,7 +327,9 @@ static TN_ALWAYS_INLINE bool tn_hash_is_free(const struct tn_hash *h, uint32_t i
 		return false;
 	/* Read in either case, as nobody can predict which it is. */
 	ticket = TN_WORD_LOAD(tn_hash_ticket_at(h, index));
-	return (ctrl == TN_HASH_EMPTY) | (tn_load_relaxed(&h->tally->ticket) - ticket > age);
+	/* Tickets that were not told of yet are ahead. */
+	return (ctrl == TN_HASH_EMPTY) |
+	       ((int64_t)(tn_load_relaxed(&h->tally->ticket) - ticket) > (int64_t)age);
 }
 
 #endif

@@ -358,6 +358,8 @@ static void size_waiting(struct tn_hash *h)
 	while (h->nr_spares >> h->wait_shift > 16)
 		h->wait_shift++;
 	h->wait_age = (uint8_t)((h->nr_spares >> h->wait_shift) + 1);
+	h->batch = (uint8_t)TN_MIN(h->nr_spares / TN_HASH_MIN_SPARES, TN_HASH_MAX_BATCH);
+	h->batch = TN_MAX(h->batch, 1);
 }
 
 /* Groups, a prime number of them, and slots: as many as a load of two thirds asks for, of large
