@@ -327,9 +327,10 @@ static TN_ALWAYS_INLINE bool tn_hash_is_free(const struct tn_hash *h, uint32_t i
 		return false;
 	/* Read in either case, as nobody can predict which it is. */
 	ticket = TN_WORD_LOAD(tn_hash_ticket_at(h, index));
-	/* Tickets that were not told of yet are ahead. */
+	/* Tickets that were not told of yet are ahead, by less than a batch. */
 	return (ctrl == TN_HASH_EMPTY) |
-	       ((int64_t)(tn_load_relaxed(&h->tally->ticket) - ticket) > (int64_t)age);
+	       (tn_load_relaxed(&h->tally->ticket) - ticket + TN_HASH_MAX_BATCH >
+		(uint64_t)age + TN_HASH_MAX_BATCH);
 }
 
 #endif
