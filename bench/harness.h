@@ -60,7 +60,8 @@ uint64_t bench_now_ns(void);
 
 /* What the command line says beyond the bench's name. */
 struct bench_options {
-	const char *filter; /* NULL: all cases; the maps bench alone knows it */
+	const char *filter;  /* NULL: all cases; the maps bench alone knows it */
+	unsigned int rounds; /* 0: the bench's own number; the maps bench alone knows it */
 	bool quick;
 };
 extern struct bench_options bench_options;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tenon-bench DIR [NAME [FILTER]] [--quick] [--json FILE]: the benches, one after the other, in a
- * table and as JSON.
+ * tenon-bench DIR [NAME [FILTER]] [--quick] [--rounds N] [--json FILE]: the benches, one after the
+ * other, in a table and as JSON.
  */
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -40,6 +41,8 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0 && i + 1 < argc)
 			json = argv[++i];
+		else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+			bench_options.rounds = (unsigned int)atoi(argv[++i]);
 		else if (strcmp(argv[i], "--quick") == 0)
 			bench_options.quick = true;
 		else if (!name)

@@ -8,12 +8,14 @@
 #include "pair.h"
 
 #define ROUNDS	     13
-#define QUICK_ROUNDS 5
+#define QUICK_ROUNDS 9
 
 const char *const map_engines[2] = { "jit", "kernel" };
 
 unsigned int map_rounds(void)
 {
+	if (bench_options.rounds)
+		return bench_options.rounds;
 	return bench_options.quick ? QUICK_ROUNDS : ROUNDS;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bench/run.sh BUILD_DIR [NAME [FILTER]] [--quick] [--json FILE]
+# bench/run.sh BUILD_DIR [NAME [FILTER]] [--quick] [--rounds N] [--json FILE]
 # Results as JSON go to FILE or BUILD_DIR/bench/results.json; those of whole map types also as plots to
 # BUILD_DIR/bench/plots.
 set -euo pipefail
@@ -12,9 +12,10 @@ filter='' name=''
 for ((i = 1; i <= $#; i++)); do
 	case ${!i} in
 	--json)
-		((i++))
+		((++i))
 		json=${!i} ;;
 	--quick) ;;
+	--rounds) ((++i)) ;;
 	*) if [ -z "$name" ]; then name=${!i}; else filter=${!i}; fi ;;
 	esac
 done

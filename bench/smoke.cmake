@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Runs a few tiny cases of the map bench and reads what it wrote. No time is judged.
 foreach(filter hash/lookup/8/1k ringbuf/reserve+submit rules/list/4/10)
-	execute_process(COMMAND ${BENCH} ${DIR} maps ${filter} --quick --json ${DIR}/smoke.json
+	execute_process(COMMAND ${BENCH} ${DIR} maps ${filter} --quick --rounds 2 --json ${DIR}/smoke.json
 		OUTPUT_VARIABLE out ERROR_VARIABLE out RESULT_VARIABLE result)
 	if(result)
 		message(FATAL_ERROR "${filter}: ${result}: ${out}")
