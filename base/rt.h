@@ -57,6 +57,7 @@ struct tn_rt {
 				      uint64_t flags);
 		int (*mtu)(void *user, uint32_t ifindex);
 		void *user;
+		int (*port)(void *user, uint32_t map_type, uint32_t port);
 	} packet_ops;
 	/* Connections of the host, for socket helpers: as struct tenon_socket_ops. Constant once
 	 * programs are loaded. */

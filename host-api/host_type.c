@@ -44,6 +44,8 @@ _Static_assert(sizeof(struct tenon_seq_file) == sizeof(struct tn_seq_host) &&
 	       "tenon_seq_file");
 _Static_assert(offsetof(struct tenon_xdp_md, redirect_ifindex) ==
 			       offsetof(struct tn_xdp_host, redirect_ifindex) &&
+		       offsetof(struct tenon_xdp_md, redirect_key) ==
+			       offsetof(struct tn_xdp_host, redirect_key) &&
 		       SAME_SKB(redirect_ifindex) && SAME_SKB(redirect_flags),
 	       "where to");
 _Static_assert(sizeof(struct tenon_sk_buff) == sizeof(struct tn_skb_host) && SAME_SKB(data_meta) &&

@@ -18,6 +18,7 @@ int tenon_runtime_set_packet_ops(struct tenon_runtime *rt, const struct tenon_pa
 		.clone_redirect = want.clone_redirect,
 		.mtu = want.mtu,
 		.user = want.user,
+		.port = want.port,
 	};
 	return 0;
 }

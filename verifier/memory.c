@@ -129,11 +129,13 @@ static int check_value(struct tn_vf *vf, uint32_t regno, int64_t off, uint64_t s
 	    (map->flags & TN_MAP_F_RDONLY_PROG || map->const_for_programs))
 		return tn_reject(vf, E_READONLY, (int)regno, "a write to %s, which is read-only",
 				 tn_memory_words(vf, r));
-	/* A store into a copy would be lost, and the next lookup would overwrite it. */
+	/* A store into a copy would be lost, and the next lookup would overwrite it. A port's value
+	 * is what the host has put in. */
 	if (write && map->values_are_copies)
-		return tn_reject(vf, E_READONLY, (int)regno,
-				 "a write to %s, a copy of what the kernel's map holds",
-				 tn_memory_words(vf, r));
+		return tn_reject(vf, E_READONLY, (int)regno, "a write to %s, %s",
+				 tn_memory_words(vf, r),
+				 map->kernel_type ? "a copy of what the kernel's map holds"
+						  : "which only the host changes");
 	if (!write && map->flags & TN_MAP_F_WRONLY_PROG)
 		return tn_reject(vf, E_READONLY, (int)regno, "a read of %s, which is write-only",
 				 tn_memory_words(vf, r));

@@ -124,6 +124,7 @@ struct tn_xdp_host {
 	void *data, *data_end, *data_meta;
 	uint32_t ingress_ifindex, rx_queue_index, egress_ifindex, redirect_ifindex;
 	void *room, *room_end;
+	uint32_t redirect_map_id, redirect_key, redirect_flags, reserved;
 };
 
 /* Metadata ends where the packet begins: a host that knows of none has nothing to say. To be called

@@ -73,6 +73,7 @@ TN_HELPER_BODY(extern, tn_helper_get_stackid);
 
 /* packet_room.c */
 TN_HELPER_BODY(extern, tn_helper_redirect);
+TN_HELPER_BODY(extern, tn_helper_redirect_map);
 TN_HELPER_BODY(extern, tn_helper_clone_redirect);
 TN_HELPER_BODY(extern, tn_helper_check_mtu);
 TN_HELPER_BODY(extern, tn_helper_skb_adjust_room);

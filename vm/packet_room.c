@@ -37,6 +37,7 @@ BODY(tn_helper_redirect)
 		if (r2)
 			return XDP_VERDICT_ABORTED;
 		xdp->redirect_ifindex = (uint32_t)r1;
+		xdp->redirect_map_id = xdp->redirect_key = xdp->redirect_flags = 0;
 		return XDP_VERDICT_REDIRECT;
 	}
 	if (!skb || r2 & ~(uint64_t)INGRESS)

@@ -8,7 +8,8 @@
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 
-enum op { END, CREATE, LOOKUP, UPDATE, DELETE, POP, NEXT, FREEZE };
+/* VALUE: the next updates write this number. */
+enum op { END, CREATE, LOOKUP, UPDATE, DELETE, POP, NEXT, FREEZE, VALUE };
 
 #define NONE  UINT32_MAX /* next key of no key */
 #define STEPS 8
@@ -39,6 +40,10 @@ struct row {
 #define TRACE	     BPF_MAP_TYPE_STACK_TRACE
 #define BLOOM	     BPF_MAP_TYPE_BLOOM_FILTER
 #define LPM	     BPF_MAP_TYPE_LPM_TRIE
+#define DEVMAP	     BPF_MAP_TYPE_DEVMAP
+#define DEVHASH	     BPF_MAP_TYPE_DEVMAP_HASH
+#define CPUMAP	     BPF_MAP_TYPE_CPUMAP
+#define XSKMAP	     BPF_MAP_TYPE_XSKMAP
 /* A trie's key here is the length of a prefix, of zeros. */
 
 /* clang-format off */
@@ -293,6 +298,52 @@ static const struct row rows[] = {
 	{ "trie: frozen", LPM, 8, 8, 2, 1, {
 		{ UPDATE, 8, 0, 0 }, { FREEZE, 0, 0, 0 }, { UPDATE, 8, 0, -EPERM }, { DELETE, 8, 0, -EPERM },
 		{ LOOKUP, 8, 0, 0 }, { NEXT, NONE, 0, 0 }, { POP, 8, 0, -EPERM } } },
+	{ "devmap: key of 8", DEVMAP, 8, 4, 4, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap: value of 8", DEVMAP, 4, 8, 4, 0, { { CREATE, 0, 0, 0 } } },
+	{ "devmap: value of 12", DEVMAP, 4, 12, 4, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap: no entries", DEVMAP, 4, 4, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap: RDONLY_PROG", DEVMAP, 4, 4, 4, BPF_F_RDONLY_PROG, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap: NO_PREALLOC", DEVMAP, 4, 4, 4, BPF_F_NO_PREALLOC, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap: NUMA_NODE", DEVMAP, 4, 4, 4, BPF_F_NUMA_NODE, { { CREATE, 0, 0, 0 } } },
+	{ "devmap: absent", DEVMAP, 4, 4, 4, 0, {
+		{ LOOKUP, 1, 0, -ENOENT }, { DELETE, 1, 0, 0 }, { DELETE, 9, 0, -EINVAL }, { LOOKUP, 9, 0, -ENOENT },
+		{ POP, 1, 0, -TN_ENOTSUPP }, { NEXT, NONE, 0, 0 }, { NEXT, 3, 0, -ENOENT }, { NEXT, 9, 0, 0 } } },
+	{ "devmap: ports", DEVMAP, 4, 4, 4, 0, {
+		{ VALUE, 1, 0, 0 }, { UPDATE, 1, 0, 0 }, { LOOKUP, 1, 0, 0 }, { UPDATE, 1, BPF_EXIST, 0 },
+		{ UPDATE, 1, BPF_NOEXIST, -EEXIST }, { UPDATE, 9, BPF_NOEXIST, -E2BIG }, { UPDATE, 1, 3, -EINVAL } } },
+	{ "devmap: no such port", DEVMAP, 4, 4, 4, 0, {
+		{ VALUE, 99999, 0, 0 }, { UPDATE, 1, 0, -EINVAL }, { UPDATE, 1, BPF_NOEXIST, -EEXIST }, { LOOKUP, 1, 0, -ENOENT } } },
+	{ "devmap: 0 takes out", DEVMAP, 4, 8, 4, 0, {
+		{ VALUE, 1, 0, 0 }, { UPDATE, 1, 0, 0 }, { VALUE, 0, 0, 0 }, { UPDATE, 1, 0, 0 }, { LOOKUP, 1, 0, -ENOENT },
+		{ LOOKUP, 1, BPF_F_LOCK, -EINVAL } } },
+	{ "devmap: frozen", DEVMAP, 4, 4, 4, 0, {
+		{ FREEZE, 0, 0, 0 }, { UPDATE, 1, 0, -EPERM }, { DELETE, 1, 0, -EPERM }, { LOOKUP, 1, 0, -ENOENT } } },
+	{ "devmap hash: value of 12", DEVHASH, 4, 12, 4, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap hash: no entries", DEVHASH, 4, 4, 0, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap hash: ZERO_SEED", DEVHASH, 4, 4, 4, BPF_F_ZERO_SEED, { { CREATE, 0, 0, -EINVAL } } },
+	{ "devmap hash: ports", DEVHASH, 4, 4, 2, 0, {
+		{ VALUE, 1, 0, 0 }, { UPDATE, 77, BPF_EXIST, 0 }, { UPDATE, 77, BPF_NOEXIST, -EEXIST }, { UPDATE, 8, BPF_NOEXIST, 0 },
+		{ UPDATE, 9, 0, -E2BIG }, { LOOKUP, 77, 0, 0 }, { DELETE, 77, 0, 0 }, { DELETE, 77, 0, -ENOENT } } },
+	{ "devmap hash: no such port", DEVHASH, 4, 4, 2, 0, {
+		{ VALUE, 99999, 0, 0 }, { UPDATE, 7, 0, -EINVAL }, { VALUE, 0, 0, 0 }, { UPDATE, 7, 0, -EINVAL },
+		{ UPDATE, 7, BPF_NOEXIST, -EINVAL }, { LOOKUP, 7, 0, -ENOENT }, { NEXT, NONE, 0, -ENOENT }, { NEXT, 7, 0, -ENOENT } } },
+	{ "devmap hash: next key", DEVHASH, 4, 4, 4, 0, {
+		{ VALUE, 1, 0, 0 }, { UPDATE, 7, 0, 0 }, { NEXT, NONE, 0, 0 }, { NEXT, 7, 0, -ENOENT }, { NEXT, 9, 0, 0 },
+		{ POP, 7, 0, -TN_ENOTSUPP } } },
+	{ "cpumap: RDONLY", CPUMAP, 4, 4, 2, BPF_F_RDONLY, { { CREATE, 0, 0, -EINVAL } } },
+	{ "cpumap: value of 12", CPUMAP, 4, 12, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "cpumap: too many", CPUMAP, 4, 4, 1 << 20, 0, { { CREATE, 0, 0, -E2BIG } } },
+	{ "cpumap: workers", CPUMAP, 4, 4, 2, 0, {
+		{ VALUE, 192, 0, 0 }, { UPDATE, 0, 0, 0 }, { LOOKUP, 0, 0, 0 }, { UPDATE, 0, BPF_NOEXIST, -EEXIST }, { UPDATE, 9, 0, -E2BIG },
+		{ VALUE, 0, 0, 0 }, { UPDATE, 0, 0, 0 }, { LOOKUP, 0, 0, -ENOENT } } },
+	{ "cpumap: long queue", CPUMAP, 4, 4, 2, 0, {
+		{ VALUE, 16385, 0, 0 }, { UPDATE, 0, 0, -EOVERFLOW }, { UPDATE, 0, BPF_NOEXIST, -EEXIST }, { UPDATE, 0, 99, -EINVAL },
+		{ DELETE, 0, 0, 0 }, { DELETE, 2, 0, -EINVAL }, { NEXT, 1, 0, -ENOENT }, { POP, 0, 0, -TN_ENOTSUPP } } },
+	{ "xskmap: value of 8", XSKMAP, 4, 8, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
+	{ "xskmap: ZERO_SEED", XSKMAP, 4, 4, 2, BPF_F_ZERO_SEED, { { CREATE, 0, 0, -EINVAL } } },
+	{ "xskmap: no such socket", XSKMAP, 4, 4, 2, 0, {
+		{ VALUE, 99999, 0, 0 }, { UPDATE, 1, 0, -EBADF }, { UPDATE, 2, 0, -E2BIG }, { UPDATE, 1, 99, -EINVAL }, { LOOKUP, 1, 0, -EOPNOTSUPP },
+		{ DELETE, 1, 0, 0 }, { DELETE, 2, 0, -EINVAL }, { NEXT, 1, 0, -ENOENT } } },
 	{ "hash of maps: no inner map", BPF_MAP_TYPE_HASH_OF_MAPS, 4, 4, 2, 0, { { CREATE, 0, 0, -EINVAL } } },
 };
 /* clang-format on */
@@ -309,13 +360,31 @@ static unsigned char *key_of(uint32_t key)
 	return buffer;
 }
 
+static void set_value(uint32_t value)
+{
+	memset(value_buffer, 0, sizeof(value_buffer));
+	memcpy(value_buffer, &value, sizeof(value));
+}
+
 /* ---- Tenon ---- */
+
+/* The ports are those of this machine: 1 is its loopback device, and processor 0 is there. */
+static int port_exists(void *user, uint32_t map_type, uint32_t port)
+{
+	(void)user;
+	if (map_type == XSKMAP)
+		return -EBADF;
+	return port == (map_type == CPUMAP ? 0u : 1u) ? 0 : -ENODEV;
+}
 
 static int tenon_step(struct tn_map *map, const struct step *s)
 {
 	unsigned char next[512];
 
 	switch (s->op) {
+	case VALUE:
+		set_value(s->key);
+		return 0;
 	case LOOKUP:
 		return tn_map_host_lookup(map, key_of(s->key), value_buffer, s->flags);
 	case UPDATE:
@@ -363,6 +432,9 @@ static int kernel_step(int fd, const struct row *row, const struct step *s)
 	attr.value = (uintptr_t)value_buffer;
 	attr.flags = s->flags;
 	switch (s->op) {
+	case VALUE:
+		set_value(s->key);
+		return 0;
 	case LOOKUP:
 		return sys_bpf(BPF_MAP_LOOKUP_ELEM, &attr);
 	case UPDATE:
@@ -405,7 +477,8 @@ static void map_calls_answer_as_the_table_says(void **state)
 		const struct row *row = &rows[i];
 		struct tn_map *map;
 
-		memset(value_buffer, 0, sizeof(value_buffer));
+		set_value(0);
+		test_rt.packet_ops.port = port_exists;
 		map = try_map(row->type, row->key_size, row->value_size, row->max_entries,
 			      row->map_flags);
 		check(row, "create", 0, map ? 0 : -errno, create_wanted(row));
@@ -422,6 +495,7 @@ static void kernel_answers_as_the_table_says_where_allowed(void **state)
 		const struct row *row = &rows[i];
 		int fd = kernel_create(row);
 
+		set_value(0);
 		if (fd == -EPERM || fd == -ENOSYS) {
 			print_message("bpf(2) is refused: %s\n", strerror(-fd));
 			skip();

@@ -140,8 +140,12 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_HASH_OF_MAPS = 13,
+	BPF_MAP_TYPE_DEVMAP = 14,
+	BPF_MAP_TYPE_CPUMAP = 16,
+	BPF_MAP_TYPE_XSKMAP = 17,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_DEVMAP_HASH = 25,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_BLOOM_FILTER = 30,
 	BPF_MAP_TYPE_USER_RINGBUF = 31,
@@ -529,6 +533,8 @@ TENON_BPF_FN(68, long, bpf_skb_load_bytes_relative, const void *skb, __u32 offse
 TENON_BPF_FN(135, long, bpf_csum_level, struct __sk_buff *skb, __u64 level);
 /* A verdict; the host sends the frame there. Or a copy at once. */
 TENON_BPF_FN(23, long, bpf_redirect, __u32 ifindex, __u64 flags);
+/* To the port of a map of ports; flags: the verdict where there is none, or BPF_F_BROADCAST. */
+TENON_BPF_FN(51, long, bpf_redirect_map, void *map, __u64 key, __u64 flags);
 TENON_BPF_FN(13, long, bpf_clone_redirect, struct __sk_buff *skb, __u32 ifindex, __u64 flags);
 /* 0: the frame, made longer by `delta`, fits the device; 1, 2: it does not. */
 TENON_BPF_FN(163, long, bpf_check_mtu, void *ctx, __u32 ifindex, __u32 *mtu_len, __s32 delta,
