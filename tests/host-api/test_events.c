@@ -373,7 +373,9 @@ static int run_packet(struct tenon_object *obj, const char *name, void *ctx, siz
 static void packets_go_where_the_program_says(void **state)
 {
 	int mtu = 1500;
-	const struct tenon_packet_ops ops = { sizeof(ops), send_copy, mtu_of, &mtu };
+	const struct tenon_packet_ops ops = {
+		.sz = sizeof(ops), .clone_redirect = send_copy, .mtu = mtu_of, .user = &mtu
+	};
 
 	(void)state;
 	for (int engine = 0; engine < 2; engine++) {
