@@ -7,6 +7,7 @@
 
 #include <linux/bpf.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* VALUE: the next updates write this number. */
 enum op { END, CREATE, LOOKUP, UPDATE, DELETE, POP, NEXT, FREEZE, VALUE };
@@ -368,13 +369,15 @@ static void set_value(uint32_t value)
 
 /* ---- Tenon ---- */
 
-/* The ports are those of this machine: 1 is its loopback device, and processor 0 is there. */
+/* The ports are those of this machine: 1 is its loopback device, and workers are processors. */
 static int port_exists(void *user, uint32_t map_type, uint32_t port)
 {
 	(void)user;
 	if (map_type == XSKMAP)
 		return -EBADF;
-	return port == (map_type == CPUMAP ? 0u : 1u) ? 0 : -ENODEV;
+	if (map_type == CPUMAP)
+		return port < (uint64_t)sysconf(_SC_NPROCESSORS_CONF) ? 0 : -ENODEV;
+	return port == 1 ? 0 : -ENODEV;
 }
 
 static int tenon_step(struct tn_map *map, const struct step *s)
@@ -509,12 +512,160 @@ static void kernel_answers_as_the_table_says_where_allowed(void **state)
 	}
 }
 
+/* ---- Drawn steps on both, contents compared ---- */
+
+#define DRAWN_STEPS 1500
+#define DRAWN_KEYS  6
+
+struct drawn {
+	const char *name;
+	uint32_t type, key_size, value_size, max_entries, map_flags;
+	bool unordered; /* keys follow in an order of its own */
+};
+
+static const struct drawn drawn[] = {
+	{ "hash", HASH, 4, 8, 4, 0, true },
+	{ "hash, odd sizes", HASH, 5, 3, 4, 0, true },
+	{ "hash, NO_PREALLOC", HASH, 8, 24, 4, BPF_F_NO_PREALLOC, true },
+	{ "array", ARRAY, 4, 8, 4, 0, false },
+	{ "array, odd size", ARRAY, 4, 5, 4, 0, false },
+	{ "array, MMAPABLE", ARRAY, 4, 8, 4, BPF_F_MMAPABLE, false },
+	/* Large enough that neither evicts. */
+	{ "lru", LRU, 4, 8, 1000, 0, true },
+	{ "trie", LPM, 8, 8, 4, 1, false },
+	{ "queue", QUEUE, 0, 8, 4, 0, false },
+	{ "stack", STACK, 0, 8, 4, 0, false },
+	{ "devmap", DEVMAP, 4, 4, 4, 0, false },
+	{ "devmap hash", DEVHASH, 4, 4, 4, 0, true },
+	{ "cpumap", CPUMAP, 4, 4, 2, 0, false },
+};
+
+/* Keys of a trie are lengths of a prefix of zeros. */
+static struct step draw_step(uint64_t *random)
+{
+	static const enum op ops[] = { LOOKUP, UPDATE, UPDATE, UPDATE, DELETE, POP, NEXT };
+	static const uint64_t flags[] = { 0, 0, 0, 0, 0, BPF_NOEXIST, BPF_EXIST, 3, BPF_F_LOCK };
+	uint64_t r = next_random(random);
+	struct step s = { .op = ops[r % TN_ARRAY_SIZE(ops)], .key = (r >> 8) % DRAWN_KEYS };
+
+	s.flags = flags[(r >> 16) % TN_ARRAY_SIZE(flags)];
+	if (s.op == NEXT) {
+		s.flags = 0;
+		s.key = (r >> 24) % 8 ? s.key : NONE;
+	}
+	return s;
+}
+
+/* What the update writes: ports are 1, or none. */
+static void draw_value(const struct drawn *d, uint64_t *random)
+{
+	uint64_t r = next_random(random);
+
+	if (d->type == DEVMAP || d->type == DEVHASH || d->type == CPUMAP)
+		r = r % 4 ? 1 : 0;
+	memset(value_buffer, 0, sizeof(value_buffer));
+	memcpy(value_buffer, &r, 8);
+	memcpy(value_buffer + 8, &r, 8);
+}
+
+/* The result, and what came out. */
+static int outcome(struct tn_map *map, int fd, const struct row *row, const struct step *s,
+		   unsigned char *out)
+{
+	int rc;
+
+	if (s->op == NEXT) {
+		union bpf_attr attr = { .map_fd = (uint32_t)fd, .next_key = (uintptr_t)out };
+
+		if (map)
+			return tn_map_next_key(map, s->key == NONE ? NULL : key_of(s->key), out);
+		if (row->key_size && s->key != NONE)
+			attr.key = (uintptr_t)key_of(s->key);
+		return sys_bpf(BPF_MAP_GET_NEXT_KEY, &attr);
+	}
+	if (s->op != UPDATE)
+		memset(value_buffer, 0x5a, row->value_size);
+	rc = map ? tenon_step(map, s) : kernel_step(fd, row, s);
+	if (!rc && s->op != UPDATE && s->op != DELETE)
+		memcpy(out, value_buffer, row->value_size);
+	return rc;
+}
+
+/* All keys that there are, as bits: what walks in any order must agree on. */
+static uint32_t walk(struct tn_map *map, int fd, const struct row *row)
+{
+	struct step s = { .op = NEXT, .key = NONE };
+	unsigned char next[16] = { 0 };
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i <= DRAWN_KEYS && !outcome(map, fd, row, &s, next); i++) {
+		memcpy(&s.key, next, sizeof(s.key));
+		seen |= 1u << s.key % 32;
+	}
+	return seen;
+}
+
+static void run_drawn(const struct drawn *d, struct tn_map *map, int fd)
+{
+	const struct row row = { .name = d->name,
+				 .key_size = d->key_size,
+				 .value_size = d->value_size };
+	uint64_t random = 0x9e3779b97f4a7c15ull;
+
+	for (uint32_t i = 0; i < DRAWN_STEPS; i++) {
+		struct step s = draw_step(&random);
+		unsigned char ours[64] = { 0 }, theirs[64] = { 0 };
+		int rc, want;
+
+		if (d->unordered && s.op == NEXT) {
+			if (walk(map, -1, &row) != walk(NULL, fd, &row))
+				fail_msg("%s, step %u: other keys", d->name, i);
+			continue;
+		}
+		draw_value(d, &random);
+		want = outcome(NULL, fd, &row, &s, theirs);
+		rc = outcome(map, -1, &row, &s, ours);
+		if (rc != want || memcmp(ours, theirs, sizeof(ours)))
+			fail_msg("%s, step %u: call %d, key %u, flags %llu: %d, the kernel %d%s",
+				 d->name, i, s.op, s.key, (unsigned long long)s.flags, rc, want,
+				 rc == want ? ", other contents" : "");
+	}
+}
+
+static void drawn_calls_leave_what_the_kernel_leaves(void **state)
+{
+	(void)state;
+	test_rt.packet_ops.port = port_exists;
+	for (uint32_t i = 0; i < TN_ARRAY_SIZE(drawn); i++) {
+		const struct drawn *d = &drawn[i];
+		const struct row row = {
+			d->name,	d->type,      d->key_size,	   d->value_size,
+			d->max_entries, d->map_flags, { { END, 0, 0, 0 } }
+		};
+		int fd = kernel_create(&row);
+		struct tn_map *map;
+
+		if (fd == -EPERM || fd == -ENOSYS) {
+			print_message("bpf(2) is refused: %s\n", strerror(-fd));
+			skip();
+		}
+		map = try_map(d->type, d->key_size, d->value_size, d->max_entries, d->map_flags);
+		if (fd < 0 || !map)
+			fail_msg("%s: cannot be created", d->name);
+		run_drawn(d, map, fd);
+		tn_map_put(map);
+		close(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(map_calls_answer_as_the_table_says, start_rt,
 						stop_rt),
 		cmocka_unit_test(kernel_answers_as_the_table_says_where_allowed),
+		cmocka_unit_test_setup_teardown(drawn_calls_leave_what_the_kernel_leaves, start_rt,
+						stop_rt),
 	};
 
 	return cmocka_run_group_tests_name("maps/parity", tests, NULL, NULL);
