@@ -100,6 +100,8 @@ void tn_rt_fini(struct tn_rt *rt)
 	if (tn_load_relaxed(&rt->builtin_btf))
 		tn_load_relaxed (&rt->free_builtin_btf)(tn_load_relaxed(&rt->builtin_btf));
 	tn_store_relaxed(&rt->builtin_btf, NULL);
+	if (tn_load_relaxed(&rt->timers))
+		tn_load_relaxed (&rt->free_timers)(rt);
 	tn_slots_fini(rt);
 	pthread_mutex_destroy(&rt->lock);
 	tn_kept_fini(&rt->mem.kept);

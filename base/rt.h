@@ -31,6 +31,7 @@ struct tn_limits {
 
 struct tn_rt;
 struct tn_btf;
+struct tn_timers;
 struct tenon_sk_buff; /* the host's side of a packet; vm has a name of its own for it */
 struct tenon_sk_msg;
 struct tenon_sock;
@@ -81,6 +82,11 @@ struct tn_rt {
 	/* The builtin types, made on first use (vm/btf_builtin.c), and what frees them. */
 	_Atomic(struct tn_btf *) builtin_btf;
 	_Atomic(void (*)(struct tn_btf *)) free_builtin_btf;
+
+	/* Timers in maps (maps/timer.c), made with the first map that has some, and what frees
+	 * them. */
+	_Atomic(struct tn_timers *) timers;
+	_Atomic(void (*)(struct tn_rt *)) free_timers;
 
 	/* Protects the registries of host-api (hooks, helpers, objects) and every chain's writers.
 	 * Nests outside any map lock. Never held while a program runs or a host callback other than

@@ -11,6 +11,9 @@
 #include "host-api/fire.h"
 
 #include "base/clock.h"
+#include "host-api/timer.h"
+#include "maps/timer.h"
+#include "vm/held.h"
 
 /* Return addresses in this file's code are none of the host's, see vm/stack_helpers.c. */
 #define TN_FIRE_CODE __attribute__((section("tn_fire_code")))
@@ -422,6 +425,34 @@ TN_FIRE_CODE int tn_run(const struct tn_run *run, uint32_t repeat, struct tn_run
 	}
 	out->ns = tn_clock_ns() - start;
 	return 0;
+}
+
+TN_FIRE_CODE void tn_run_timer(struct tenon_program *program, const struct tn_timer_call *call,
+			       const void *key)
+{
+	struct tn_thread *t = tn_thread_tls;
+	struct tn_prog *prog = program->prog;
+	struct tn_exec ex;
+	bool shared;
+
+	begin(&ex, prog->rt, t, NULL, 0);
+	ex.outer = NULL;
+	ex.prog = ex.first = prog;
+	ex.cookie = 0;
+	ex.tail_calls = 0;
+	ex.callback_fuel = 0;
+	ex.entry_sp = NULL;
+	ex.fuel = tn_fuel(program->fuel);
+	shared = tn_slot_is_shared(ex.rt, ex.slot);
+	if (shared)
+		tn_slot_lock_shared(ex.rt);
+	t->exec = &ex;
+	tn_held_call(call->func, &ex, (uintptr_t)call->map, (uintptr_t)key, (uintptr_t)call->value);
+	t->exec = NULL;
+	if (shared)
+		tn_slot_unlock_shared(ex.rt);
+	if (ex.abort)
+		tn_count_early_end(program, &ex);
 }
 
 void tenon_abort(uint32_t reason)

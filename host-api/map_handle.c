@@ -14,6 +14,7 @@
 #include "host-api/program.h"
 #include "maps/arena.h"
 #include "maps/prog_array.h"
+#include "maps/timer.h"
 #include "vm/map_fields.h"
 
 #define PERF_EVENT_ARRAY 4u /* BPF_MAP_TYPE_PERF_EVENT_ARRAY */
@@ -46,7 +47,8 @@ int tn_map_handle_set(struct tenon_map *handle, struct tn_map *map)
 		map->owner = share;
 	}
 	if (share) {
-		share->handles++;
+		if (!share->handles++)
+			tn_timers_set_open(map, true);
 		handle->map = map;
 	}
 	tn_unlock(rt);
@@ -71,6 +73,7 @@ void tn_map_handle_clear(struct tenon_map *handle)
 	if (--share->handles == 0) {
 		last = share;
 		map->owner = NULL;
+		tn_timers_set_open(map, false);
 	}
 	handle->map = NULL;
 	tn_unlock(handle->rt);

@@ -250,6 +250,9 @@ int tenon_runtime_free(struct tenon_runtime *rt)
 	tn_unlock(rt);
 	if (rc)
 		return rc;
+	rc = tenon_runtime_timers_stop(rt);
+	if (rc)
+		return rc;
 	while (rt->objects) {
 		rc = tenon_object_close(rt->objects);
 		if (rc && rc != -EAGAIN)

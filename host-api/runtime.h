@@ -16,6 +16,7 @@
 #include "tenon/tenon.h"
 
 struct tn_hook;
+struct tn_timer_thread;
 struct tn_ctx_entry;
 struct tn_helper_entry;
 struct tn_var_entry;
@@ -32,6 +33,7 @@ struct tenon_runtime {
 	struct tn_rt rt; /* first: lower floors see this part alone */
 	enum tenon_engine engine;
 	bool stats, perf_map;
+	struct tn_timer_thread *timer_thread; /* under rt.lock; NULL: none */
 
 	/* ---- under rt.lock ---- */
 	struct tn_hook *hooks;

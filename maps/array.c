@@ -14,6 +14,7 @@
 #include "maps/map.h"
 #include "maps/segment.h"
 #include "maps/special.h"
+#include "maps/timer.h"
 #include "maps/words.h"
 
 /* Per-slot parts begin on lines of their own: two, since the prefetcher fetches pairs. */
@@ -145,8 +146,10 @@ static int update_array(struct tn_map *map, const void *key, const void *value, 
 	int err = check_update(map, index, flags);
 
 	/* slot_stride is 0 for plain arrays. */
-	if (!err)
+	if (!err) {
 		tn_map_store_value(map, value_at(map, index, slot), value);
+		tn_map_drop_timers(map, value_at(map, index, slot));
+	}
 	return err;
 }
 

@@ -25,6 +25,7 @@
  * min_age others were removed after it: old copies of one key shall not push it far from home.
  */
 #include "maps/hash_core.h"
+#include "maps/timer.h"
 
 #include <errno.h>
 
@@ -504,6 +505,7 @@ static void unpublish(struct tn_hash *h, const struct tn_hash_place *at, uint64_
 {
 	set_one_waiting(h, at, draw_ticket(h));
 	lower_passed(h, hash, 0, at->depth);
+	tn_map_drop_timers(&h->map, tn_hash_value(h, at->index));
 }
 
 /* The new copy before the old one; in one group, both with one change of its number. Groups that
@@ -519,12 +521,14 @@ static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
 		set_ctrl(h, at->index, tn_hash_ctrl(hash));
 		set_waiting(h, old->index, ticket);
 		tn_seq_end_write(&g->seq);
+		tn_map_drop_timers(&h->map, tn_hash_value(h, old->index));
 		return;
 	}
 	raise_passed(h, hash, old->depth, at->depth);
 	set_one_live(h, at, hash);
 	set_one_waiting(h, old, ticket);
 	lower_passed(h, hash, at->depth, old->depth);
+	tn_map_drop_timers(&h->map, tn_hash_value(h, old->index));
 }
 
 static bool reserve_count(struct tn_hash *h)
@@ -572,6 +576,9 @@ static TN_ALWAYS_INLINE void write_elem(const struct tn_hash *h, uint32_t index,
 	unsigned char *elem = tn_hash_elem(h, index);
 
 	tn_seq_write_fence();
+	/* Made through a pointer to what was here before. */
+	if (!h->slot_values)
+		tn_map_drop_timers((struct tn_map *)(uintptr_t)&h->map, elem + h->value_off);
 	tn_words_store(elem, key, h->map.key_size);
 	if (h->slot_values)
 		write_slot_values(h, index, from);

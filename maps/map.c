@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/pages.h"
 #include "maps/segment.h"
+#include "maps/timer.h"
 
 _Static_assert(TN_MAP_ANY == BPF_ANY && TN_MAP_NOEXIST == BPF_NOEXIST &&
 		       TN_MAP_EXIST == BPF_EXIST && TN_MAP_F_LOCK == BPF_F_LOCK,
@@ -304,6 +305,7 @@ static void unregister_map(struct tn_map *map)
 static void destroy_map(struct tn_map *map)
 {
 	unregister_map(map);
+	tn_timers_drop_map(map);
 	remove_per_slot(map);
 	map->ops->fini(map);
 	tn_segment_fini(map);
@@ -429,9 +431,12 @@ struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr
 		errno = -err;
 		return NULL;
 	}
-	if (attr->flags & TN_MAP_F_SHARED)
+	map->has_timers = tn_map_special_of(map, TN_SPECIAL_TIMER) ||
+			  tn_map_special_of(map, TN_SPECIAL_WQ);
+	err = map->has_timers ? tn_timers_make(rt) : 0;
+	if (!err && attr->flags & TN_MAP_F_SHARED)
 		err = init_shared(map, attr);
-	else
+	else if (!err)
 		err = map->ops->init(map);
 	if (!err && map->slot_stride && attr->nr_slots)
 		err = use_all_slots(map);

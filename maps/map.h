@@ -20,6 +20,7 @@
 struct tn_map;
 struct tn_segment;
 struct tn_segment_file;
+struct tn_timer;
 
 enum tn_map_type {
 #define TN_MAP_TYPE(name, id, ops, words) TN_MAP_##name = (id),
@@ -165,6 +166,10 @@ struct tn_map {
 	struct tn_map *next_per_slot; /* in the registries of map.c, under their lock */
 	struct tn_map *next_map, **map_link;
 	struct tn_deferred deferred;
+	/* Values with timers or workqueues; theirs, and whether a handle is there (both under the
+	 * lock of timer.c). */
+	bool has_timers, timers_open;
+	struct tn_timer *timers;
 };
 
 struct tn_map_attr {

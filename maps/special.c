@@ -101,6 +101,10 @@ int tn_map_check_specials(const struct tn_map *map)
 					  tn_map_special_words(s->kind), s->off);
 		if (s->kind == TN_SPECIAL_LOCK && s->off % 4)
 			return tn_map_err(map, -EINVAL, "its bpf_spin_lock is misaligned");
+		if ((s->kind == TN_SPECIAL_TIMER || s->kind == TN_SPECIAL_WQ) &&
+		    (s->off % 8 || s->size < 8))
+			return tn_map_err(map, -EINVAL, "its %s is misaligned",
+					  tn_map_special_words(s->kind));
 		end = (uint64_t)s->off + s->size;
 		locks += s->kind == TN_SPECIAL_LOCK;
 	}

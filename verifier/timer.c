@@ -10,6 +10,7 @@
 
 #include "verifier/callee.h"
 #include "verifier/throw.h"
+#include "vm/kfuncs.h"
 
 struct tn_timer_root {
 	uint32_t subprog;
@@ -20,21 +21,26 @@ struct tn_timer_root {
 int tn_check_timer_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+	bool wq = c->id >= TN_KFUNC_BASE;
 	const struct tn_map_special *timer;
 	uint64_t at;
 
 	if (r->kind != TN_REG_VALUE || r->low || r->nullable)
-		return tn_refuse_arg(vf, c, i, "the timer of a map's value");
-	timer = tn_map_special_of(r->obj, TN_SPECIAL_TIMER);
+		return tn_refuse_arg(vf, c, i,
+				     wq ? "the bpf_wq of a map's value"
+					: "the timer of a map's value");
+	timer = tn_map_special_of(r->obj, wq ? TN_SPECIAL_WQ : TN_SPECIAL_TIMER);
 	if (!timer)
 		return tn_refuse_arg(vf, c, i,
-				     "the struct bpf_timer of a value, and this map's value has "
-				     "none that its BTF tells of");
+				     wq ? "the struct bpf_wq of a value, and this map's value has "
+					  "none that its BTF tells of"
+					: "the struct bpf_timer of a value, and this map's value "
+					  "has none that its BTF tells of");
 	if (!tn_scalar_is_const(&r->v, &at) || at != timer->off)
 		return tn_reject(vf, E_ARG, (int)(TN_R1 + i),
-				 "the timer of %s is at offset %u, r%u points to %s",
-				 tn_memory_words(vf, r), timer->off, TN_R1 + i,
-				 tn_offset_words(vf, r, 0));
+				 "the %s of %s is at offset %u, r%u points to %s",
+				 wq ? "bpf_wq" : "timer", tn_memory_words(vf, r), timer->off,
+				 TN_R1 + i, tn_offset_words(vf, r, 0));
 	return 0;
 }
 
@@ -77,9 +83,11 @@ static int set_callback(struct tn_vf *vf, const struct tn_callee *c)
 
 int tn_check_timer(struct tn_vf *vf, const struct tn_callee *c)
 {
-	if (c->id == TN_HELPER_timer_init)
+	if (c->id == TN_HELPER_timer_init || c->id == TN_KFUNC_wq_init)
 		return check_init(vf, c);
-	return c->id == TN_HELPER_timer_set_callback ? set_callback(vf, c) : 0;
+	if (c->id == TN_HELPER_timer_set_callback || c->id == TN_KFUNC_wq_set_callback_impl)
+		return set_callback(vf, c);
+	return 0;
 }
 
 bool tn_timer_next(struct tn_vf *vf)

@@ -148,3 +148,19 @@ uint64_t tn_held_interp_entry(void *ctx, struct tn_exec *ex)
 {
 	return enter(tn_interp_entry, ctx, ex);
 }
+
+uint64_t tn_held_call(const struct tn_func *fn, struct tn_exec *ex, uint64_t a1, uint64_t a2,
+		      uint64_t a3)
+{
+	struct tn_held_list list;
+	uint64_t ret;
+
+	list.nr = 0;
+	list.iters.used = 0;
+	ex->held = &list;
+	ret = tn_func_call(fn, ex, a1, a2, a3, 0, 0);
+	if (tn_unlikely(list.nr != 0))
+		release_all(&list, ex);
+	ex->held = NULL;
+	return ret;
+}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct tn_exec;
+struct tn_func;
 struct tn_sig;
 struct tn_host_helper;
 
@@ -62,6 +63,11 @@ struct tn_held_list {
  * it still holds afterwards. */
 uint64_t tn_held_entry(void *ctx, struct tn_exec *ex);
 uint64_t tn_held_interp_entry(void *ctx, struct tn_exec *ex);
+
+/* A function of `fn->prog` on its own, with ex->prog that program; releases what it holds
+ * afterwards. */
+uint64_t tn_held_call(const struct tn_func *fn, struct tn_exec *ex, uint64_t a1, uint64_t a2,
+		      uint64_t a3);
 
 /* Note `ptr`, unless it is NULL; gives it back. Where the program was not entered by one of the
  * above nothing is noted. */

@@ -91,6 +91,15 @@ TN_HELPER_BODY(extern, tn_helper_user_ringbuf_drain);
 TN_HELPER_BODY(extern, tn_kfunc_arena_alloc_pages);
 TN_HELPER_BODY(extern, tn_kfunc_arena_free_pages);
 
+/* timer_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_timer_init);
+TN_HELPER_BODY(extern, tn_helper_timer_set_callback);
+TN_HELPER_BODY(extern, tn_helper_timer_start);
+TN_HELPER_BODY(extern, tn_helper_timer_cancel);
+TN_HELPER_BODY(extern, tn_kfunc_wq_init);
+TN_HELPER_BODY(extern, tn_kfunc_wq_set_callback);
+TN_HELPER_BODY(extern, tn_kfunc_wq_start);
+
 /* lock_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_spin_lock);
 TN_HELPER_BODY(extern, tn_helper_spin_unlock);

@@ -396,12 +396,6 @@ BODY(for_each_map_elem)
 	return nr;
 }
 
-/* Checked by the verifier; nothing runs them yet, and programs are told. */
-BODY(timer_unsupported)
-{
-	return from_int(-EOPNOTSUPP);
-}
-
 /* ---- The table ---- */
 
 #define TYPE(name)     (1u << TN_MAP_##name)

@@ -23,6 +23,8 @@
 #define U64		    ARG(SCALAR, U64, )
 #define CTX		    ARG(CTX, PTR, )
 #define MAP		    ARG(MAP, PTR, )
+#define WQ		    ARG(TIMER, PTR, )
+#define FUNC		    ARG(FUNC, PTR, )
 #define CONST_SIZE	    ARG(CONST_SIZE, U64, )
 #define DYNPTR		    ARG(DYNPTR, PTR, )
 #define DYNPTR_NEW	    ARG(DYNPTR_NEW, PTR, )

@@ -181,9 +181,11 @@ int timers(struct request *req)
 	unsigned int key = 1;
 	struct alarm *alarm = bpf_map_lookup_elem(&alarms, &key);
 
-	if (!alarm || bpf_timer_init(&alarm->timer, &alarms, 1) != -95)
+	if (!alarm || bpf_timer_init(&alarm->timer, &alarms, 1))
 		return 1;
-	bpf_timer_set_callback(&alarm->timer, ring_once);
+	if (bpf_timer_set_callback(&alarm->timer, ring_once) ||
+	    bpf_timer_start(&alarm->timer, 1, 0) != -95)
+		return 3;
 	return alarm->count ? 2 : 42;
 }
 

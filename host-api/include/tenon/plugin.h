@@ -447,9 +447,10 @@ TENON_BPF_FN(181, long, bpf_loop, __u32 nr, void *callback, void *callback_ctx, 
 TENON_BPF_FN(164, long, bpf_for_each_map_elem, void *map, void *callback, void *callback_ctx,
 	     __u64 flags);
 
-/* Timers in map values, for plugins under a GPL-compatible license: verified, with the function
- * int callback(void *map, const void *key, void *value) that returns 0; but nothing runs them yet,
- * and each of these gives -EOPNOTSUPP. */
+/* Timers in map values, for plugins under a GPL-compatible license: int callback(void *map, const
+ * void *key, void *value), which returns 0, is called once, `ns` after bpf_timer_start(), or at
+ * that time with flag 1 (BPF_F_TIMER_ABS). The flags of bpf_timer_init() name the clock: 0
+ * CLOCK_REALTIME, 1 CLOCK_MONOTONIC, 7 CLOCK_BOOTTIME. -EOPNOTSUPP: the host runs no timers. */
 TENON_BPF_FN(169, long, bpf_timer_init, struct bpf_timer *timer, void *map, __u64 flags);
 TENON_BPF_FN(170, long, bpf_timer_set_callback, struct bpf_timer *timer, void *callback);
 TENON_BPF_FN(171, long, bpf_timer_start, struct bpf_timer *timer, __u64 ns, __u64 flags);
