@@ -56,6 +56,8 @@ int cli_add_host(struct cli *cli);
 /* A number above 0; -1: said why. */
 int cli_parse_number(const char *text, unsigned int *out);
 
+int cmd_map_show(struct cli *cli);
+int cmd_map_dump(struct cli *cli);
 int cmd_btf_dump(struct cli *cli);
 int cmd_gen_header(struct cli *cli);
 int cmd_gen_min_btf(struct cli *cli);

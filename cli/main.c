@@ -16,7 +16,8 @@ enum {
 	O_BTF = 32,
 	O_HEADER = 64,
 	O_MIN_BTF = 128,
-	O_ALL = 255
+	O_MAP = 256,
+	O_ALL = 511
 };
 
 #define ANY_WORDS 2 /* the command looks at them itself */
@@ -42,6 +43,10 @@ static const struct command {
 	  "print instructions, with their source lines or native code", cmd_prog_disasm },
 	{ "obj", "show", O_SHOW, 1, "OBJ [--json]",
 	  "sections, programs, maps, helpers, relocations", cmd_obj_show },
+	{ "map", "show", O_MAP, ANY_WORDS, "pinned FILE [--json]",
+	  "what a pinned map is", cmd_map_show },
+	{ "map", "dump", O_MAP, ANY_WORDS, "pinned FILE [--json]",
+	  "all elements of a pinned map, by their C types", cmd_map_dump },
 	{ "btf", "dump", O_BTF, ANY_WORDS,
 	  "{FILE | --host FILE} [format raw|c] [root_id N]... [--base FILE] [--json]",
 	  "the types of an object, a program, raw BTF, or of a host", cmd_btf_dump },

@@ -307,6 +307,7 @@ void tenon_map_free(struct tenon_map *handle)
 		*at = handle->next;
 	tn_unlock(rt);
 	tn_map_handle_clear(handle);
+	tn_btf_free(handle->btf);
 	tn_free(&rt->rt, handle);
 	tn_epoch_reclaim();
 }

@@ -7,14 +7,18 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/pages.h"
 #include "host-api/host_type.h"
 #include "host-api/object.h"
+#include "host-api/pin.h"
+#include "host-api/pin_file.h"
 #include "host-api/program.h"
 #include "maps/arena.h"
 #include "maps/prog_array.h"
 #include "maps/timer.h"
+#include "maps/segment.h"
 #include "vm/map_fields.h"
 
 #define PERF_EVENT_ARRAY 4u /* BPF_MAP_TYPE_PERF_EVENT_ARRAY */
@@ -136,6 +140,60 @@ static int refuse_value(const struct tn_map_decl *decl, int code)
 	return tn_err(code, "map '%s': %s", decl->name, why->msg);
 }
 
+/* A shared map has its types in its file, for tools that know nothing of the plugin. */
+#define MAX_SHARED_BTF_BYTES (1u << 20)
+
+static void add_btf(struct tn_map_attr *attr, const struct tenon_map *handle)
+{
+	const struct tn_btf *btf = handle->obj->unit->image->btf;
+
+	if (!btf || btf->base || btf->size > MAX_SHARED_BTF_BYTES || !handle->decl->btf_value_id)
+		return;
+	attr->btf = btf->data;
+	attr->btf_bytes = (uint32_t)btf->size;
+	attr->btf_key_id = handle->decl->btf_key_id;
+	attr->btf_value_id = handle->decl->btf_value_id;
+}
+
+static int fill(struct tn_map *map, const struct tn_map_decl *decl)
+{
+	int rc = decl->is_data ? fill_data(map, decl) : 0;
+
+	if (!rc && decl->arena_bytes)
+		rc = tn_arena_fill(map, decl->data, decl->arena_bytes);
+	return rc;
+}
+
+static int create(struct tenon_map *handle, const struct tn_map_attr *attr)
+{
+	struct tn_map *map = tn_map_create(&handle->rt->rt, attr);
+	int rc;
+
+	if (!map)
+		return -errno;
+	map->btf_key_id = handle->decl->btf_key_id;
+	map->btf_value_id = handle->decl->btf_value_id;
+	rc = tn_map_handle_set(handle, map);
+	return rc ? rc : fill(map, handle->decl);
+}
+
+/* In a file that gets its name when all stands in it. -EEXIST: another process was first. */
+static int create_in_file(struct tenon_map *handle, struct tn_map_attr *attr)
+{
+	int fd = tn_pin_file_make(handle->pin_path), rc;
+	struct tn_segment_file file = { .fd = fd };
+
+	if (fd < 0)
+		return fd;
+	attr->file = &file;
+	rc = create(handle, attr);
+	if (!rc)
+		rc = tn_pin_file_name(fd, handle->pin_path);
+	handle->made_file = !rc;
+	close(fd);
+	return rc;
+}
+
 static int load_new(struct tenon_map *handle)
 {
 	const struct tn_map_decl *decl = handle->decl, *in = decl->inner;
@@ -151,7 +209,6 @@ static int load_new(struct tenon_map *handle)
 		.name = decl->name,
 		.extra = decl->map_extra,
 	};
-	struct tn_map *map;
 	int rc;
 
 	if (decl->map_extra && decl->type != TN_MAP_ARENA && decl->type != TN_MAP_BLOOM_FILTER)
@@ -177,17 +234,26 @@ static int load_new(struct tenon_map *handle)
 		};
 		attr.inner = &inner;
 	}
-	map = tn_map_create(&handle->rt->rt, &attr);
-	if (!map)
-		return -errno;
-	map->btf_key_id = decl->btf_key_id;
-	map->btf_value_id = decl->btf_value_id;
-	rc = tn_map_handle_set(handle, map);
-	if (!rc && decl->is_data)
-		rc = fill_data(map, decl);
-	if (!rc && decl->arena_bytes)
-		rc = tn_arena_fill(map, decl->data, decl->arena_bytes);
-	return rc;
+	if (!(attr.flags & TENON_MAP_SHARED))
+		return create(handle, &attr);
+	add_btf(&attr, handle);
+	return handle->pin_path ? create_in_file(handle, &attr) : create(handle, &attr);
+}
+
+/* Another process pinned its map meanwhile: ours has not been seen by anybody. */
+static int load_theirs(struct tenon_map *handle)
+{
+	struct tn_map *map;
+	int rc;
+
+	tn_map_handle_clear(handle);
+	rc = tn_pin_reuse(handle);
+	map = handle->reused;
+	handle->reused = NULL;
+	if (rc || !map)
+		return rc ? rc : tn_err(-EAGAIN, "map '%s': '%s' comes and goes", handle->name,
+					handle->pin_path);
+	return tn_map_handle_set(handle, map);
 }
 
 int tn_map_handle_load(struct tenon_map *handle)
@@ -200,6 +266,8 @@ int tn_map_handle_load(struct tenon_map *handle)
 		rc = tn_map_handle_set(handle, map);
 	} else {
 		rc = load_new(handle);
+		if (rc == -EEXIST && handle->pin_path)
+			rc = load_theirs(handle);
 	}
 	if (rc)
 		return rc;

@@ -25,11 +25,13 @@ struct tenon_map {
 	struct tn_map *reused;	  /* set before load: takes the place of a new map */
 	char *pin_path;		  /* owned; NULL: not pinned */
 	bool pinned_here;	  /* by this load, see tn_pin_undo() */
+	bool made_file;		  /* of a shared map that is pinned */
 	bool left_out;		  /* the host does not want it created */
 	struct tn_ops_table *ops; /* of a structure of functions, see struct_ops.h */
 
 	/* Host's own maps only. */
 	struct tenon_map *next;
+	struct tn_btf *btf; /* of a file; owned, NULL: none. map->btf_..._id are its types */
 };
 
 /* Hangs on tn_map.owner: what all handles of one map share. */

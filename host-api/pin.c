@@ -4,9 +4,13 @@
 #include "host-api/pin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host-api/object.h"
+#include "host-api/pin_file.h"
+#include "maps/segment.h"
 #include "vm/map_fields.h"
 
 #define DEFAULT_ROOT   "/sys/fs/bpf"
@@ -157,7 +161,9 @@ static int same_inner(const struct tenon_map *handle, const struct tn_map *map)
 static int check_same(const struct tenon_map *handle, const struct tn_map *map)
 {
 	const struct tn_map_decl *decl = handle->decl;
-	uint32_t flags = decl->flags | (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0);
+	uint32_t flags = (decl->flags & ~TENON_MAP_SHARED) |
+			 (decl->is_rodata ? TN_MAP_F_RDONLY_PROG : 0);
+	bool shared = decl->flags & TENON_MAP_SHARED;
 	uint32_t entries = tn_map_decl_entries(handle->rt, decl);
 	int rc;
 
@@ -171,6 +177,8 @@ static int check_same(const struct tenon_map *handle, const struct tn_map *map)
 		return differs(handle, "max_entries", map->max_entries, entries);
 	if (map->flags != flags)
 		return differs(handle, "map_flags", map->flags, flags);
+	if (!map->segment == shared)
+		return differs(handle, "TENON_MAP_SHARED", map->segment != NULL, shared);
 	if (map->extra != decl->map_extra)
 		return differs(handle, "map_extra", map->extra, decl->map_extra);
 	rc = same_inner(handle, map);
@@ -197,6 +205,11 @@ int tn_pin_reuse(struct tenon_map *handle)
 	if (rc || !handle->pin_path || handle->reused)
 		return rc;
 	map = get_pinned(handle->rt, handle->pin_path);
+	if (!map && handle->decl->flags & TENON_MAP_SHARED) {
+		map = tn_pin_file_open(handle->rt, handle->pin_path);
+		if (!map && errno != ENOENT)
+			return -errno;
+	}
 	if (!map)
 		return 0;
 	rc = check_same(handle, map);
@@ -230,6 +243,8 @@ void tn_pin_undo(struct tenon_map *handle)
 	if (!handle->pinned_here)
 		return;
 	handle->pinned_here = false;
+	if (handle->made_file)
+		tn_pin_file_remove(handle->pin_path);
 	/* The host may have unpinned it meanwhile. */
 	drop_pin(handle->rt, handle->pin_path, handle->map);
 	*tn_err_last() = before;
@@ -287,14 +302,36 @@ int tenon_map_pin(struct tenon_map *handle, const char *path)
 	if (!path)
 		return tn_err(-EINVAL, "map '%s': it has no pin path of its own", map->name);
 	rc = check_path(path);
+	if (!rc && map->segment)
+		return tn_err(-ENOTSUP,
+			      "map '%s': a shared map stands in the file that it was created in: "
+			      "give the path before",
+			      map->name);
 	return rc ? rc : add_pin(handle->rt, map, path);
+}
+
+/* Is there a pinned file, that is, one that looks like a map? */
+static bool is_pinned_file(const char *path)
+{
+	struct tn_segment_header header;
+	int fd = *path == '/' ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+	bool is = fd >= 0 && !tn_segment_read_header(fd, &header);
+
+	if (fd >= 0)
+		close(fd);
+	return is;
 }
 
 int tenon_map_unpin(struct tenon_runtime *rt, const char *path)
 {
+	int rc, file = -ENOENT;
+
 	if (!rt || !path)
 		return tn_err(-EINVAL, "tenon_map_unpin: an argument is NULL");
-	return drop_pin(rt, path, NULL);
+	if (is_pinned_file(path))
+		file = tn_pin_file_remove(path);
+	rc = drop_pin(rt, path, NULL);
+	return file ? rc : 0;
 }
 
 struct tenon_map *tenon_map_get_pinned(struct tenon_runtime *rt, const char *path)
@@ -304,6 +341,11 @@ struct tenon_map *tenon_map_get_pinned(struct tenon_runtime *rt, const char *pat
 	if (!rt || !path)
 		return tn_err_null(-EINVAL, "tenon_map_get_pinned: an argument is NULL");
 	map = get_pinned(rt, path);
+	if (!map && *path == '/') {
+		map = tn_pin_file_open(rt, path);
+		if (!map && errno != ENOENT)
+			return NULL;
+	}
 	if (!map)
 		return tn_err_null(-ENOENT, "no map is pinned at '%s'", path);
 	return tn_map_handle_new(rt, map);

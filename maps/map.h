@@ -50,7 +50,7 @@ enum tn_map_type {
 #define TN_MAP_F_MMAPABLE      (1u << 10)
 #define TN_MAP_F_SEGV_ON_FAULT (1u << 17) /* arenas: no meaning here */
 #define TN_MAP_F_NO_USER_CONV  (1u << 18)
-#define TN_MAP_F_SHARED	       (1u << 31) /* ours: in a segment, see segment.h */
+#define TN_MAP_F_SHARED	       (1u << 29) /* ours: in a segment, see segment.h */
 
 /* What a value may hold besides plain bytes: fields that only their helpers may touch. */
 enum tn_special_kind {

@@ -102,6 +102,11 @@ typedef __s64 s64;
 #define __ksym	  __attribute__((section(".ksyms")))
 #define __kconfig __attribute__((section(".kconfig")))
 
+/* In map_flags: the map is one for all processes that the host forks, see tenon.h. */
+#ifndef TENON_MAP_SHARED
+#define TENON_MAP_SHARED (1u << 29)
+#endif
+
 enum libbpf_pin_type {
 	LIBBPF_PIN_NONE,
 	LIBBPF_PIN_BY_NAME,
