@@ -519,6 +519,8 @@ static void publish_instead(struct tn_hash *h, const struct tn_hash_place *at,
 	if (tn_likely(at->group == old->group)) {
 		tn_seq_begin_write(&g->seq);
 		set_ctrl(h, at->index, tn_hash_ctrl(hash));
+		/* Of a writer that dies here, one of both stays. */
+		tn_compiler_barrier();
 		set_waiting(h, old->index, ticket);
 		tn_seq_end_write(&g->seq);
 		tn_map_drop_timers(&h->map, tn_hash_value(h, old->index));

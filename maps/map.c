@@ -507,7 +507,8 @@ static bool host_may_read(const struct tn_map *map)
 
 static bool host_may_write(struct tn_map *map)
 {
-	return !(map->flags & TN_MAP_F_RDONLY) && !tn_load_acquire(&map->frozen);
+	return !(map->flags & TN_MAP_F_RDONLY) && !tn_load_acquire(&map->frozen) &&
+	       !(map->segment && tn_load_acquire(&map->segment->live->frozen));
 }
 
 int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
@@ -566,6 +567,10 @@ int tn_map_freeze(struct tn_map *map)
 		return -EPERM;
 	if (map->ops->freeze)
 		return map->ops->freeze(map);
+	if (map->segment && !map->segment->writable)
+		return -EPERM;
+	if (map->segment)
+		tn_store_release(&map->segment->live->frozen, 1);
 	tn_store_release(&map->frozen, 1);
 	return 0;
 }

@@ -301,7 +301,11 @@ static int make_file(struct tn_segment *s, const struct tn_segment_file *file)
 		return tn_map_err(s->map, err, "shared map of %llu bytes: %s",
 				  (unsigned long long)s->header.total_bytes, strerror(-err));
 	}
-	return 0;
+	/* A file system that is full later would end the process with a signal. */
+	err = file ? -posix_fallocate(s->fd, 0, (off_t)s->header.total_bytes) : 0;
+	return err ? tn_map_err(s->map, err, "shared map of %llu bytes: %s",
+				(unsigned long long)s->header.total_bytes, strerror(-err))
+		   : 0;
 }
 
 static int map_file(struct tn_segment *s)

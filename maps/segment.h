@@ -62,6 +62,7 @@ struct tn_segment_live {
 	 * moment. */
 	_Atomic uint64_t writes TN_ALIGNED(64);
 	_Atomic uint64_t repairs; /* how often a dead writer was followed */
+	_Atomic uint32_t frozen;  /* no host may write any more */
 	struct tn_hash_tally tally TN_ALIGNED(64);
 };
 

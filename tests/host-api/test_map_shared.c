@@ -26,8 +26,8 @@ static struct tenon_object *load(struct tenon_runtime *rt, const char *root,
 	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
 					       .engine = engine,
 					       .pin_root_path = root };
-	struct tenon_object *obj =
-		tenon_object_open_file(rt, TN_TEST_PLUGINS "shared.bpf.o", &opts);
+	struct tenon_object *obj = tenon_object_open_file(rt, TN_TEST_PLUGINS "shared.bpf.o",
+							  &opts);
 
 	if (!obj)
 		fail_msg("%s", tenon_last_error()->msg);
@@ -45,10 +45,9 @@ static struct tenon_object *load(struct tenon_runtime *rt, const char *root,
 static void run(struct tenon_object *obj, uint32_t times)
 {
 	unsigned char frame[64] = { 0 };
-	struct tenon_test_run_opts opts = { .sz = sizeof(opts),
-					    .data_in = frame,
-					    .data_in_size = sizeof(frame),
-					    .repeat = times };
+	struct tenon_test_run_opts opts = {
+		.sz = sizeof(opts), .data_in = frame, .data_in_size = sizeof(frame), .repeat = times
+	};
 
 	if (tenon_program_test_run(tenon_object_find_program(obj, "count"), &opts))
 		fail_msg("%s", tenon_last_error()->msg);
@@ -202,7 +201,7 @@ static int add_line(void *user, const char *line)
 static void others_read_with_the_names_of_c(void **state)
 {
 	struct tenon_runtime *rt = new_runtime(NULL), *other = new_runtime(NULL);
-	struct tenon_object *obj = load(rt, NULL, TENON_ENGINE_AUTO);
+	struct tenon_object *obj = load(rt, NULL, TENON_ENGINE_AUTO), *mine;
 	struct tenon_map *reader, *copy;
 	struct lines text = { "" }, json = { "" };
 	char path[64];
@@ -223,15 +222,19 @@ static void others_read_with_the_names_of_c(void **state)
 	run(obj, 1);
 	assert_int_equal(packets(copy), 4);
 	assert_ok(tenon_map_dump(copy, false, add_line, &text));
-	assert_string_equal(text.text,
-			    "key: { .addr = 2130706433, .port = 80 }  value: { .packets = 4, "
-			    ".last = -2, .color = GREEN, .name = \"web\", .bits = 5, .rest = 0 }\n");
+	assert_string_equal(
+		text.text, "key: { .addr = 2130706433, .port = 80 }  value: { .packets = 4, "
+			   ".last = -2, .color = GREEN, .name = \"web\", .bits = 5, .rest = 0 }\n");
 	assert_ok(tenon_map_dump(copy, true, add_line, &json));
-	assert_string_equal(json.text,
-			    "[\n{\"key\":{\"addr\":2130706433,\"port\":80},\"value\":{\"packets\":4,"
-			    "\"last\":-2,\"color\":\"GREEN\",\"name\":\"web\",\"bits\":5,"
-			    "\"rest\":0}}\n]\n");
+	assert_string_equal(
+		json.text, "[\n{\"key\":{\"addr\":2130706433,\"port\":80},\"value\":{\"packets\":4,"
+			   "\"last\":-2,\"color\":\"GREEN\",\"name\":\"web\",\"bits\":5,"
+			   "\"rest\":0}}\n]\n");
 	assert_int_equal(tenon_map_dump(reader, false, add_line, &text), -EPERM);
+	assert_int_equal(tenon_map_freeze(reader), -EPERM);
+	mine = load(other, NULL, TENON_ENGINE_AUTO);
+	assert_int_equal(tenon_map_reuse(tenon_object_find_map(mine, "flows"), reader), -EACCES);
+	assert_ok(tenon_object_close(mine));
 	tenon_map_free(reader);
 	tenon_map_free(copy);
 	assert_null(tenon_map_copy_file(other, "/etc/passwd"));
