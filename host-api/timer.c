@@ -86,18 +86,21 @@ int tenon_runtime_timers_start(struct tenon_runtime *rt)
 	rc = tn_check_outside("tenon_runtime_timers_start");
 	if (rc)
 		return rc;
+	/* Not under the lock: who forks takes it behind that of the list of runtimes. */
+	rc = tn_timers_fd(&rt->rt);
+	if (rc < 0)
+		return rc;
 	thread = tn_new(&rt->rt, struct tn_timer_thread);
 	if (!thread)
 		return tn_err_nomem("timer thread");
+	thread->fd = rc;
 	thread->rt = rt;
 	thread->pid = getpid();
 	tn_lock(rt);
 	if (rt->timer_thread && rt->timer_thread->pid == thread->pid) {
 		rc = tn_err(-EALREADY, "timers have a thread already");
 	} else {
-		rc = thread->fd = tn_timers_fd(&rt->rt);
-		if (rc >= 0)
-			rc = make_thread(thread);
+		rc = make_thread(thread);
 		if (rc)
 			tn_err(rc, "no thread for timers: %s", strerror(-rc));
 		if (!rc) {

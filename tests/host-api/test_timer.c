@@ -260,7 +260,7 @@ static void work_runs_once_for_each_start_that_found_it_idle(void **state)
 	each_engine(queue_work);
 }
 
-static int no_sample(void *user, const void *data, size_t size)
+static int no_sample(void *user, void *data, size_t size)
 {
 	(void)user;
 	(void)data;

@@ -3,15 +3,6 @@
 #include <tenon/plugin.h>
 #include "request.h"
 
-struct bpf_wq {
-	__u64 opaque[2];
-} __attribute__((aligned(8)));
-
-extern int bpf_wq_init(struct bpf_wq *wq, void *map, unsigned int flags) __weak __ksym;
-extern int bpf_wq_set_callback_impl(struct bpf_wq *wq, int (*callback)(void *, int *, void *),
-				    unsigned int flags, void *aux) __weak __ksym;
-extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __weak __ksym;
-
 struct element {
 	__u64 count;
 	struct bpf_timer timer;
@@ -141,7 +132,7 @@ int timers(struct request *req)
 	case WORK_INIT:
 		return bpf_wq_init(&e->work, &elements, 0);
 	case WORK_CALLBACK:
-		return bpf_wq_set_callback_impl(&e->work, on_work, 0, (void *)0);
+		return bpf_wq_set_callback(&e->work, on_work, 0);
 	case WORK_START:
 		return bpf_wq_start(&e->work, 0);
 	case CALL_FOREVER:

@@ -224,6 +224,10 @@ struct bpf_iter_num {
 struct bpf_timer {
 	__u64 opaque[2];
 } __attribute__((aligned(8)));
+/* In a map's value; see bpf_wq_init(). */
+struct bpf_wq {
+	__u64 opaque[2];
+} __attribute__((aligned(8)));
 
 struct bpf_spin_lock {
 	__u32 val;
@@ -345,6 +349,7 @@ struct bpf_iter_num;
 struct bpf_sock_ops;
 struct bpf_spin_lock;
 struct bpf_timer;
+struct bpf_wq;
 struct btf_ptr;
 struct xdp_md;
 
@@ -646,6 +651,18 @@ extern void bpf_iter_bits_destroy(struct bpf_iter_bits *it) __weak __ksym;
 /* The program ends with this result, from whatever function; what it holds is given back. See
  * __exception_cb(). */
 extern void bpf_throw(__u64 result) __weak __ksym;
+
+/* Workqueues in map values, as timers without a time: the function is called soon, on a thread of
+ * the host's choice, once for each start that found it idle. All flags are 0. */
+extern int bpf_wq_init(struct bpf_wq *wq, void *map, unsigned int flags) __weak __ksym;
+extern int bpf_wq_set_callback_impl(struct bpf_wq *wq,
+				    int (*callback)(void *map, int *key, void *value),
+				    unsigned int flags, void *none) __weak __ksym;
+extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __weak __ksym;
+#ifndef bpf_wq_set_callback
+#define bpf_wq_set_callback(wq, callback, flags) \
+	bpf_wq_set_callback_impl(wq, callback, flags, (void *)0)
+#endif
 
 /* The packet as a dynptr; pieces of it, or NULL where they are not inside. `buffer` may be NULL. */
 extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
