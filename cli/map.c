@@ -31,8 +31,8 @@ int cmd_map_show(struct cli *cli)
 	tenon_map_info(map, &info);
 	if (!cli->json) {
 		printf("%s  name %s\n\tkey %uB  value %uB  max_entries %u  entries %u\n",
-		       info.type_name, info.name, info.key_size, info.value_size,
-		       info.max_entries, info.nr_entries);
+		       info.type_name, info.name, info.key_size, info.value_size, info.max_entries,
+		       info.nr_entries);
 	} else {
 		json = json_object_new_object();
 		json_object_object_add(json, "type", json_object_new_string(info.type_name));

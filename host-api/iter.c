@@ -290,9 +290,8 @@ static int check_map(const struct tenon_hook *hook, const struct tn_map *map)
 			      "was declared for %u and %u",
 			      map->name, map->key_size, tn_map_host_value_size(map), impl->name,
 			      key->mem_size, value->mem_size);
-	if ((value->access & TN_ACC_W) &&
-	    (map->const_for_programs || map->values_are_copies ||
-	     (map->flags & TN_MAP_F_RDONLY_PROG)))
+	if ((value->access & TN_ACC_W) && (map->const_for_programs || map->values_are_copies ||
+					   (map->flags & TN_MAP_F_RDONLY_PROG)))
 		return tn_err(-EACCES,
 			      "map '%s': programs may not write its values; declare the iterator "
 			      "'%s' read_only",

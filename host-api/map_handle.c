@@ -251,8 +251,9 @@ static int load_theirs(struct tenon_map *handle)
 	map = handle->reused;
 	handle->reused = NULL;
 	if (rc || !map)
-		return rc ? rc : tn_err(-EAGAIN, "map '%s': '%s' comes and goes", handle->name,
-					handle->pin_path);
+		return rc ? rc
+			  : tn_err(-EAGAIN, "map '%s': '%s' comes and goes", handle->name,
+				   handle->pin_path);
 	return tn_map_handle_set(handle, map);
 }
 

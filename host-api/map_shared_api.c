@@ -198,10 +198,9 @@ static void find_types(struct dump *d, const struct tenon_map *handle)
 
 int tenon_map_dump(const struct tenon_map *handle, bool json, tenon_map_line_fn line, void *user)
 {
-	struct dump d = { .map = handle ? tn_map_of(handle) : NULL,
-			  .json = json,
-			  .line = line,
-			  .user = user };
+	struct dump d = {
+		.map = handle ? tn_map_of(handle) : NULL, .json = json, .line = line, .user = user
+	};
 	struct tn_rt *rt;
 	int rc;
 

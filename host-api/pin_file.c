@@ -26,8 +26,9 @@ static int check_owner(const char *path, const struct stat *st, bool is_dir)
 		return tn_err(-EACCES, "'%s' belongs to user %u, expected %u, who pins", path,
 			      (unsigned int)st->st_uid, (unsigned int)geteuid());
 	if (st->st_mode & 077)
-		return tn_err(-EACCES, "'%s' has mode %04o, expected %s: others could change the map",
-			      path, (unsigned int)st->st_mode & 07777, is_dir ? "0700" : "0600");
+		return tn_err(-EACCES,
+			      "'%s' has mode %04o, expected %s: others could change the map", path,
+			      (unsigned int)st->st_mode & 07777, is_dir ? "0700" : "0600");
 	return 0;
 }
 

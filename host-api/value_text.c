@@ -150,8 +150,7 @@ static void put_float(struct printer *p, uint64_t at, uint32_t size)
 static bool is_text(const struct printer *p, const struct tn_btf_array *array,
 		    const unsigned char *data)
 {
-	const struct tn_btf_type *type =
-		tn_btf_type(p->btf, tn_btf_skip_mods(p->btf, array->type));
+	const struct tn_btf_type *type = tn_btf_type(p->btf, tn_btf_skip_mods(p->btf, array->type));
 	uint32_t len = 0;
 
 	if (tn_btf_kind(type) != TN_BTF_INT || type->size_or_type != 1 ||

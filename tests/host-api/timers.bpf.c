@@ -76,8 +76,27 @@ static int on_slot(void *map, const __u32 *key, struct element *e)
 	return 0;
 }
 
-enum { MAKE, INIT, CALLBACK, START, START_ABS, CANCEL, DELETE, UPDATE, COUNT, FLAGS, CLOCK, REAL,
-       WORK_INIT, WORK_CALLBACK, WORK_START, SLOT, SLOT_UPDATE, SLOT_COUNT, CALL_FOREVER };
+enum {
+	MAKE,
+	INIT,
+	CALLBACK,
+	START,
+	START_ABS,
+	CANCEL,
+	DELETE,
+	UPDATE,
+	COUNT,
+	FLAGS,
+	CLOCK,
+	REAL,
+	WORK_INIT,
+	WORK_CALLBACK,
+	WORK_START,
+	SLOT,
+	SLOT_UPDATE,
+	SLOT_COUNT,
+	CALL_FOREVER
+};
 
 SEC("hook/timers")
 int timers(struct request *req)
