@@ -26,7 +26,7 @@ static struct tenon_object *load(struct tenon_runtime *rt, const char *root,
 	struct tenon_object_open_opts opts = { .sz = sizeof(opts),
 					       .engine = engine,
 					       .pin_root_path = root };
-	struct tenon_object *obj = tenon_object_open_file(rt, TN_TEST_PLUGINS "shared.bpf.o",
+	struct tenon_object *obj = tenon_object_open_file(rt, TN_TEST_PLUGINS "map_shared.bpf.o",
 							  &opts);
 
 	if (!obj)
