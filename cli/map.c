@@ -11,7 +11,7 @@ static struct tenon_map *open_pinned(struct cli *cli)
 	struct tenon_map *map;
 
 	if (cli->nr_words != 2 || strcmp(cli->words[0], "pinned") != 0) {
-		fprintf(stderr, "error: expected 'pinned FILE'; see tenon --help\n");
+		fprintf(stderr, "error: expected 'pinned FILE'; see tenon help\n");
 		return NULL;
 	}
 	map = tenon_map_copy_file(cli->rt, cli->words[1]);

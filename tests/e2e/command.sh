@@ -56,6 +56,14 @@ expect "verify rejects unaligned reads if asked to" 1 'E_ALIGN' \
 	"$tenon" prog verify "$options" --program reads_unaligned --strict-alignment
 expect "run loads under the same options" 1 'misaligned access' \
 	"$tenon" prog run "$options" --program reads_unaligned --strict-alignment
+expect "map dump: no such file" 2 "cannot open '/does/not/exist'" \
+	"$tenon" map dump pinned /does/not/exist
+expect "map dump: another file" 2 'no map of Tenon: it begins with 23 21 2f 75' \
+	"$tenon" map dump pinned "$0"
+printf 'TenonMap' >"$work/short"
+expect "map show: a file that is cut off" 2 'the file has 8 bytes, its header' \
+	"$tenon" map show pinned "$work/short"
+expect "map dump: wrong words" 2 "expected 'pinned FILE'" "$tenon" map dump clients
 if command -v dot >/dev/null; then
 	expect "dot reads the graph" 0 '<svg' sh -c '"$@" | dot -Tsvg' - \
 		"$tenon" prog verify "$same" --program xdp_port_filter --visual
