@@ -158,7 +158,10 @@ static void run_threads(struct run *run, double seconds)
 static int stress(const struct kind *kind, double seconds)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	struct tenon_limits limits = { .sz = sizeof(limits), .max_map_bytes = 64u << 20 };
+	/* A drain takes as many samples as eight producers leave. */
+	struct tenon_limits limits = { .sz = sizeof(limits),
+				       .max_map_bytes = 64u << 20,
+				       .fuel = UINT64_MAX };
 	struct tenon_runtime_opts opts = { .sz = sizeof(opts),
 					   .limits = &limits,
 					   .max_slots = kind->max_slots ? kind->max_slots
