@@ -275,6 +275,9 @@ static int check_map(const struct tenon_hook *hook, const struct tn_map *map)
 
 	if (!key || !value)
 		return tn_err(-EINVAL, "hook '%s' does not iterate over maps", impl->name);
+	if (map->for_host_alone)
+		return tn_err(-EACCES, "map '%s' is another process's, for the host to read alone",
+			      map->name);
 	if (!map->ops->lookup || !map->ops->next_key || map->inner)
 		return tn_err(-ENOTSUP, "map '%s': programs cannot iterate over this type of map",
 			      map->name);

@@ -257,7 +257,8 @@ static bool same_shape(const struct tn_map *map, const struct tenon_map *handle)
 	return tn_map_shown_type(map) == decl->type && map->key_size == decl->key_size &&
 	       map->value_size == decl->value_size &&
 	       map->max_entries == tn_map_decl_entries(handle->rt, decl) &&
-	       (map->kernel_type || map->flags == decl->flags);
+	       (map->kernel_type || (map->flags == (decl->flags & ~TENON_MAP_SHARED) &&
+				     !map->segment == !(decl->flags & TENON_MAP_SHARED)));
 }
 
 /* Maps declared by the plugin, not its globals: those of another build may lie differently. */

@@ -9,7 +9,6 @@
 #include "base/epoch.h"
 #include "host-api/map_handle.h"
 #include "host-api/object.h"
-#include "maps/segment.h"
 
 /* The map behind an API call, or NULL with words. */
 static struct tn_map *loaded(const struct tenon_map *handle)
@@ -421,7 +420,7 @@ int tenon_map_reuse(struct tenon_map *handle, struct tenon_map *from)
 	if (map->rt != &handle->rt->rt)
 		return tn_err(-EINVAL, "map '%s' belongs to another runtime", map->name);
 	rc = same_shape(decl, map);
-	if (!rc && map->segment && !map->segment->writable)
+	if (!rc && map->for_host_alone)
 		rc = tn_err(-EACCES, "map '%s' is another process's, for the host to read alone",
 			    map->name);
 	if (rc)

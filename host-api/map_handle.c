@@ -141,13 +141,11 @@ static int refuse_value(const struct tn_map_decl *decl, int code)
 }
 
 /* A shared map has its types in its file, for tools that know nothing of the plugin. */
-#define MAX_SHARED_BTF_BYTES (1u << 20)
-
 static void add_btf(struct tn_map_attr *attr, const struct tenon_map *handle)
 {
 	const struct tn_btf *btf = handle->obj->unit->image->btf;
 
-	if (!btf || btf->base || btf->size > MAX_SHARED_BTF_BYTES || !handle->decl->btf_value_id)
+	if (!btf || btf->base || btf->size > TN_MAX_SHARED_BTF_BYTES || !handle->decl->btf_value_id)
 		return;
 	attr->btf = btf->data;
 	attr->btf_bytes = (uint32_t)btf->size;

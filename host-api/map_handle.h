@@ -42,6 +42,9 @@ struct tn_map_share {
 
 extern const char tn_map_tag;
 
+/* No shared map has more than this of BTF in its file. */
+#define TN_MAX_SHARED_BTF_BYTES (1u << 20)
+
 /* The map behind `map`: of a handle (NULL: not loaded) or itself. */
 struct tn_map *tn_map_of(const struct tenon_map *map);
 
@@ -56,6 +59,9 @@ int tn_map_handle_load(struct tenon_map *handle);
 
 /* A handle of the host's own on `map` (takes over one reference). NULL, errno, with words. */
 struct tenon_map *tn_map_handle_new(struct tenon_runtime *rt, struct tn_map *map);
+
+/* The same, with the types that stand in a shared map's file (map_shared_api.c). */
+struct tenon_map *tn_map_handle_with_btf(struct tenon_runtime *rt, struct tn_map *map);
 
 /* max_entries as the map will have them: whole pages of rings, a slot's element for each slot. */
 uint32_t tn_map_decl_entries(const struct tenon_runtime *rt, const struct tn_map_decl *decl);

@@ -20,7 +20,7 @@ int tenon_map_fd(const struct tenon_map *handle)
 		return tn_err(-EINVAL, "tenon_map_fd: no map, or one whose object is not loaded");
 	if (!map->segment)
 		return tn_err(-ENOTSUP, "map '%s' is not shared: it has no descriptor", map->name);
-	return map->segment->fd;
+	return tn_segment_reader_fd(map->segment);
 }
 
 /* The types that stand in the file; a map is of use without. */
@@ -29,7 +29,7 @@ static struct tn_btf *read_btf(struct tenon_runtime *rt, int fd, const struct tn
 	struct tn_btf *btf = NULL;
 	unsigned char *data;
 
-	if (!h->btf_bytes)
+	if (!h->btf_bytes || h->btf_bytes > TN_MAX_SHARED_BTF_BYTES)
 		return NULL;
 	data = tn_alloc(&rt->rt, h->btf_bytes);
 	if (data && pread(fd, data, h->btf_bytes, (off_t)h->btf_off) == (ssize_t)h->btf_bytes)
@@ -54,6 +54,13 @@ static struct tenon_map *with_btf(struct tenon_runtime *rt, int fd,
 	else
 		tn_btf_free(btf);
 	return handle;
+}
+
+struct tenon_map *tn_map_handle_with_btf(struct tenon_runtime *rt, struct tn_map *map)
+{
+	if (!map->segment)
+		return tn_map_handle_new(rt, map);
+	return with_btf(rt, map->segment->fd, &map->segment->header, map);
 }
 
 struct tenon_map *tenon_map_open_fd(struct tenon_runtime *rt, int fd)

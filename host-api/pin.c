@@ -167,6 +167,9 @@ static int check_same(const struct tenon_map *handle, const struct tn_map *map)
 	uint32_t entries = tn_map_decl_entries(handle->rt, decl);
 	int rc;
 
+	if (map->for_host_alone)
+		return tn_err(-EACCES, "map '%s': what is pinned at '%s' is for the host to read",
+			      handle->name, handle->pin_path);
 	if (tn_map_shown_type(map) != decl->type)
 		return differs(handle, "type", tn_map_shown_type(map), decl->type);
 	if (map->key_size != decl->key_size)
@@ -240,11 +243,12 @@ void tn_pin_undo(struct tenon_map *handle)
 {
 	const struct tn_err_record before = *tn_err_last();
 
+	if (handle->made_file && handle->map)
+		tn_pin_file_remove(handle->pin_path, handle->map);
+	handle->made_file = false;
 	if (!handle->pinned_here)
 		return;
 	handle->pinned_here = false;
-	if (handle->made_file)
-		tn_pin_file_remove(handle->pin_path);
 	/* The host may have unpinned it meanwhile. */
 	drop_pin(handle->rt, handle->pin_path, handle->map);
 	*tn_err_last() = before;
@@ -329,8 +333,10 @@ int tenon_map_unpin(struct tenon_runtime *rt, const char *path)
 	if (!rt || !path)
 		return tn_err(-EINVAL, "tenon_map_unpin: an argument is NULL");
 	if (is_pinned_file(path))
-		file = tn_pin_file_remove(path);
+		file = tn_pin_file_remove(path, NULL);
 	rc = drop_pin(rt, path, NULL);
+	if (file && file != -ENOENT)
+		return tn_err(file, "cannot unpin '%s': %s", path, strerror(-file));
 	return file ? rc : 0;
 }
 
@@ -348,5 +354,5 @@ struct tenon_map *tenon_map_get_pinned(struct tenon_runtime *rt, const char *pat
 	}
 	if (!map)
 		return tn_err_null(-ENOENT, "no map is pinned at '%s'", path);
-	return tn_map_handle_new(rt, map);
+	return tn_map_handle_with_btf(rt, map);
 }

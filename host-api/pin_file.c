@@ -32,89 +32,119 @@ static int check_owner(const char *path, const struct stat *st, bool is_dir)
 	return 0;
 }
 
-struct tn_map *tn_pin_file_open(struct tenon_runtime *rt, const char *path)
+/* The directory of `path`, looked at and kept open, so that it stays the one that was looked at. */
+static int open_directory(const char *path, bool make, const char **name)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), err = 0;
-	struct tn_segment_file file = { .fd = fd, .attach = true, .writable = true };
-	struct tn_segment_header header;
-	struct tn_map_attr attr;
-	struct tn_map *map = NULL;
-	struct stat st;
-
-	if (fd < 0) {
-		if (errno != ENOENT)
-			tn_err(-errno, "pinned map '%s': %s", path, strerror(errno));
-		return NULL;
-	}
-	if (fstat(fd, &st))
-		err = tn_err(-errno, "pinned map '%s': %s", path, strerror(errno));
-	if (!err)
-		err = check_owner(path, &st, false);
-	if (!err)
-		err = tn_segment_read_header(fd, &header);
-	if (!err) {
-		tn_segment_attr(&header, &attr);
-		attr.file = &file;
-		map = tn_map_create(&rt->rt, &attr);
-		err = map ? 0 : -errno;
-	}
-	close(fd);
-	if (err)
-		errno = -err;
-	return map;
-}
-
-static int directory_of(const char *path, char *dir)
-{
+	char dir[MAX_PATH];
 	const char *slash = strrchr(path, '/');
 	size_t len = slash ? (size_t)(slash - path) : 0;
+	struct stat st;
+	int fd, err = 0;
 
 	if (path[0] != '/' || len >= MAX_PATH)
 		return tn_err(-EINVAL,
 			      "pin path '%.60s': a shared map is pinned to a file, by an absolute "
 			      "path",
 			      path);
+	*name = slash + 1;
 	memcpy(dir, path, len);
-	dir[len] = 0;
-	if (!len)
-		memcpy(dir, "/", 2);
-	return 0;
+	memcpy(dir + len, len ? "" : "/", len ? 1 : 2);
+	if (make && mkdir(dir, 0700) && errno != EEXIST)
+		return tn_err(-errno, "cannot make the directory '%s': %s", dir, strerror(errno));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : tn_err(-errno, "'%s': %s", dir, strerror(errno));
+	if (fstat(fd, &st))
+		err = tn_err(-errno, "'%s': %s", dir, strerror(errno));
+	if (!err)
+		err = check_owner(dir, &st, true);
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
+static struct tn_map *attach(struct tenon_runtime *rt, int fd, const char *path)
+{
+	struct tn_segment_file file = { .fd = fd, .attach = true, .writable = true };
+	struct tn_segment_header header;
+	struct tn_map_attr attr;
+	struct stat st;
+	int err = 0;
+
+	if (fstat(fd, &st))
+		err = tn_err(-errno, "pinned map '%s': %s", path, strerror(errno));
+	if (!err)
+		err = check_owner(path, &st, false);
+	if (!err)
+		err = tn_segment_read_header(fd, &header);
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	tn_segment_attr(&header, &attr);
+	attr.file = &file;
+	return tn_map_create(&rt->rt, &attr);
+}
+
+struct tn_map *tn_pin_file_open(struct tenon_runtime *rt, const char *path)
+{
+	struct tn_map *map = NULL;
+	const char *name;
+	int dir = open_directory(path, false, &name), fd, err;
+
+	if (dir < 0) {
+		errno = -dir;
+		return NULL;
+	}
+	fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0)
+		map = attach(rt, fd, path);
+	else if (errno != ENOENT)
+		tn_err(-errno, "pinned map '%s': %s", path, strerror(errno));
+	err = errno;
+	if (fd >= 0)
+		close(fd);
+	close(dir);
+	errno = err;
+	return map;
 }
 
 int tn_pin_file_make(const char *path)
 {
-	char dir[MAX_PATH];
-	struct stat st;
-	int err = directory_of(path, dir), fd;
+	const char *name;
+	int dir = open_directory(path, true, &name), fd, err;
 
-	if (err)
-		return err;
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return tn_err(-errno, "cannot make the directory '%s': %s", dir, strerror(errno));
-	if (stat(dir, &st))
-		return tn_err(-errno, "'%s': %s", dir, strerror(errno));
-	err = check_owner(dir, &st, true);
-	if (err)
-		return err;
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return tn_err(-errno, "cannot make a file in '%s': %s", dir, strerror(errno));
-	return fd;
+	if (dir < 0)
+		return dir == -ENOENT ? tn_err(dir, "there is no directory for '%s'", path) : dir;
+	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	err = errno;
+	close(dir);
+	return fd >= 0 ? fd : tn_err(-err, "cannot make a file for '%s': %s", path, strerror(err));
 }
 
 int tn_pin_file_name(int fd, const char *path)
 {
+	const char *name;
 	char from[32];
-	int err;
+	int dir = open_directory(path, false, &name), err;
 
+	if (dir < 0)
+		return dir == -ENOENT ? tn_err(dir, "there is no directory for '%s'", path) : dir;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
-	if (!linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
-		return 0;
-	err = -errno;
-	return err == -EEXIST ? err : tn_err(err, "cannot pin at '%s': %s", path, strerror(-err));
+	err = linkat(AT_FDCWD, from, dir, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+	close(dir);
+	return !err || err == -EEXIST ? err
+				      : tn_err(err, "cannot pin at '%s': %s", path, strerror(-err));
 }
 
-int tn_pin_file_remove(const char *path)
+int tn_pin_file_remove(const char *path, const struct tn_map *map)
 {
+	struct stat there, ours;
+
+	if (lstat(path, &there))
+		return -errno;
+	if (map && (!map->segment || fstat(map->segment->fd, &ours) ||
+		    there.st_dev != ours.st_dev || there.st_ino != ours.st_ino))
+		return -ESTALE;
 	return unlink(path) ? -errno : 0;
 }

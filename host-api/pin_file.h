@@ -16,7 +16,7 @@ int tn_pin_file_make(const char *path);
 /* Give it its name when the map stands in it. 0, -EEXIST (another process was first, no words),
  * -errno with words. */
 int tn_pin_file_name(int fd, const char *path);
-/* 0 or -errno, without words. */
-int tn_pin_file_remove(const char *path);
+/* `map`: where it is that map's file, NULL: whatever is there. 0 or -errno, without words. */
+int tn_pin_file_remove(const char *path, const struct tn_map *map);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host-api/value_text.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 #include "base/mem.h"
 
 #define MAX_DEPTH 32u
+/* Types, members and elements of one value: unions in unions need few bytes for many of them. */
+#define MAX_WORK 65536u
 
 void tn_text_put(struct tn_text *t, const char *fmt, ...)
 {
@@ -46,6 +47,7 @@ struct printer {
 	const struct tn_btf *btf;
 	const unsigned char *data;
 	bool json;
+	uint32_t work; /* left */
 };
 
 static void put_bytes(struct tn_text *t, const unsigned char *data, size_t size, bool json)
@@ -101,6 +103,15 @@ static void put_int(struct printer *p, const struct tn_btf_type *type, uint64_t 
 		tn_text_put(p->t, "%" PRIu64, v);
 }
 
+/* Whatever BTF from elsewhere calls it. */
+static void put_name(struct printer *p, const char *name)
+{
+	for (; *name; name++)
+		tn_text_put(p->t, "%c",
+			    *name > ' ' && *name <= '~' && *name != '"' && *name != '\\' ? *name
+											 : '?');
+}
+
 static void put_enum(struct printer *p, const struct tn_btf_type *type, uint64_t at, uint32_t bits)
 {
 	bool wide = tn_btf_kind(type) == TN_BTF_ENUM64;
@@ -115,7 +126,9 @@ static void put_enum(struct printer *p, const struct tn_btf_type *type, uint64_t
 		if (bits < 64)
 			have &= (UINT64_C(1) << bits) - 1;
 		if (have == v) {
-			tn_text_put(p->t, p->json ? "\"%s\"" : "%s", tn_btf_str(p->btf, e[0]));
+			tn_text_put(p->t, p->json ? "\"" : "");
+			put_name(p, tn_btf_str(p->btf, e[0]));
+			tn_text_put(p->t, p->json ? "\"" : "");
 			return;
 		}
 	}
@@ -156,7 +169,7 @@ static bool is_text(const struct printer *p, const struct tn_btf_array *array,
 	if (tn_btf_kind(type) != TN_BTF_INT || type->size_or_type != 1 ||
 	    strcmp(tn_btf_str(p->btf, type->name_off), "char") != 0)
 		return false;
-	while (len < array->nelems && isprint(data[len]))
+	while (len < array->nelems && data[len] >= ' ' && data[len] <= '~')
 		len++;
 	if (len == array->nelems)
 		return len != 0;
@@ -185,7 +198,7 @@ static void put_array(struct printer *p, const struct tn_btf_array *array, uint6
 		return;
 	}
 	tn_text_put(p->t, p->json ? "[" : "{ ");
-	for (uint32_t i = 0; i < array->nelems && size > 0 && !p->t->failed; i++) {
+	for (uint32_t i = 0; i < array->nelems && size > 0 && p->work && !p->t->failed; i++) {
 		tn_text_put(p->t, "%s", i ? (p->json ? "," : ", ") : "");
 		put_type(p, array->type, at + 8 * (uint64_t)size * i, 0, depth + 1);
 	}
@@ -199,17 +212,16 @@ static void put_members(struct printer *p, const struct tn_btf_type *type, uint6
 	uint32_t unnamed = 0;
 
 	tn_text_put(p->t, p->json ? "{" : "{ ");
-	for (uint32_t i = 0; i < tn_btf_vlen(type) && !p->t->failed; i++) {
+	for (uint32_t i = 0; i < tn_btf_vlen(type) && p->work && !p->t->failed; i++) {
 		const char *name = tn_btf_str(p->btf, m[i].name_off);
 		uint32_t bits = tn_btf_kflag(type) ? tn_btf_member_bit_size(type, &m[i]) : 0;
 
 		tn_text_put(p->t, "%s", i ? (p->json ? "," : ", ") : "");
-		if (p->json && *name)
-			tn_text_put(p->t, "\"%s\":", name);
-		else if (p->json)
-			tn_text_put(p->t, "\"(unnamed%u)\":", unnamed++);
-		else if (*name)
-			tn_text_put(p->t, ".%s = ", name);
+		tn_text_put(p->t, p->json ? "\"" : *name ? "." : "");
+		if (p->json && !*name)
+			tn_text_put(p->t, "(unnamed%u)", unnamed++);
+		put_name(p, name);
+		tn_text_put(p->t, p->json ? "\":" : *name ? " = " : "");
 		put_type(p, m[i].type, at + tn_btf_member_bit_off(type, &m[i]), bits, depth + 1);
 	}
 	tn_text_put(p->t, p->json ? "}" : " }");
@@ -221,10 +233,11 @@ static void put_type(struct printer *p, uint32_t id, uint64_t at, uint32_t bits,
 
 	id = tn_btf_skip_mods(p->btf, id);
 	type = tn_btf_type(p->btf, id);
-	if (depth > MAX_DEPTH) {
+	if (depth > MAX_DEPTH || !p->work) {
 		tn_text_put(p->t, p->json ? "null" : "...");
 		return;
 	}
+	p->work--;
 	switch ((int)tn_btf_kind(type)) {
 	case TN_BTF_INT:
 		put_int(p, type, at, bits);
@@ -255,7 +268,7 @@ static void put_type(struct printer *p, uint32_t id, uint64_t at, uint32_t bits,
 void tn_text_value(struct tn_text *t, const struct tn_btf *btf, uint32_t id, const void *data,
 		   size_t size, bool json)
 {
-	struct printer p = { .t = t, .btf = btf, .data = data, .json = json };
+	struct printer p = { .t = t, .btf = btf, .data = data, .json = json, .work = MAX_WORK };
 
 	if (btf && id && id < btf->nr_types && tn_btf_size_of(btf, id) == (int64_t)size)
 		put_type(&p, id, 0, 0, 0);

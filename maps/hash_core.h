@@ -104,11 +104,13 @@ void tn_hash_draw_seed(struct tn_hash *h);
 
 extern const struct tn_map_ops tn_hash_shared_ops;
 
+struct tn_segment_journal;
 /* hash_repair.c: make a table valid that a writer left anywhere in the middle; the caller is the
  * only one who writes. Readers without locks go on. Whatever the bytes are, the result is a valid
- * table; trusted: of what the protocol made nothing is lost. Else the time is bounded, and what it
- * does not suffice for is dropped. */
-void tn_hash_repair(struct tn_hash *h, bool trusted);
+ * table. A change that the journal (NULL: none) tells of is done again. Trusted: of what the
+ * protocol made nothing is lost. Else the time is bounded, and what it does not suffice for is
+ * dropped. */
+void tn_hash_repair(struct tn_hash *h, struct tn_segment_journal *journal, bool trusted);
 /* Before a change in place of the values of an element in a segment. */
 struct tn_hash_source;
 void tn_hash_note_change(const struct tn_hash *h, uint32_t index,

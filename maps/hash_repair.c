@@ -47,9 +47,8 @@ void tn_hash_note_change(const struct tn_hash *h, uint32_t index, const struct t
 	tn_store_release(&j->valid, 1);
 }
 
-static void do_again(struct tn_hash *h)
+static void do_again(struct tn_hash *h, struct tn_segment_journal *j)
 {
-	struct tn_segment_journal *j = h->map.segment ? h->map.segment->journal : NULL;
 	struct tn_hash_group *g;
 
 	if (!h->map.slot_stride || !j || !tn_load_acquire(&j->valid))
@@ -73,9 +72,12 @@ static void do_again(struct tn_hash *h)
 
 /* A table made by the protocol has its elements in the first groups of their paths; `work` bounds
  * what bytes that were made otherwise can cost. What is left when it is used up is dropped. */
+#define MAX_UNTRUSTED_DEPTH 256u
+
 struct repair {
 	struct tn_hash *h;
 	uint64_t work;
+	uint32_t max_depth;
 	uint32_t live; /* elements that stay */
 };
 
@@ -85,7 +87,8 @@ static uint32_t depth_of(struct repair *r, uint32_t home, uint32_t group)
 	uint32_t at = home, depth = 0;
 
 	for (; at != group && depth < r->h->nr_groups; depth++) {
-		if (!r->work)
+		/* Nor does anything lie so far out that iteration would take long. */
+		if (!r->work || depth == r->max_depth)
 			return r->h->nr_groups;
 		r->work--;
 		at = tn_hash_next(r->h, home, at);
@@ -238,13 +241,15 @@ static void count_again(struct tn_hash *h)
 	tn_free(h->map.rt, passed);
 }
 
-void tn_hash_repair(struct tn_hash *h, bool trusted)
+void tn_hash_repair(struct tn_hash *h, struct tn_segment_journal *journal, bool trusted)
 {
-	struct repair r = { .h = h, .work = UINT64_MAX };
+	struct repair r = { .h = h, .work = UINT64_MAX, .max_depth = UINT32_MAX };
 
-	if (!trusted)
+	if (!trusted) {
 		r.work = 64 * (uint64_t)h->nr_slots + 4096;
-	do_again(h);
+		r.max_depth = MAX_UNTRUSTED_DEPTH;
+	}
+	do_again(h, journal);
 	for (uint32_t i = 0; i < h->nr_groups; i++)
 		repair_group(&r, i);
 	count_again(h);

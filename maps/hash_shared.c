@@ -171,7 +171,7 @@ static void fini_shared(struct tn_map *map)
 
 static void repair(struct tn_map *map)
 {
-	tn_hash_repair(tn_hash_map(map), true);
+	tn_hash_repair(tn_hash_map(map), map->segment->journal, true);
 }
 
 const struct tn_map_ops tn_hash_shared_ops = {

@@ -157,6 +157,7 @@ struct tn_map {
 	struct tn_map *inner;
 	bool is_template;
 	bool is_copy;	      /* of a segment: laid out as there */
+	bool for_host_alone;  /* mapped read-only from another process: no program may have it */
 	uint32_t nr_specials; /* in each value, by offset */
 	struct tn_map_special specials[TN_MAP_MAX_SPECIALS];
 	void *owner; /* host-api: the object it came from, or NULL */

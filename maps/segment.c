@@ -110,6 +110,8 @@ int tn_segment_read_header(int fd, struct tn_segment_header *out)
 		return tn_err(-EINVAL, "shared map: the file has %lld bytes, its header says %llu",
 			      (long long)st.st_size, (unsigned long long)out->total_bytes);
 	out->name[sizeof(out->name) - 1] = 0;
+	for (char *c = out->name; *c; c++)
+		*c = *c >= ' ' && *c <= '~' ? *c : '?';
 	if (!out->nr_slots || out->nr_slots > TN_MAX_SLOTS)
 		return tn_err(-EINVAL, "shared map '%s': %u slots, expected 1 to %u", out->name,
 			      out->nr_slots, TN_MAX_SLOTS);
@@ -274,6 +276,8 @@ static void forked_child(struct tn_fork_ops *ops)
 	char path[32];
 	int fd;
 
+	if (!s->writable)
+		return;
 	for (uint32_t i = 0; i < s->map->rt->max_slots; i++)
 		tn_store_relaxed(&s->slot_of[i], 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
@@ -282,6 +286,25 @@ static void forked_child(struct tn_fork_ops *ops)
 		s->no_slots = true;
 	if (fd >= 0)
 		close(fd);
+}
+
+/* A description of its own, for reading: who gets it shares no lock with us. */
+int tn_segment_reader_fd(struct tn_segment *s)
+{
+	int fd = tn_load_acquire(&s->reader_fd), none = 0;
+	char path[32];
+
+	if (fd > 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd <= 0)
+		return tn_map_err(s->map, fd ? -errno : -EMFILE, "cannot open its file again: %s",
+				  strerror(fd ? errno : EMFILE));
+	if (atomic_compare_exchange_strong(&s->reader_fd, &none, fd))
+		return fd;
+	close(fd);
+	return none;
 }
 
 /* ---- Life ---- */
@@ -295,6 +318,9 @@ static int make_file(struct tn_segment *s, const struct tn_segment_file *file)
 	s->fd = file ? fcntl(file->fd, F_DUPFD_CLOEXEC, 3)
 		     : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (s->fd < 0)
+		return tn_map_err(s->map, -errno, "shared map: %s", strerror(errno));
+	/* Who is passed a descriptor for reading opens it anew for reading alone. */
+	if (!file && fchmod(s->fd, 0600))
 		return tn_map_err(s->map, -errno, "shared map: %s", strerror(errno));
 	if (ftruncate(s->fd, (off_t)s->header.total_bytes)) {
 		err = -errno;
@@ -412,6 +438,7 @@ int tn_segment_new(struct tn_map *map, const struct tn_map_attr *attr)
 	s->attr = attr;
 	s->attached = attr->file && attr->file->attach;
 	s->writable = !s->attached || attr->file->writable;
+	map->for_host_alone = !s->writable;
 	if (s->attached)
 		err = tn_segment_read_header(attr->file->fd, &s->header);
 	if (!err && s->attached)
@@ -456,6 +483,8 @@ void tn_segment_fini(struct tn_map *map)
 		munmap(s->base, s->bytes);
 	if (s->fd >= 0)
 		close(s->fd);
+	if (tn_load_relaxed(&s->reader_fd) > 0)
+		close(tn_load_relaxed(&s->reader_fd));
 	tn_free(map->rt, (void *)s->slot_of);
 	tn_free(map->rt, s);
 	map->segment = NULL;

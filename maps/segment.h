@@ -73,7 +73,8 @@ struct tn_segment_parts {
 
 struct tn_segment {
 	struct tn_map *map;
-	int fd; /* owned */
+	int fd;		       /* owned */
+	_Atomic int reader_fd; /* the same file for others, who may not lock bytes; 0: none yet */
 	bool writable;
 	bool attached;			/* the file was there: nothing in it is initialised */
 	bool started;			/* seen by forks */
@@ -120,6 +121,8 @@ struct tn_map *tn_segment_copy(struct tn_rt *rt, int fd);
  * more, with words. */
 int tn_segment_lock(struct tn_segment *s) TN_WARN_UNUSED;
 void tn_segment_unlock(struct tn_segment *s);
+/* A descriptor for other processes, which stays the segment's. -errno with words. */
+int tn_segment_reader_fd(struct tn_segment *s);
 /* Somebody waits long for a writer: if that is dead, follow it. */
 void tn_segment_help(struct tn_segment *s);
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -17,6 +18,8 @@
 
 #define WHOLE_TRIES 8u
 #define GROUP_TRIES 256u
+/* Of all groups together, beside one each: more than writers make necessary. */
+#define MORE_TRIES 4096u
 
 struct copy {
 	int fd;
@@ -60,7 +63,8 @@ static int read_parts(const struct copy *c, void *table, void *slots)
 /* ---- Hash tables ---- */
 
 /* One group with its elements; false: it changed again and again. */
-static int read_group(const struct copy *c, struct tn_hash *h, uint32_t group, bool *whole)
+static int read_group(const struct copy *c, struct tn_hash *h, uint32_t group, uint32_t *more,
+		      bool *whole)
 {
 	uint64_t at = c->header.table_off;
 	size_t elem_at = (size_t)(h->elems - (unsigned char *)h->groups);
@@ -70,6 +74,9 @@ static int read_group(const struct copy *c, struct tn_hash *h, uint32_t group, b
 
 	*whole = false;
 	for (uint32_t tries = 0; !err && !*whole && tries < GROUP_TRIES; tries++) {
+		if (tries && !*more)
+			break;
+		*more -= tries != 0;
 		struct tn_hash_group *g = &h->groups[group];
 
 		err = read_at(c, g, sizeof(*g), at + (uint64_t)group * sizeof(*g));
@@ -94,40 +101,72 @@ static int read_group(const struct copy *c, struct tn_hash *h, uint32_t group, b
 
 static int copy_groups(const struct copy *c, struct tn_hash *h)
 {
+	uint32_t more = MORE_TRIES + h->nr_groups;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < h->nr_groups; i++) {
 		bool whole;
 
-		err = read_group(c, h, i, &whole);
-		/* Its writer is dead, or the bytes mean nothing: nothing in it can be believed. */
+		err = read_group(c, h, i, &more, &whole);
+		/* Its writer died just now, or the bytes mean nothing: nothing in it can be
+		 * believed. */
 		if (!err && !whole)
 			memset((void *)&h->groups[i], 0, sizeof(h->groups[i]));
 	}
 	return err;
 }
 
-static int copy_hash(const struct copy *c)
+static uint64_t sum_of(const void *data, size_t size, uint64_t sum)
 {
-	struct tn_hash *h = tn_hash_map(c->map);
-	uint64_t before = 1, after = 0;
+	const unsigned char *at = data;
+	uint64_t word;
+
+	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		sum = (sum ^ word) * TN_HASH_MIX2;
+	}
+	return sum;
+}
+
+/* Passes over all of it until the writers' number tells that one saw no change. Where it is odd and
+ * stays so, the writer is dead, or stopped: two passes that saw the same bytes, a while apart, will
+ * do, and its change is ended from the journal. */
+static int copy_whole(const struct copy *c, struct tn_hash *h, struct tn_segment_journal *journal,
+		      bool *done)
+{
+	const struct timespec while_ = { .tv_nsec = 1000000 };
+	uint64_t before, after, sum = 0, last = 0;
 	int err = 0;
 
-	if (h->table_bytes != c->header.table_bytes || h->slot_bytes != c->header.slots_bytes)
-		return tn_map_err(c->map, -EINVAL,
-				  "its table has %llu bytes, its attributes ask for %zu",
-				  (unsigned long long)c->header.table_bytes, h->table_bytes);
-	for (uint32_t i = 0; !err && before != after && i < WHOLE_TRIES; i++) {
+	*done = false;
+	for (uint32_t i = 0; !err && !*done && i < WHOLE_TRIES; i++, last = sum) {
 		err = read_writes(c, &before);
 		if (!err)
 			err = read_parts(c, h->groups, h->slot_values);
+		if (!err && journal)
+			err = read_at(c, journal, c->header.journal_bytes, c->header.journal_off);
 		if (!err)
 			err = read_writes(c, &after);
-		if (before & 1)
-			after = before + 1;
+		if (err || before != after)
+			continue;
+		sum = sum_of(h->groups, h->table_bytes, before);
+		sum = sum_of(h->slot_values, h->slot_bytes, sum);
+		*done = !(before & 1) || sum == last;
+		if (!*done)
+			nanosleep(&while_, NULL);
 	}
-	if (!err && before != after)
+	return err;
+}
+
+static int copy_table(const struct copy *c, struct tn_hash *h, struct tn_segment_journal *journal)
+{
+	bool done;
+	int err = copy_whole(c, h, journal, &done);
+
+	if (!err && !done) {
+		journal = NULL; /* of another moment */
 		err = copy_groups(c, h);
+	}
 	if (err)
 		return err;
 	memcpy(h->seed, c->header.seed, sizeof(h->seed));
@@ -135,7 +174,29 @@ static int copy_hash(const struct copy *c)
 	err = read_at(c, h->tally, sizeof(*h->tally),
 		      c->header.live_off + offsetof(struct tn_segment_live, tally));
 	if (!err)
-		tn_hash_repair(h, false);
+		tn_hash_repair(h, journal, false);
+	return err;
+}
+
+static int copy_hash(const struct copy *c)
+{
+	struct tn_hash *h = tn_hash_map(c->map);
+	size_t journal_bytes = tn_hash_journal_bytes(h);
+	struct tn_segment_journal *journal = NULL;
+	int err;
+
+	if (h->table_bytes != c->header.table_bytes || h->slot_bytes != c->header.slots_bytes ||
+	    journal_bytes != c->header.journal_bytes)
+		return tn_map_err(c->map, -EINVAL,
+				  "its table has %llu bytes, its attributes ask for %zu",
+				  (unsigned long long)c->header.table_bytes, h->table_bytes);
+	if (journal_bytes) {
+		journal = tn_alloc(c->map->rt, journal_bytes);
+		if (!journal)
+			return tn_map_err(c->map, -ENOMEM, "out of memory");
+	}
+	err = copy_table(c, h, journal);
+	tn_free(c->map->rt, journal);
 	return err;
 }
 

@@ -78,6 +78,19 @@ static uint64_t all_runs(const struct tenon_map *map)
 	return sum;
 }
 
+struct lines {
+	char text[4096];
+};
+
+static int add_line(void *user, const char *line)
+{
+	struct lines *l = user;
+
+	strncat(l->text, line, sizeof(l->text) - strlen(l->text) - 2);
+	strcat(l->text, "\n");
+	return 0;
+}
+
 static void forked_workers_count_together(void **state)
 {
 	static const enum tenon_engine engines[] = { TENON_ENGINE_AUTO, TENON_ENGINE_INTERP };
@@ -121,6 +134,7 @@ static void pinned_file_is_found_by_the_next_process(void **state)
 		struct tenon_runtime *rt = new_runtime(NULL);
 		struct tenon_object *obj = load(rt, dir, TENON_ENGINE_AUTO);
 		struct tenon_map *again;
+		struct lines text = { "" };
 		struct stat st;
 
 		assert_ok(tenon_object_load(obj));
@@ -133,6 +147,8 @@ static void pinned_file_is_found_by_the_next_process(void **state)
 		again = tenon_map_get_pinned(rt, path);
 		assert_non_null(again);
 		assert_int_equal(packets(again), 100 * round);
+		assert_ok(tenon_map_dump(again, false, add_line, &text));
+		assert_non_null(strstr(text.text, ".name = \"web\""));
 		tenon_map_free(again);
 		if (round == 3) {
 			assert_ok(tenon_map_unpin(rt, path));
@@ -185,17 +201,40 @@ static void other_shapes_and_modes_are_refused(void **state)
 	assert_ok(tenon_runtime_free(other));
 }
 
-struct lines {
-	char text[4096];
-};
-
-static int add_line(void *user, const char *line)
+/* Programs would find it in there. */
+static void no_inner_map(struct tenon_runtime *rt, struct tenon_map *reader)
 {
-	struct lines *l = user;
+	struct tenon_map *shape = tenon_map_new(rt, 1, "shape", sizeof(struct flow),
+						sizeof(struct count), 64, NULL);
+	struct tenon_map_opts opts = { .sz = sizeof(opts), .inner = shape };
+	struct tenon_map *outer = tenon_map_new(rt, 12, "outer", 4, 4, 2, &opts);
+	uint32_t key = 0, id = tenon_map_id(reader);
 
-	strncat(l->text, line, sizeof(l->text) - strlen(l->text) - 2);
-	strcat(l->text, "\n");
-	return 0;
+	assert_non_null(outer);
+	assert_int_equal(tenon_map_update_elem(outer, &key, 4, &id, 4, 0), -EINVAL);
+	id = tenon_map_id(shape);
+	assert_ok(tenon_map_update_elem(outer, &key, 4, &id, 4, 0));
+	tenon_map_free(outer);
+	tenon_map_free(shape);
+}
+
+static void next_version_goes_on_with_the_maps(void **state)
+{
+	struct tenon_runtime *rt = new_runtime(NULL);
+	struct tenon_object *one = load(rt, NULL, TENON_ENGINE_AUTO), *two;
+	struct tenon_object_open_opts opts = { .sz = sizeof(opts), .reuse_maps = one };
+
+	(void)state;
+	assert_ok(tenon_object_load(one));
+	run(one, 5);
+	two = tenon_object_open_file(rt, TN_TEST_PLUGINS "map_shared.bpf.o", &opts);
+	assert_non_null(two);
+	assert_ok(tenon_object_load(two));
+	run(two, 5);
+	assert_int_equal(packets(tenon_object_find_map(two, "flows")), 10);
+	assert_ok(tenon_object_close(two));
+	assert_ok(tenon_object_close(one));
+	assert_ok(tenon_runtime_free(rt));
 }
 
 static void others_read_with_the_names_of_c(void **state)
@@ -213,6 +252,7 @@ static void others_read_with_the_names_of_c(void **state)
 	fd = tenon_map_fd(tenon_object_find_map(obj, "flows"));
 	reader = tenon_map_open_fd(other, fd);
 	assert_non_null(reader);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	assert_int_equal(packets(reader), 3);
 	run(obj, 1);
 	assert_int_equal(packets(reader), 4);
@@ -235,6 +275,7 @@ static void others_read_with_the_names_of_c(void **state)
 	mine = load(other, NULL, TENON_ENGINE_AUTO);
 	assert_int_equal(tenon_map_reuse(tenon_object_find_map(mine, "flows"), reader), -EACCES);
 	assert_ok(tenon_object_close(mine));
+	no_inner_map(other, reader);
 	tenon_map_free(reader);
 	tenon_map_free(copy);
 	assert_null(tenon_map_copy_file(other, "/etc/passwd"));
@@ -250,6 +291,7 @@ int main(void)
 		cmocka_unit_test(forked_workers_count_together),
 		cmocka_unit_test(pinned_file_is_found_by_the_next_process),
 		cmocka_unit_test(other_shapes_and_modes_are_refused),
+		cmocka_unit_test(next_version_goes_on_with_the_maps),
 		cmocka_unit_test(others_read_with_the_names_of_c),
 	};
 	int rc;
