@@ -550,23 +550,28 @@ static void unreserve_count(struct tn_hash *h)
 	atomic_fetch_sub_explicit(&h->tally->count, 1, memory_order_relaxed);
 }
 
-/* A new element's values in a per-slot map. Slots that are not in use are zero and stay so. */
+/* A new element's values in a per-slot map. Slots that are not in use are zero and stay so:
+ * of 64 slots a few are. */
 static void write_slot_values(const struct tn_hash *h, uint32_t index,
 			      const struct tn_hash_source *from)
 {
 	size_t size = h->map.value_stride;
 
-	for (uint32_t slot = 0; slot < h->map.nr_slots; slot++) {
-		unsigned char *to = tn_hash_slot_value(h, index, slot);
+	for (uint32_t first = 0; first < h->map.nr_slots; first += 64) {
+		uint64_t used = tn_load_acquire(&h->map.slot_bits[first / 64]);
 
-		if (!tn_map_slot_used(&h->map, slot))
-			continue;
-		if (from->all_slots)
-			tn_words_store(to, (const unsigned char *)from->value + slot * size, size);
-		else if (slot == from->slot)
-			tn_words_store(to, from->value, h->map.value_size);
-		else
-			tn_words_zero(to, size);
+		for (; used; used &= used - 1) {
+			uint32_t slot = first + (uint32_t)__builtin_ctzll(used);
+			unsigned char *to = tn_hash_slot_value(h, index, slot);
+
+			if (from->all_slots)
+				tn_words_store(to, (const unsigned char *)from->value + slot * size,
+					       size);
+			else if (slot == from->slot)
+				tn_words_store(to, from->value, h->map.value_size);
+			else
+				tn_words_zero(to, size);
+		}
 	}
 }
 

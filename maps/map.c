@@ -157,6 +157,8 @@ size_t tn_map_host_value_size(const struct tn_map *map)
 static void mark_slot_used(struct tn_map *map, uint32_t slot)
 {
 	map->charged += map->slot_stride;
+	atomic_fetch_or_explicit(&map->slot_bits[slot / 64], UINT64_C(1) << slot % 64,
+				 memory_order_release);
 	tn_store_release(&map->slot_used[slot], 1);
 }
 
@@ -251,9 +253,16 @@ static int add_per_slot(struct tn_map *map)
 /* Of maps in segments, and copies of them, that the runtime's slots have no part in. */
 static _Atomic uint8_t all_used[TN_MAX_SLOTS] = { [0 ... TN_MAX_SLOTS - 1] = 1 };
 
-static int use_all_slots(struct tn_map *map)
+static void mark_all_used(struct tn_map *map)
 {
 	map->slot_used = all_used;
+	for (uint32_t slot = 0; slot < map->nr_slots; slot++)
+		map->slot_bits[slot / 64] |= UINT64_C(1) << slot % 64;
+}
+
+static int use_all_slots(struct tn_map *map)
+{
+	mark_all_used(map);
 	return tn_map_charge(map, map->nr_slots * map->slot_stride);
 }
 
@@ -405,7 +414,7 @@ static int init_shared(struct tn_map *map, const struct tn_map_attr *attr)
 	if (!err)
 		err = map->ops->init(map);
 	if (!err && map->slot_stride)
-		map->slot_used = all_used;
+		mark_all_used(map);
 	return err ? err : tn_segment_start(map);
 }
 

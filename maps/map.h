@@ -164,6 +164,7 @@ struct tn_map {
 	/* Per-slot types: a slot is in use once its part is charged; what is not in use reads as
 	 * zero. max_slots bytes, NULL for other types. */
 	_Atomic uint8_t *slot_used;
+	_Atomic uint64_t slot_bits[TN_MAX_SLOTS / 64]; /* the same, to be gone through */
 	struct tn_map *next_per_slot; /* in the registries of map.c, under their lock */
 	struct tn_map *next_map, **map_link;
 	struct tn_deferred deferred;
