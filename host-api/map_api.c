@@ -11,7 +11,7 @@
 #include "host-api/object.h"
 
 /* The map behind an API call, or NULL with words. */
-static struct tn_map *loaded(const struct tenon_map *handle)
+struct tn_map *tn_map_loaded(const struct tenon_map *handle)
 {
 	struct tn_map *map;
 
@@ -24,7 +24,7 @@ static struct tn_map *loaded(const struct tenon_map *handle)
 	return map;
 }
 
-static int words(int rc, const struct tn_map *map, const char *what)
+int tn_map_said(int rc, const struct tn_map *map, const char *what)
 {
 	const char *why;
 
@@ -34,7 +34,7 @@ static int words(int rc, const struct tn_map *map, const char *what)
 	return tn_err(rc, "map '%s': %s: %s", map->name, what, why);
 }
 
-static int check_sizes(const struct tn_map *map, const void *key, size_t key_size,
+int tn_map_check_sizes(const struct tn_map *map, const void *key, size_t key_size,
 		       const void *value, size_t value_size, bool with_value)
 {
 	size_t want = tn_map_host_value_size(map);
@@ -53,13 +53,13 @@ static int check_sizes(const struct tn_map *map, const void *key, size_t key_siz
 int tenon_map_lookup_elem(const struct tenon_map *handle, const void *key, size_t key_size,
 			  void *value, size_t value_size, uint64_t flags)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 	int rc;
 
 	if (!map)
 		return -EINVAL;
-	rc = check_sizes(map, key, key_size, value, value_size, true);
-	return rc ? rc : words(tn_map_host_lookup(map, key, value, flags), map, "lookup");
+	rc = tn_map_check_sizes(map, key, key_size, value, value_size, true);
+	return rc ? rc : tn_map_said(tn_map_host_lookup(map, key, value, flags), map, "lookup");
 }
 
 /* Maps and programs that elements held wait for an epoch. Whoever only changes elements would let
@@ -73,14 +73,14 @@ static void free_replaced(const struct tn_map *map)
 int tenon_map_update_elem(struct tenon_map *handle, const void *key, size_t key_size,
 			  const void *value, size_t value_size, uint64_t flags)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 	int rc;
 
 	if (!map)
 		return -EINVAL;
-	rc = check_sizes(map, key, key_size, value, value_size, true);
+	rc = tn_map_check_sizes(map, key, key_size, value, value_size, true);
 	if (!rc)
-		rc = words(tn_map_host_update(map, key, value, flags), map, "update");
+		rc = tn_map_said(tn_map_host_update(map, key, value, flags), map, "update");
 	free_replaced(map);
 	return rc;
 }
@@ -88,14 +88,14 @@ int tenon_map_update_elem(struct tenon_map *handle, const void *key, size_t key_
 int tenon_map_delete_elem(struct tenon_map *handle, const void *key, size_t key_size,
 			  uint64_t flags)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 	int rc;
 
 	if (!map)
 		return -EINVAL;
-	rc = check_sizes(map, key, key_size, NULL, 0, false);
+	rc = tn_map_check_sizes(map, key, key_size, NULL, 0, false);
 	if (!rc)
-		rc = words(tn_map_host_delete(map, key, flags), map, "delete");
+		rc = tn_map_said(tn_map_host_delete(map, key, flags), map, "delete");
 	free_replaced(map);
 	return rc;
 }
@@ -103,62 +103,28 @@ int tenon_map_delete_elem(struct tenon_map *handle, const void *key, size_t key_
 int tenon_map_lookup_and_delete_elem(struct tenon_map *handle, const void *key, size_t key_size,
 				     void *value, size_t value_size, uint64_t flags)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 	int rc;
 
 	if (!map)
 		return -EINVAL;
-	rc = check_sizes(map, key, key_size, value, value_size, true);
+	rc = tn_map_check_sizes(map, key, key_size, value, value_size, true);
 	if (!rc)
-		rc = words(tn_map_host_lookup_and_delete(map, key, value, flags), map,
-			   "lookup and delete");
+		rc = tn_map_said(tn_map_host_lookup_and_delete(map, key, value, flags), map,
+				 "lookup and delete");
 	return rc;
 }
 
 int tenon_map_get_next_key(const struct tenon_map *handle, const void *key, void *next,
 			   size_t key_size)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 	int rc;
 
 	if (!map)
 		return -EINVAL;
-	rc = check_sizes(map, next, key_size, NULL, 0, false);
-	return rc ? rc : words(tn_map_next_key(map, key, next), map, "next key");
-}
-
-/* A key deleted since next_key() is passed over: the batch holds what was there. */
-int tenon_map_lookup_batch(const struct tenon_map *handle, const void *prev_key, void *keys,
-			   size_t key_size, void *values, size_t value_size, uint32_t *count)
-{
-	struct tn_map *map = loaded(handle);
-	uint32_t want, got = 0;
-	int rc;
-
-	if (!map)
-		return -EINVAL;
-	if (!count)
-		return tn_err(-EINVAL, "map '%s': batch: count is NULL", map->name);
-	rc = check_sizes(map, keys, key_size, values, value_size, true);
-	want = *count;
-	*count = 0;
-	while (!rc && got < want) {
-		char *key = (char *)keys + got * key_size;
-		char *value = (char *)values + got * value_size;
-
-		rc = tn_map_next_key(map, prev_key, key);
-		if (rc)
-			break;
-		rc = tn_map_host_lookup(map, key, value, 0);
-		/* Reads go on from a key that is gone; a slot of the array is not used up. */
-		prev_key = key;
-		if (!rc)
-			got++;
-		else if (rc == -ENOENT)
-			rc = 0;
-	}
-	*count = got;
-	return words(rc, map, "batch");
+	rc = tn_map_check_sizes(map, next, key_size, NULL, 0, false);
+	return rc ? rc : tn_map_said(tn_map_next_key(map, key, next), map, "next key");
 }
 
 /* ---- Information ---- */
@@ -228,7 +194,7 @@ int tenon_map_info(const struct tenon_map *handle, struct tenon_map_info *info)
 
 void *tenon_map_data(struct tenon_map *handle, size_t *size)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 
 	if (!map)
 		return NULL;
@@ -259,7 +225,7 @@ struct tenon_map *tenon_map_new(struct tenon_runtime *rt, uint32_t type, const c
 	if (rc)
 		return tn_null(rc);
 	if (want.inner) {
-		const struct tn_map *shape = loaded(want.inner);
+		const struct tn_map *shape = tn_map_loaded(want.inner);
 
 		if (!shape)
 			return NULL;
@@ -314,9 +280,9 @@ void tenon_map_free(struct tenon_map *handle)
 
 int tenon_map_freeze(struct tenon_map *handle)
 {
-	struct tn_map *map = loaded(handle);
+	struct tn_map *map = tn_map_loaded(handle);
 
-	return map ? words(tn_map_freeze(map), map, "freeze") : -EINVAL;
+	return map ? tn_map_said(tn_map_freeze(map), map, "freeze") : -EINVAL;
 }
 
 /* ---- Before load ---- */
@@ -413,7 +379,7 @@ int tenon_map_reuse(struct tenon_map *handle, struct tenon_map *from)
 
 	if (rc)
 		return rc;
-	map = loaded(from);
+	map = tn_map_loaded(from);
 	if (!map)
 		return -EINVAL;
 	decl = handle->decl;

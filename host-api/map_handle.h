@@ -48,6 +48,13 @@ extern const char tn_map_tag;
 /* The map behind `map`: of a handle (NULL: not loaded) or itself. */
 struct tn_map *tn_map_of(const struct tenon_map *map);
 
+/* For API calls: the map, or NULL with words; a result with words of what failed; sizes that are
+ * the map's, or -EINVAL with words. */
+struct tn_map *tn_map_loaded(const struct tenon_map *handle);
+int tn_map_said(int rc, const struct tn_map *map, const char *what);
+int tn_map_check_sizes(const struct tn_map *map, const void *key, size_t key_size,
+		       const void *value, size_t value_size, bool with_value);
+
 /* Point the handle at `map` (takes over one reference). 0 or -ENOMEM; then the reference is
  * dropped. The last handle of a prog array to go empties it, which breaks the cycle between the
  * array and the programs that use it. */

@@ -173,7 +173,7 @@ static int dump_elements(struct dump *d)
 	int rc;
 
 	for (rc = tn_map_next_key(d->map, NULL, d->next); !rc;
-	     rc = tn_map_next_key(d->map, d->key, d->next)) {
+	     rc = tn_map_next_after(d->map, d->key, d->next)) {
 		memcpy(d->key, d->next, d->map->key_size);
 		rc = tn_map_host_lookup(d->map, d->key, d->value, 0);
 		if (!rc) {

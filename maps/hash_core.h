@@ -92,6 +92,7 @@ tn_hash_lookup_fn tn_hash_lookup_for(const struct tn_map *map, bool uses);
 int tn_hash_try_copy(struct tn_hash *h, const void *key, uint64_t hash, void *value);
 /* The host's iteration. Takes locks of groups. */
 int tn_hash_next_key(struct tn_map *map, const void *key, void *next);
+int tn_hash_next_after(struct tn_map *map, const void *key, void *next);
 uint32_t tn_hash_count(struct tn_map *map);
 
 /* ---- Making a table ---- */

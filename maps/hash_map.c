@@ -198,27 +198,32 @@ static bool is_present(const struct tn_hash *h, const void *key, uint64_t hash)
 	return result == TN_HASH_HIT;
 }
 
-int tn_hash_next_key(struct tn_map *map, const void *key, void *next)
+int tn_hash_next_after(struct tn_map *map, const void *key, void *next)
 {
 	struct tn_hash *h = tn_hash_map(map);
 	struct tn_thread *t = tn_thread_self();
-	struct next_search s = { .after = NULL };
+	struct next_search s = { .after = key };
 	uint32_t home = 0;
 	bool found = false;
 
-	/* A key that is not there restarts, as in the kernel. */
 	if (key) {
 		s.after_hash = tn_hash_of(h, key);
-		if (is_present(h, key, s.after_hash)) {
-			s.after = key;
-			home = tn_hash_home(h, s.after_hash);
-		}
+		home = tn_hash_home(h, s.after_hash);
 	}
 	tn_writer_enter(t);
 	for (; !found && home < h->nr_groups; home++)
 		found = copy_next_at_home(h, home, &s, next);
 	tn_writer_leave(t);
 	return found ? 0 : -ENOENT;
+}
+
+/* A key that is not there restarts, as in the kernel. */
+int tn_hash_next_key(struct tn_map *map, const void *key, void *next)
+{
+	const struct tn_hash *h = tn_hash_map(map);
+
+	return tn_hash_next_after(map, key && is_present(h, key, tn_hash_of(h, key)) ? key : NULL,
+				  next);
 }
 
 uint32_t tn_hash_count(struct tn_map *map)
@@ -476,7 +481,7 @@ static void fini_hash(struct tn_map *map)
 	.struct_size = sizeof(struct tn_hash), .init = init_hash, .fini = fini_hash,  \
 	.del = del_hash, .host_lookup = host_lookup, .host_update = host_update,      \
 	.host_delete = host_delete, .host_lookup_and_delete = host_lookup_and_delete, \
-	.next_key = tn_hash_next_key, .count = tn_hash_count
+	.next_key = tn_hash_next_key, .next_after = tn_hash_next_after, .count = tn_hash_count
 
 const struct tn_map_ops tn_hash_ops = { COMMON_OPS, .shared = &tn_hash_shared_ops,
 					.check = check_hash, .update = update_hash };

@@ -118,15 +118,26 @@ static int host_lookup_and_delete(struct tn_map *map, const void *key, void *val
 }
 
 /* Locks groups: among readers of other processes that goes for copies alone. */
-static int next_key(struct tn_map *map, const void *key, void *next)
+static int walk(struct tn_map *map, const void *key, void *next,
+		int (*step)(struct tn_map *map, const void *key, void *next))
 {
 	int err;
 	struct tn_thread *t = enter(map, &err);
 	bool locked = !err;
 
 	if (locked)
-		err = tn_hash_next_key(map, key, next);
+		err = step(map, key, next);
 	return leave(map, t, locked, err);
+}
+
+static int next_key(struct tn_map *map, const void *key, void *next)
+{
+	return walk(map, key, next, tn_hash_next_key);
+}
+
+static int next_after(struct tn_map *map, const void *key, void *next)
+{
+	return walk(map, key, next, tn_hash_next_after);
 }
 
 /* ---- Life ---- */
@@ -186,5 +197,6 @@ const struct tn_map_ops tn_hash_shared_ops = {
 	.host_delete = host_delete,
 	.host_lookup_and_delete = host_lookup_and_delete,
 	.next_key = next_key,
+	.next_after = next_after,
 	.count = tn_hash_count,
 };

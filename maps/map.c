@@ -570,6 +570,13 @@ int tn_map_next_key(struct tn_map *map, const void *key, void *next)
 	return map->ops->next_key ? map->ops->next_key(map, key, next) : -TN_ENOTSUPP;
 }
 
+int tn_map_next_after(struct tn_map *map, const void *key, void *next)
+{
+	if (!key || !map->ops->next_after)
+		return tn_map_next_key(map, key, next);
+	return host_may_read(map) ? map->ops->next_after(map, key, next) : -EPERM;
+}
+
 int tn_map_freeze(struct tn_map *map)
 {
 	if (!host_may_write(map))

@@ -109,6 +109,9 @@ struct tn_map_ops {
 	int (*host_lookup_and_delete)(struct tn_map *map, const void *key, void *value,
 				      uint64_t flags);
 	int (*next_key)(struct tn_map *map, const void *key, void *next);
+	/* The same, but from a key that is gone it goes on where that was, while next_key starts
+	 * over, as in the kernel. NULL: no key goes, or next_key it is. */
+	int (*next_after)(struct tn_map *map, const void *key, void *next);
 	/* NULL: marks the map. */
 	int (*freeze)(struct tn_map *map);
 	uint32_t (*count)(struct tn_map *map); /* elements now; approximate under writers */
@@ -223,6 +226,7 @@ int tn_map_host_update(struct tn_map *map, const void *key, const void *value, u
 int tn_map_host_delete(struct tn_map *map, const void *key, uint64_t flags);
 int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *value, uint64_t flags);
 int tn_map_next_key(struct tn_map *map, const void *key, void *next);
+int tn_map_next_after(struct tn_map *map, const void *key, void *next);
 int tn_map_freeze(struct tn_map *map);
 /* After load: a frozen map with TN_MAP_F_RDONLY_PROG becomes PROT_READ and constant. */
 int tn_map_make_const(struct tn_map *map);

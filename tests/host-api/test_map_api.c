@@ -104,6 +104,71 @@ static void batch_reads_all_in_parts(void **state)
 	assert_int_equal(sum, 210);
 }
 
+static void batches_write_take_and_count(void **state)
+{
+	struct tenon_map *map = new_map(BPF_MAP_TYPE_HASH, 4, 8, 10);
+	uint32_t keys[12], count = 12;
+	uint64_t values[12];
+
+	(void)state;
+	for (uint32_t i = 0; i < 12; i++) {
+		keys[i] = i;
+		values[i] = 100 + i;
+	}
+	/* Up to the one that fails. */
+	assert_int_equal(tenon_map_update_batch(map, keys, 4, values, 8, &count, BPF_ANY), -E2BIG);
+	assert_int_equal(count, 10);
+	count = 3;
+	assert_int_equal(tenon_map_update_batch(map, keys, 4, values, 8, &count, BPF_NOEXIST),
+			 -EEXIST);
+	assert_int_equal(count, 0);
+	count = 4;
+	assert_ok(tenon_map_delete_batch(map, keys, 4, &count));
+	assert_int_equal(count, 4);
+	count = 4;
+	assert_int_equal(tenon_map_delete_batch(map, keys, 4, &count), -ENOENT);
+	assert_int_equal(count, 0);
+	count = 5;
+	assert_ok(tenon_map_lookup_and_delete_batch(map, keys, 4, values, 8, &count));
+	assert_int_equal(count, 5);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(values[i], 100 + keys[i]);
+	count = 5;
+	assert_int_equal(tenon_map_lookup_and_delete_batch(map, keys, 4, values, 8, &count),
+			 -ENOENT);
+	assert_int_equal(count, 1);
+	assert_int_equal(tenon_map_delete_batch(map, keys, 4, NULL), -EINVAL);
+	assert_int_equal(tenon_map_update_batch(map, keys, 4, values, 4, &count, 0), -EINVAL);
+}
+
+/* The key that a batch ended with is deleted, and many others: the rest comes, once. */
+static void batch_goes_on_behind_a_deleted_key(void **state)
+{
+	struct tenon_map *map = new_map(BPF_MAP_TYPE_HASH, 4, 8, 1000);
+	uint32_t keys[10], count, last = 0;
+	uint8_t seen[1000] = { 0 };
+	uint64_t values[10];
+	bool first = true;
+	int rc;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_ok(tenon_map_update_elem(map, &i, 4, &values[0], 8, 0));
+	do {
+		count = 10;
+		rc = tenon_map_lookup_batch(map, first ? NULL : &last, keys, 4, values, 8, &count);
+		first = false;
+		for (uint32_t i = 0; i < count; i++) {
+			assert_int_equal(seen[keys[i]]++, 0);
+			last = keys[i];
+			assert_ok(tenon_map_delete_elem(map, &keys[i], 4, 0));
+		}
+	} while (!rc);
+	assert_int_equal(rc, -ENOENT);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(seen[i], 1);
+}
+
 static void per_slot_values_are_read_side_by_side(void **state)
 {
 	struct tenon_runtime_opts opts = { .sz = sizeof(opts), .max_slots = 4 };
@@ -421,6 +486,8 @@ int main(void)
 		TEST(elements_come_and_go),
 		TEST(sizes_must_match),
 		TEST(batch_reads_all_in_parts),
+		TEST(batches_write_take_and_count),
+		TEST(batch_goes_on_behind_a_deleted_key),
 		TEST(per_slot_values_are_read_side_by_side),
 		TEST(array_lies_open_to_the_host),
 		TEST(frozen_map_is_read_only_for_the_host),
