@@ -10,29 +10,7 @@
 
 #include "maps/timer.h"
 #include "request.h"
-
-enum {
-	MAKE,
-	INIT,
-	CALLBACK,
-	START,
-	START_ABS,
-	CANCEL,
-	DELETE,
-	UPDATE,
-	COUNT,
-	FLAGS,
-	CLOCK,
-	REAL,
-	WORK_INIT,
-	WORK_CALLBACK,
-	WORK_START,
-	SLOT,
-	SLOT_UPDATE,
-	SLOT_COUNT,
-	CALL_FOREVER
-};
-enum { ONCE, AGAIN, DELETE_SELF, CANCEL_SELF, FOREVER };
+#include "timers.h"
 
 static struct tenon_runtime *rt;
 static struct tenon_object *obj;

@@ -2,6 +2,7 @@
 // Timers and workqueues: what the helpers give is what the program gives, `kind` says what it does.
 #include <tenon/plugin.h>
 #include "request.h"
+#include "timers.h"
 
 struct element {
 	__u64 count;
@@ -30,8 +31,6 @@ struct {
 } ring SEC(".maps");
 
 __u64 calls, last_key, last_result;
-
-enum { ONCE, AGAIN, DELETE_SELF, CANCEL_SELF, FOREVER };
 
 static int on_timer(void *map, const __u64 *key, struct element *e)
 {
@@ -75,28 +74,6 @@ static int on_slot(void *map, const __u32 *key, struct element *e)
 	e->count++;
 	return 0;
 }
-
-enum {
-	MAKE,
-	INIT,
-	CALLBACK,
-	START,
-	START_ABS,
-	CANCEL,
-	DELETE,
-	UPDATE,
-	COUNT,
-	FLAGS,
-	CLOCK,
-	REAL,
-	WORK_INIT,
-	WORK_CALLBACK,
-	WORK_START,
-	SLOT,
-	SLOT_UPDATE,
-	SLOT_COUNT,
-	CALL_FOREVER
-};
 
 SEC("hook/timers")
 int timers(struct request *req)
