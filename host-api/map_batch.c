@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Many elements in one call. Each stands for itself: others may write in between. */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <string.h>
 
 #include "host-api/map_handle.h"
@@ -97,11 +98,28 @@ int tenon_map_update_batch(struct tenon_map *handle, const void *keys, size_t ke
 			   .value_size = value_size };
 	int rc = begin(&b, handle, count);
 
+	if (!rc && flags)
+		rc = tn_err(-EINVAL, "map '%s': batch: flags are 0x%llx, expected 0", b.map->name,
+			    (unsigned long long)flags);
 	if (rc)
 		return rc;
 	for (; !rc && b.done < b.want; b.done += !rc)
-		rc = tn_map_host_update(b.map, key_of(&b), value_of(&b), flags);
+		rc = tn_map_host_update(b.map, key_of(&b), value_of(&b), BPF_ANY);
 	return end(&b, count, rc);
+}
+
+static bool keys_are_indices(const struct tn_map *map)
+{
+	switch (map->type) {
+	case TN_MAP_ARRAY:
+	case TN_MAP_PERCPU_ARRAY:
+	case TN_MAP_PROG_ARRAY:
+	case TN_MAP_PERF_EVENT_ARRAY:
+	case TN_MAP_ARRAY_OF_MAPS:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int tenon_map_delete_batch(struct tenon_map *handle, const void *keys, size_t key_size,
@@ -110,6 +128,9 @@ int tenon_map_delete_batch(struct tenon_map *handle, const void *keys, size_t ke
 	struct batch b = { .keys = (char *)(uintptr_t)keys, .key_size = key_size };
 	int rc = begin(&b, handle, count);
 
+	/* Keys that are indices are always there; the kernel has no such call for them. */
+	if (!rc && keys_are_indices(b.map))
+		rc = tn_map_said(-TN_ENOTSUPP, b.map, "batch");
 	if (rc)
 		return rc;
 	for (; !rc && b.done < b.want; b.done += !rc)

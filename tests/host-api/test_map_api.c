@@ -120,7 +120,7 @@ static void batches_write_take_and_count(void **state)
 	assert_int_equal(count, 10);
 	count = 3;
 	assert_int_equal(tenon_map_update_batch(map, keys, 4, values, 8, &count, BPF_NOEXIST),
-			 -EEXIST);
+			 -EINVAL);
 	assert_int_equal(count, 0);
 	count = 4;
 	assert_ok(tenon_map_delete_batch(map, keys, 4, &count));

@@ -350,7 +350,7 @@ static void check_left(const struct killing *k, struct tn_map *map, uint32_t ste
 }
 
 /* Sanitizers make many instructions of one. */
-#if defined(__SANITIZE_ADDRESS__) || TN_TSAN
+#if defined(__SANITIZE_ADDRESS__)
 #define STRIDE 997u
 #else
 #define STRIDE 127u
@@ -392,6 +392,9 @@ static void killed_writers_leave_a_map_that_can_be_repaired(void **state)
 	uint32_t stride = getenv("TN_EVERY_STEP") ? 1 : STRIDE;
 
 	(void)state;
+#if TN_TSAN
+	skip(); /* millions of single steps */
+#endif
 	for (size_t i = 0; i < TN_ARRAY_SIZE(killings); i++)
 		kill_everywhere(&killings[i], 1 + (uint32_t)i, stride);
 }
