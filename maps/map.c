@@ -300,13 +300,12 @@ static void register_map(struct tn_map *map)
 
 static void unregister_map(struct tn_map *map)
 {
-	struct tn_thread *t;
+	/* A neighbour that comes or goes writes map_link: it is looked at under the lock alone. */
+	struct tn_thread *t = lock_per_slot();
 
-	if (!map->map_link)
-		return;
-	t = lock_per_slot();
-	*map->map_link = map->next_map;
-	if (map->next_map)
+	if (map->map_link)
+		*map->map_link = map->next_map;
+	if (map->map_link && map->next_map)
 		map->next_map->map_link = map->map_link;
 	unlock_per_slot(t);
 }
