@@ -4,7 +4,10 @@
 #include <linux/bpf.h>
 #include <string.h>
 
+#include "base/epoch.h"
 #include "host-api/map_handle.h"
+
+enum op { LOOKUP = 1, UPDATE = 2, DELETE = 4, TAKE = 8 };
 
 /* One call's arrays; `done` elements of them. */
 struct batch {
@@ -24,7 +27,31 @@ static char *value_of(const struct batch *b)
 	return b->values ? b->values + b->done * b->value_size : NULL;
 }
 
-static int begin(struct batch *b, const struct tenon_map *handle, uint32_t *count)
+/* What the kernel has for each type, so that a host may move from one to the other. */
+static unsigned int ops_of(const struct tn_map *map)
+{
+	switch (tn_map_shown_type(map)) {
+	case TN_MAP_HASH:
+	case TN_MAP_PERCPU_HASH:
+	case TN_MAP_LRU_HASH:
+	case TN_MAP_LRU_PERCPU_HASH:
+		return LOOKUP | UPDATE | DELETE | TAKE;
+	case TN_MAP_HASH_OF_MAPS:
+	case TN_MAP_LPM_TRIE:
+		return LOOKUP | UPDATE | DELETE;
+	/* Keys that are indices are always there. */
+	case TN_MAP_ARRAY:
+	case TN_MAP_PERCPU_ARRAY:
+	case TN_MAP_ARRAY_OF_MAPS:
+		return LOOKUP | UPDATE;
+	default:
+		return 0;
+	}
+}
+
+/* In the kernel's order: access, the operation, flags; only then, how many. */
+static int begin(struct batch *b, const struct tenon_map *handle, enum op op, uint64_t flags,
+		 uint32_t *count)
 {
 	int rc;
 
@@ -36,13 +63,24 @@ static int begin(struct batch *b, const struct tenon_map *handle, uint32_t *coun
 	b->want = *count;
 	*count = 0;
 	rc = tn_map_check_sizes(b->map, b->keys, b->key_size, b->values, b->value_size,
-				b->value_size != 0);
-	return rc;
+				op != DELETE);
+	if (rc)
+		return rc;
+	rc = tn_map_host_may(b->map, op == LOOKUP || op == TAKE, op != LOOKUP);
+	if (!rc && !(ops_of(b->map) & op))
+		rc = -TN_ENOTSUPP;
+	if (!rc && flags)
+		return tn_err(-EINVAL, "map '%s': batch: flags are 0x%llx, expected 0",
+			      b->map->name, (unsigned long long)flags);
+	return tn_map_said(rc, b->map, "batch");
 }
 
+/* Maps that elements held wait for an epoch: they would pile up. */
 static int end(const struct batch *b, uint32_t *count, int rc)
 {
 	*count = b->done;
+	if (b->map->inner)
+		tn_epoch_reclaim();
 	return tn_map_said(rc, b->map, "batch");
 }
 
@@ -73,7 +111,7 @@ int tenon_map_lookup_batch(const struct tenon_map *handle, const void *prev_key,
 	struct batch b = {
 		.keys = keys, .values = values, .key_size = key_size, .value_size = value_size
 	};
-	int rc = begin(&b, handle, count);
+	int rc = begin(&b, handle, LOOKUP, 0, count);
 
 	return rc ? rc : end(&b, count, read_on(&b, prev_key, false));
 }
@@ -84,7 +122,7 @@ int tenon_map_lookup_and_delete_batch(struct tenon_map *handle, void *keys, size
 	struct batch b = {
 		.keys = keys, .values = values, .key_size = key_size, .value_size = value_size
 	};
-	int rc = begin(&b, handle, count);
+	int rc = begin(&b, handle, TAKE, 0, count);
 
 	return rc ? rc : end(&b, count, read_on(&b, NULL, true));
 }
@@ -96,11 +134,8 @@ int tenon_map_update_batch(struct tenon_map *handle, const void *keys, size_t ke
 			   .values = (char *)(uintptr_t)values,
 			   .key_size = key_size,
 			   .value_size = value_size };
-	int rc = begin(&b, handle, count);
+	int rc = begin(&b, handle, UPDATE, flags, count);
 
-	if (!rc && flags)
-		rc = tn_err(-EINVAL, "map '%s': batch: flags are 0x%llx, expected 0", b.map->name,
-			    (unsigned long long)flags);
 	if (rc)
 		return rc;
 	for (; !rc && b.done < b.want; b.done += !rc)
@@ -108,29 +143,12 @@ int tenon_map_update_batch(struct tenon_map *handle, const void *keys, size_t ke
 	return end(&b, count, rc);
 }
 
-static bool keys_are_indices(const struct tn_map *map)
-{
-	switch (map->type) {
-	case TN_MAP_ARRAY:
-	case TN_MAP_PERCPU_ARRAY:
-	case TN_MAP_PROG_ARRAY:
-	case TN_MAP_PERF_EVENT_ARRAY:
-	case TN_MAP_ARRAY_OF_MAPS:
-		return true;
-	default:
-		return false;
-	}
-}
-
 int tenon_map_delete_batch(struct tenon_map *handle, const void *keys, size_t key_size,
 			   uint32_t *count)
 {
 	struct batch b = { .keys = (char *)(uintptr_t)keys, .key_size = key_size };
-	int rc = begin(&b, handle, count);
+	int rc = begin(&b, handle, DELETE, 0, count);
 
-	/* Keys that are indices are always there; the kernel has no such call for them. */
-	if (!rc && keys_are_indices(b.map))
-		rc = tn_map_said(-TN_ENOTSUPP, b.map, "batch");
 	if (rc)
 		return rc;
 	for (; !rc && b.done < b.want; b.done += !rc)

@@ -519,6 +519,11 @@ static bool host_may_write(struct tn_map *map)
 	       !(map->segment && tn_load_acquire(&map->segment->live->frozen));
 }
 
+int tn_map_host_may(struct tn_map *map, bool read, bool write)
+{
+	return (!read || host_may_read(map)) && (!write || host_may_write(map)) ? 0 : -EPERM;
+}
+
 int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
 {
 	if (flags & ~(uint64_t)TN_MAP_F_LOCK)

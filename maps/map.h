@@ -220,6 +220,8 @@ const char *tn_map_words(const struct tn_map *map);
 /* Size of one value as the host's calls copy it. */
 size_t tn_map_host_value_size(const struct tn_map *map);
 
+/* 0, or -EPERM: frozen, or the flags forbid it. */
+int tn_map_host_may(struct tn_map *map, bool read, bool write);
 /* The host's calls with everything but sizes checked: frozen (-EPERM), missing operations. */
 int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags);
 int tn_map_host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags);
