@@ -116,15 +116,16 @@ int tenon_map_lookup_batch(const struct tenon_map *handle, const void *prev_key,
 	return rc ? rc : end(&b, count, read_on(&b, prev_key, false));
 }
 
-int tenon_map_lookup_and_delete_batch(struct tenon_map *handle, void *keys, size_t key_size,
-				      void *values, size_t value_size, uint32_t *count)
+int tenon_map_lookup_and_delete_batch(struct tenon_map *handle, const void *prev_key, void *keys,
+				      size_t key_size, void *values, size_t value_size,
+				      uint32_t *count)
 {
 	struct batch b = {
 		.keys = keys, .values = values, .key_size = key_size, .value_size = value_size
 	};
 	int rc = begin(&b, handle, TAKE, 0, count);
 
-	return rc ? rc : end(&b, count, read_on(&b, NULL, true));
+	return rc ? rc : end(&b, count, read_on(&b, prev_key, true));
 }
 
 int tenon_map_update_batch(struct tenon_map *handle, const void *keys, size_t key_size,

@@ -129,12 +129,12 @@ static void batches_write_take_and_count(void **state)
 	assert_int_equal(tenon_map_delete_batch(map, keys, 4, &count), -ENOENT);
 	assert_int_equal(count, 0);
 	count = 5;
-	assert_ok(tenon_map_lookup_and_delete_batch(map, keys, 4, values, 8, &count));
+	assert_ok(tenon_map_lookup_and_delete_batch(map, NULL, keys, 4, values, 8, &count));
 	assert_int_equal(count, 5);
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(values[i], 100 + keys[i]);
 	count = 5;
-	assert_int_equal(tenon_map_lookup_and_delete_batch(map, keys, 4, values, 8, &count),
+	assert_int_equal(tenon_map_lookup_and_delete_batch(map, NULL, keys, 4, values, 8, &count),
 			 -ENOENT);
 	assert_int_equal(count, 1);
 	assert_int_equal(tenon_map_delete_batch(map, keys, 4, NULL), -EINVAL);

@@ -116,7 +116,8 @@ static struct result on_tenon(struct tenon_map *map, const struct step *s)
 	else if (s->op == DELETE)
 		r.rc = tenon_map_delete_batch(map, b.keys, ks, &r.count);
 	else if (s->op == TAKE)
-		r.rc = tenon_map_lookup_and_delete_batch(map, b.keys, ks, values, vs, &r.count);
+		r.rc = tenon_map_lookup_and_delete_batch(map, NULL, b.keys, ks, values, vs,
+							 &r.count);
 	else
 		r.rc = tenon_map_lookup_batch(map, NULL, b.keys, ks, values, vs, &r.count);
 	r.sum = sum_of(&b, s, r.count);
@@ -255,9 +256,47 @@ static void batches_are_as_the_kernels_where_access_is_refused(void **state)
 	compare_all(0, true);
 }
 
+/* Each call goes on behind the last key that the one before took, which is gone. */
+static void table_is_emptied_piece_by_piece(void **state)
+{
+	enum { NR = 1000, PIECE = 32 };
+	static const uint32_t types[] = { BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_LRU_HASH };
+	struct tenon_runtime *rt = new_runtime(NULL);
+
+	(void)state;
+	for (size_t t = 0; t < 2; t++) {
+		struct tenon_map *map = tenon_map_new(rt, types[t], "m", 8, 8, 2 * NR, NULL);
+		uint64_t keys[PIECE], vals[PIECE], sum = 0, last;
+		uint32_t count, taken = 0;
+		int rc = 0;
+
+		for (uint64_t k = 0; k < NR; k++)
+			assert_ok(tenon_map_update_elem(map, &k, 8, &k, 8, 0));
+		for (uint32_t calls = 0; !rc; calls++) {
+			assert_in_range(calls, 0, NR / PIECE + 1);
+			count = PIECE;
+			rc = tenon_map_lookup_and_delete_batch(map, calls ? &last : NULL, keys, 8,
+							       vals, 8, &count);
+			for (uint32_t i = 0; i < count; i++) {
+				assert_int_equal(keys[i], vals[i]);
+				sum += keys[i];
+			}
+			taken += count;
+			last = count ? keys[count - 1] : last;
+		}
+		assert_int_equal(rc, -ENOENT);
+		assert_int_equal(taken, NR);
+		assert_int_equal(sum, (uint64_t)NR * (NR - 1) / 2);
+		assert_int_equal(tenon_map_get_next_key(map, NULL, keys, 8), -ENOENT);
+		tenon_map_free(map);
+	}
+	assert_ok(tenon_runtime_free(rt));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_is_emptied_piece_by_piece),
 		cmocka_unit_test(batches_are_as_the_kernels),
 		cmocka_unit_test(batches_are_as_the_kernels_where_access_is_refused),
 	};
