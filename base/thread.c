@@ -91,6 +91,7 @@ static bool add_chunk(void)
 		return false;
 	for (size_t i = 0; i < CHUNK_BYTES / sizeof(*t); i++, t++) {
 		t->next = tn_load_relaxed(&first);
+		t->number = t->next ? t->next->number + 1 : 0;
 		/* Pairs with the acquire in tn_threads_first(). */
 		tn_store_release(&first, t);
 	}

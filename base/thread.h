@@ -47,6 +47,7 @@ struct TN_ALIGNED(64) tn_thread {
 	struct tn_thread *next; /* constant once the record is linked */
 	_Atomic uint32_t used;
 	int32_t tid;
+	uint32_t number;  /* of the record, counted; constant once it is linked */
 	bool reclaiming;  /* running deferred functions */
 	bool faults_open; /* owned by fault.c: its signals were unblocked */
 

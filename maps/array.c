@@ -15,6 +15,7 @@
 #include "maps/segment.h"
 #include "maps/special.h"
 #include "maps/timer.h"
+#include "maps/value_lock.h"
 #include "maps/words.h"
 
 /* Per-slot parts begin on lines of their own: two, since the prefetcher fetches pairs. */
@@ -132,11 +133,13 @@ static void *lookup_percpu_array(struct tn_map *map, const void *key, uint32_t s
 
 static int check_update(const struct tn_map *map, uint32_t index, uint64_t flags)
 {
-	if (flags > TN_MAP_EXIST)
+	if ((flags & ~(uint64_t)TN_MAP_F_LOCK) > TN_MAP_EXIST)
 		return -EINVAL;
 	if (index >= map->max_entries)
 		return -E2BIG;
-	return flags == TN_MAP_NOEXIST ? -EEXIST : 0;
+	if (flags & TN_MAP_NOEXIST)
+		return -EEXIST;
+	return flags & TN_MAP_F_LOCK && !tn_map_has_lock(map) ? -EINVAL : 0;
 }
 
 static int update_array(struct tn_map *map, const void *key, const void *value, uint64_t flags,
@@ -145,11 +148,13 @@ static int update_array(struct tn_map *map, const void *key, const void *value, 
 	uint32_t index = tn_index_of(key);
 	int err = check_update(map, index, flags);
 
-	/* slot_stride is 0 for plain arrays. */
-	if (!err) {
+	if (!err && flags & TN_MAP_F_LOCK)
+		err = tn_map_store_locked(map, value_at(map, index, 0), value);
+	else if (!err)
+		/* slot_stride is 0 for plain arrays. */
 		tn_map_store_value(map, value_at(map, index, slot), value);
+	if (!err)
 		tn_map_drop_timers(map, value_at(map, index, slot));
-	}
 	return err;
 }
 
@@ -167,9 +172,10 @@ static int host_lookup_array(struct tn_map *map, const void *key, void *value, u
 {
 	uint32_t index = tn_index_of(key);
 
-	(void)flags;
 	if (index >= map->max_entries)
 		return -ENOENT;
+	if (flags & TN_MAP_F_LOCK)
+		return tn_map_load_locked(map, value, value_at(map, index, 0));
 	tn_map_load_value(map, value, value_at(map, index, 0));
 	return 0;
 }

@@ -26,6 +26,7 @@
  */
 #include "maps/hash_core.h"
 #include "maps/timer.h"
+#include "maps/value_lock.h"
 
 #include <errno.h>
 
@@ -593,6 +594,19 @@ static TN_ALWAYS_INLINE void write_elem(const struct tn_hash *h, uint32_t index,
 		tn_map_store_value(&h->map, elem + h->value_off, from->value);
 }
 
+/* The value that is there, its group locked. It keeps its timers. Copies without the lock see that
+ * the group changes, and do not mix both values either. */
+static int change_locked_value(struct tn_hash *h, const struct tn_hash_place *at, const void *value)
+{
+	struct tn_hash_group *g = &h->groups[at->group];
+	int err;
+
+	tn_group_begin_change(g);
+	err = tn_map_store_locked(&h->map, tn_hash_value(h, at->index), value);
+	tn_group_end_change(g);
+	return err;
+}
+
 /* Change the values of an element of a per-slot map in place, its group locked. */
 static void change_slot_values(struct tn_hash *h, const struct tn_hash_place *at,
 			       const struct tn_hash_source *from)
@@ -778,12 +792,17 @@ static int replace_locked(struct tn_hash *h, const void *key, uint64_t hash,
 
 	if (!tn_group_lock_further(h, old->group, home, home))
 		return RESTART;
-	if (h->slot_values) {
-		change_slot_values(h, old, from);
+	if (h->slot_values || from->locked) {
+		int err = 0;
+
+		if (from->locked)
+			err = change_locked_value(h, old, from->value);
+		else
+			change_slot_values(h, old, from);
 		if (h->use)
 			tn_hash_use(h, old->index, TN_HASH_USE_SEEN);
 		tn_group_unlock_further(h, old->group, home, home);
-		return 0;
+		return err;
 	}
 	if (!lock_slot(h, hash, old->group, guess, &at)) {
 		tn_group_unlock_further(h, old->group, home, home);
@@ -850,25 +869,36 @@ void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value)
 			      tn_hash_slot_value(h, index, slot), size);
 }
 
+static int copy_out(const struct tn_hash *h, uint32_t index, void *value, bool locked)
+{
+	if (locked)
+		return tn_map_load_locked(&h->map, value, tn_hash_value(h, index));
+	tn_hash_copy_out(h, index, value);
+	return 0;
+}
+
 static int remove_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value,
-			 const struct guess *guess)
+			 bool locked, const struct guess *guess)
 {
 	uint32_t home = tn_hash_home(h, hash);
 	struct tn_hash_place at = find_locked(h, key, hash, guess);
+	int err = 0;
 
 	if (at.index == TN_HASH_NOWHERE)
 		return -ENOENT;
 	if (!tn_group_lock_further(h, at.group, home, home))
 		return RESTART;
 	if (value)
-		tn_hash_copy_out(h, at.index, value);
-	unpublish(h, &at, hash);
+		err = copy_out(h, at.index, value, locked);
+	if (!err)
+		unpublish(h, &at, hash);
 	tn_group_unlock_further(h, at.group, home, home);
-	unreserve_count(h);
-	return 0;
+	if (!err)
+		unreserve_count(h);
+	return err;
 }
 
-int tn_hash_remove(struct tn_hash *h, const void *key, void *value)
+int tn_hash_remove(struct tn_hash *h, const void *key, void *value, bool locked)
 {
 	struct guess guessed;
 	struct tn_thread *t = tn_thread_self();
@@ -880,7 +910,7 @@ int tn_hash_remove(struct tn_hash *h, const void *key, void *value)
 	for (uint32_t tries = 0;; tries++) {
 		take_guess(h, key, hash, false, &guessed);
 		tn_group_lock(home);
-		err = remove_locked(h, key, hash, value, &guessed);
+		err = remove_locked(h, key, hash, value, locked, &guessed);
 		tn_group_unlock(home);
 		if (err != RESTART)
 			break;
@@ -890,18 +920,20 @@ int tn_hash_remove(struct tn_hash *h, const void *key, void *value)
 	return err;
 }
 
-int tn_hash_lookup_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value)
+int tn_hash_lookup_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value,
+			  bool locked)
 {
 	struct tn_thread *t = tn_thread_self();
 	struct tn_hash_group *home = &h->groups[tn_hash_home(h, hash)];
 	struct tn_hash_place at;
+	int err = -ENOENT;
 
 	tn_writer_enter(t);
 	tn_group_lock(home);
 	at = find_locked(h, key, hash, &(struct guess){ .hit = false });
 	if (at.index != TN_HASH_NOWHERE)
-		tn_hash_copy_out(h, at.index, value);
+		err = copy_out(h, at.index, value, locked);
 	tn_group_unlock(home);
 	tn_writer_leave(t);
-	return at.index == TN_HASH_NOWHERE ? -ENOENT : 0;
+	return err;
 }

@@ -120,20 +120,23 @@ size_t tn_hash_journal_bytes(const struct tn_hash *h);
 
 /* ---- Writing ---- */
 
-/* What an update writes: a value for all, for one slot (its others become zero), or for each. */
+/* What an update writes: a value for all, for one slot (its others become zero), or for each;
+ * `locked`: into the value that is there, if there is one, under its lock. */
 struct tn_hash_source {
 	const void *value;
 	uint32_t slot;
-	bool all_slots;
+	bool all_slots, locked;
 };
 
 /* As the map's update: 0, -EEXIST, -ENOENT, -E2BIG (not of LRU maps), -EINVAL. */
 int tn_hash_update(struct tn_hash *h, const void *key, const struct tn_hash_source *from,
 		   uint64_t flags);
-/* 0 or -ENOENT. `value`, unless NULL, takes the values as the host's calls copy them. */
-int tn_hash_remove(struct tn_hash *h, const void *key, void *value);
-/* A host's lookup with the key held still: 0 or -ENOENT. */
-int tn_hash_lookup_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value);
+/* 0 or -ENOENT. `value`, unless NULL, takes the values as the host's calls copy them; `locked`:
+ * under the value's lock, which may give -EBUSY. */
+int tn_hash_remove(struct tn_hash *h, const void *key, void *value, bool locked);
+/* A host's lookup with the key held still: 0, -ENOENT, with `locked` also -EBUSY. */
+int tn_hash_lookup_locked(struct tn_hash *h, const void *key, uint64_t hash, void *value,
+			  bool locked);
 /* The values of an element as the host's calls copy them. */
 void tn_hash_copy_out(const struct tn_hash *h, uint32_t index, void *value);
 

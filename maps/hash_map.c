@@ -10,9 +10,19 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "maps/hash_core.h"
+#include "maps/value_lock.h"
 
 /* Reads that fail this often are done under the home group's lock. */
 #define HOST_READ_TRIES 128u
+
+/* Of a hash table alone can values have a lock. */
+static int update(struct tn_map *map, const void *key, struct tn_hash_source *from, uint64_t flags)
+{
+	from->locked = flags & TN_MAP_F_LOCK;
+	if (from->locked && !tn_map_has_lock(map))
+		return -EINVAL;
+	return tn_hash_update(tn_hash_map(map), key, from, flags & ~(uint64_t)TN_MAP_F_LOCK);
+}
 
 /* ---- From programs ---- */
 
@@ -21,7 +31,7 @@ static int update_hash(struct tn_map *map, const void *key, const void *value, u
 {
 	struct tn_hash_source from = { .value = value, .slot = slot };
 
-	return tn_hash_update(tn_hash_map(map), key, &from, flags);
+	return update(map, key, &from, flags);
 }
 
 static int update_percpu_hash(struct tn_map *map, const void *key, const void *value,
@@ -31,12 +41,12 @@ static int update_percpu_hash(struct tn_map *map, const void *key, const void *v
 
 	if (tn_map_use_slot(map, slot))
 		return -ENOMEM;
-	return tn_hash_update(tn_hash_map(map), key, &from, flags);
+	return update(map, key, &from, flags);
 }
 
 static int del_hash(struct tn_map *map, const void *key)
 {
-	return tn_hash_remove(tn_hash_map(map), key, NULL);
+	return tn_hash_remove(tn_hash_map(map), key, NULL, false);
 }
 
 /* ---- From the host ---- */
@@ -71,10 +81,12 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 {
 	struct tn_hash *h = tn_hash_map(map);
 	uint64_t hash = tn_hash_of(h, key);
-	int err = tn_hash_try_copy(h, key, hash, value);
+	int err;
 
-	(void)flags;
-	return err == -EAGAIN ? tn_hash_lookup_locked(h, key, hash, value) : err;
+	if (flags & TN_MAP_F_LOCK)
+		return tn_hash_lookup_locked(h, key, hash, value, true);
+	err = tn_hash_try_copy(h, key, hash, value);
+	return err == -EAGAIN ? tn_hash_lookup_locked(h, key, hash, value, false) : err;
 }
 
 static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
@@ -83,19 +95,18 @@ static int host_update(struct tn_map *map, const void *key, const void *value, u
 
 	if (tn_map_is_per_slot(map) && tn_map_use_slots_for(map, value))
 		return -ENOMEM;
-	return tn_hash_update(tn_hash_map(map), key, &from, flags);
+	return update(map, key, &from, flags);
 }
 
 static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 {
 	(void)flags;
-	return tn_hash_remove(tn_hash_map(map), key, NULL);
+	return tn_hash_remove(tn_hash_map(map), key, NULL, false);
 }
 
 static int host_lookup_and_delete(struct tn_map *map, const void *key, void *value, uint64_t flags)
 {
-	(void)flags;
-	return tn_hash_remove(tn_hash_map(map), key, value);
+	return tn_hash_remove(tn_hash_map(map), key, value, flags & TN_MAP_F_LOCK);
 }
 
 /* ---- Iteration: keys in the order of their hash, equal hashes in that of memcmp ----

@@ -46,7 +46,7 @@ static int take_out(struct tn_map *map, const void *key, void *value)
 	bool locked = !err;
 
 	if (locked)
-		err = tn_hash_remove(tn_hash_map(map), key, value);
+		err = tn_hash_remove(tn_hash_map(map), key, value, false);
 	return leave(map, t, locked, err);
 }
 
@@ -94,7 +94,7 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 	t = enter(map, &err);
 	locked = !err;
 	if (locked)
-		err = tn_hash_lookup_locked(h, key, hash, value);
+		err = tn_hash_lookup_locked(h, key, hash, value, false);
 	return leave(map, t, locked, err);
 }
 

@@ -18,6 +18,7 @@
 #include "base/pages.h"
 #include "maps/segment.h"
 #include "maps/timer.h"
+#include "maps/value_lock.h"
 
 _Static_assert(TN_MAP_ANY == BPF_ANY && TN_MAP_NOEXIST == BPF_NOEXIST &&
 		       TN_MAP_EXIST == BPF_EXIST && TN_MAP_F_LOCK == BPF_F_LOCK,
@@ -530,8 +531,7 @@ int tn_map_host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 		return -EINVAL;
 	if (!host_may_read(map))
 		return -EPERM;
-	/* The host takes no part in the locks of values. */
-	if (flags)
+	if (flags && !tn_map_has_lock(map))
 		return -EINVAL;
 	return map->ops->host_lookup ? map->ops->host_lookup(map, key, value, flags) : -TN_ENOTSUPP;
 }
@@ -540,7 +540,7 @@ int tn_map_host_update(struct tn_map *map, const void *key, const void *value, u
 {
 	if (!host_may_write(map))
 		return -EPERM;
-	if (flags & TN_MAP_F_LOCK)
+	if (flags & TN_MAP_F_LOCK && !tn_map_has_lock(map))
 		return -EINVAL;
 	return map->ops->host_update ? map->ops->host_update(map, key, value, flags) : -TN_ENOTSUPP;
 }
@@ -560,7 +560,7 @@ int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *val
 		return -EINVAL;
 	if (!host_may_read(map) || !host_may_write(map))
 		return -EPERM;
-	if (flags)
+	if (flags && !tn_map_has_lock(map))
 		return -EINVAL;
 	if (!map->ops->host_lookup_and_delete)
 		return -TN_ENOTSUPP;

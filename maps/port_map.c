@@ -134,13 +134,12 @@ static void copy_word(const struct tn_map *map, void *value, uint64_t word)
 
 static uint64_t find_word(struct tn_map *map, uint32_t key)
 {
-	const _Atomic uint64_t *word;
 	struct port_map *p = port_map(map);
+	uint64_t word = 0;
 
-	if (p->table) {
-		word = p->table->ops->lookup(p->table, &key, 0);
-		return word ? tn_load_acquire(word) : 0;
-	}
+	/* A copy: the element itself may become another key's while it is read. */
+	if (p->table)
+		return tn_map_host_lookup(p->table, &key, &word, 0) ? 0 : word;
 	return key < map->max_entries ? tn_load_acquire(&p->words[key]) : 0;
 }
 
@@ -171,16 +170,12 @@ static void *lookup(struct tn_map *map, const void *key, uint32_t slot)
 
 static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
 {
-	struct port_map *p = port_map(map);
-	uint64_t word = 0;
+	uint64_t word;
 
 	(void)flags;
 	if (map->type == TN_MAP_XSKMAP)
 		return -EOPNOTSUPP;
-	if (p->table)
-		tn_map_host_lookup(p->table, key, &word, 0);
-	else
-		word = find_word(map, tn_index_of(key));
+	word = find_word(map, tn_index_of(key));
 	if (!word)
 		return -ENOENT;
 	copy_word(map, value, word);

@@ -428,13 +428,14 @@ static void end_per_slot(struct run *run)
 	}
 
 const struct kind keyed_kinds[] = {
-	{ "hash", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed },
-	{ "lru_hash", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed },
-	{ "lpm_trie", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed },
-	{ "array", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed },
-	{ "percpu_hash", HOOKS, 0, 0, begin_per_slot, work_per_slot, NULL, end_per_slot },
-	{ "lru_percpu_hash", HOOKS, 0, 0, begin_per_slot, work_per_slot, NULL, end_per_slot },
+	{ "hash", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed, false },
+	{ "lru_hash", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed, false },
+	{ "lpm_trie", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed, false },
+	{ "array", HOOKS, 0, 0, begin_keyed, work_keyed, NULL, end_keyed, false },
+	{ "percpu_hash", HOOKS, 0, 0, begin_per_slot, work_per_slot, NULL, end_per_slot, false },
+	{ "lru_percpu_hash", HOOKS, 0, 0, begin_per_slot, work_per_slot, NULL, end_per_slot,
+	  false },
 	/* Fewer slots than threads: the last one is shared. */
-	{ "percpu_array", HOOKS, 0, 4, begin_per_slot, work_per_slot, NULL, end_per_slot },
+	{ "percpu_array", HOOKS, 0, 4, begin_per_slot, work_per_slot, NULL, end_per_slot, false },
 	{ 0 },
 };

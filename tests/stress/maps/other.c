@@ -224,11 +224,19 @@ static void work_traces(struct worker *w)
 }
 
 const struct kind other_kinds[] = {
-	{ "bloom_filter", { "push", "peek" }, 0, 0, NULL, work_bloom, NULL, NULL },
-	{ "array_of_maps", { "inner" }, 0, 0, NULL, work_outer, NULL, end_outer },
-	{ "hash_of_maps", { "inner" }, 0, 0, NULL, work_outer, NULL, end_outer },
-	{ "prog_array", { "call", "first", "second" }, 0, 0, begin_progs, work_progs, NULL, NULL },
-	{ "spin_lock", { "add" }, 0, 0, begin_locks, work_locks, NULL, end_locks },
-	{ "stack_trace", { "get" }, 0, 0, NULL, work_traces, NULL, NULL },
+	{ "bloom_filter", { "push", "peek" }, 0, 0, NULL, work_bloom, NULL, NULL, false },
+	{ "array_of_maps", { "inner" }, 0, 0, NULL, work_outer, NULL, end_outer, false },
+	{ "hash_of_maps", { "inner" }, 0, 0, NULL, work_outer, NULL, end_outer, false },
+	{ "prog_array",
+	  { "call", "first", "second" },
+	  0,
+	  0,
+	  begin_progs,
+	  work_progs,
+	  NULL,
+	  NULL,
+	  false },
+	{ "spin_lock", { "add" }, 0, 0, begin_locks, work_locks, NULL, end_locks, false },
+	{ "stack_trace", { "get" }, 0, 0, NULL, work_traces, NULL, NULL, false },
 	{ 0 },
 };

@@ -25,6 +25,17 @@ static const struct tenon_field fields[] = {
 };
 static const struct tenon_ctx_type ctx_type = TENON_CTX_TYPE(stress_ctx, fields);
 
+/* Any number is a port. */
+static int port_exists(void *user, uint32_t map_type, uint32_t port)
+{
+	(void)user;
+	(void)map_type;
+	(void)port;
+	return 0;
+}
+
+static const struct tenon_packet_ops packet_ops = { .sz = sizeof(packet_ops), .port = port_exists };
+
 void wrong(struct run *run, const char *fmt, ...)
 {
 	char words[256];
@@ -52,7 +63,8 @@ static void add_hooks(struct run *run, int side)
 		char name[64];
 		struct tenon_hook_desc desc = { .sz = sizeof(desc),
 						.name = name,
-						.ctx = &ctx_type,
+						.ctx = run->kind->packets ? tenon_ctx_xdp()
+									  : &ctx_type,
 						.chain = TENON_CHAIN_LAST,
 						.fallback = 4242 };
 
@@ -107,8 +119,6 @@ static void load(struct run *run)
 			die(run->kind, "load");
 	}
 	run->map = tenon_object_find_map(run->obj[0], run->kind->name);
-	if (!run->map)
-		die(run->kind, "no map");
 }
 
 /* ---- Threads ---- */
@@ -173,9 +183,13 @@ static int stress(const struct kind *kind, double seconds)
 	run->nr_threads = kind->nr_threads ? kind->nr_threads : NR_THREADS;
 	run->workers = calloc(run->nr_threads, sizeof(run->workers[0]));
 	run->rt = tenon_runtime_new(&opts);
-	if (!run->rt)
+	if (!run->rt || tenon_runtime_set_packet_ops(run->rt, &packet_ops))
 		die(kind, "runtime");
 	load(run);
+	if (!run->map) {
+		printf("%-18s not in the plugin: the compiler has no address spaces\n", kind->name);
+		return 0;
+	}
 	if (kind->begin)
 		kind->begin(run);
 	run_threads(run, seconds);
@@ -200,10 +214,11 @@ static int stress(const struct kind *kind, double seconds)
 
 static uint32_t list_kinds(const struct kind **list)
 {
-	static const struct kind *const tables[] = { keyed_kinds, ring_kinds, other_kinds };
+	static const struct kind *const tables[] = { keyed_kinds, ring_kinds, other_kinds,
+						     special_kinds };
 	uint32_t nr = 0;
 
-	for (uint32_t i = 0; i < 3; i++)
+	for (uint32_t i = 0; i < 4; i++)
 		for (const struct kind *k = tables[i]; k->name && nr < MAX_KINDS; k++)
 			list[nr++] = k;
 	return nr;

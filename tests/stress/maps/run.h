@@ -36,6 +36,7 @@ struct kind {
 	void (*work)(struct worker *w); /* one step; called until the time is over */
 	void (*stop)(struct worker *w); /* at its thread's end, or NULL */
 	void (*end)(struct run *run);	/* threads are gone */
+	bool packets;			/* its programs are given packets */
 };
 
 struct run {
@@ -50,7 +51,8 @@ struct run {
 	void *own; /* of the kind */
 };
 
-extern const struct kind keyed_kinds[], ring_kinds[], other_kinds[]; /* end: no name */
+extern const struct kind keyed_kinds[], ring_kinds[], other_kinds[],
+	special_kinds[]; /* end: no name */
 
 /* Print what is wrong and end the run. */
 void wrong(struct run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -335,3 +335,207 @@ HOOK(get_stack_trace) int get_stack_trace(struct stress_ctx *ctx)
 {
 	return (int)bpf_get_stackid(ctx, &stack_trace, ctx->op->flags);
 }
+
+// ---- Whole values by BPF_F_LOCK ----
+
+#define LOCKED(name, map_type)                                                                  \
+	struct {                                                                                \
+		__uint(type, BPF_MAP_TYPE_##map_type);                                          \
+		__uint(max_entries, 8);                                                         \
+		__type(key, u32_t);                                                             \
+		__type(value, struct locked);                                                   \
+	} name SEC(".maps");                                                                    \
+	HOOK(read_##name) int read_##name(struct stress_ctx *ctx)                               \
+	{                                                                                       \
+		struct stress_op *op = ctx->op;                                                 \
+		struct locked *v = bpf_map_lookup_elem(&name, &op->index);                      \
+		u64_t words[VALUE_WORDS];                                                       \
+		u32_t i;                                                                        \
+		if (!v)                                                                         \
+			return -2;                                                              \
+		bpf_spin_lock(&v->lock);                                                        \
+		for (i = 0; i < VALUE_WORDS; i++)                                               \
+			words[i] = v->words[i];                                                 \
+		bpf_spin_unlock(&v->lock);                                                      \
+		__builtin_memcpy(op->value, words, sizeof(words));                              \
+		return 0;                                                                       \
+	}                                                                                       \
+	HOOK(write_##name) int write_##name(struct stress_ctx *ctx)                             \
+	{                                                                                       \
+		struct stress_op *op = ctx->op;                                                 \
+		struct locked value = {};                                                       \
+		__builtin_memcpy(value.words, op->value, sizeof(value.words));                  \
+		return (int)bpf_map_update_elem(&name, &op->index, &value, 4 /* BPF_F_LOCK */); \
+	}
+
+LOCKED(lock_flag, ARRAY)
+LOCKED(lock_flag_hash, HASH)
+
+// ---- Timers ----
+
+struct timed {
+	u64_t index, calls;
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NR_TIMED);
+	__type(key, u32_t);
+	__type(value, struct timed);
+} timer SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4 * NR_TIMED);
+	__type(key, u32_t);
+	__type(value, struct timed);
+} timer_hash SEC(".maps");
+
+struct timer_out {
+	u64_t calls, bad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32_t);
+	__type(value, struct timer_out);
+} timer_out SEC(".maps");
+
+static void tell(int bad)
+{
+	u32_t zero = 0;
+	struct timer_out *out = bpf_map_lookup_elem(&timer_out, &zero);
+
+	if (!out)
+		return;
+	__sync_fetch_and_add(&out->calls, 1);
+	if (bad)
+		__sync_fetch_and_add(&out->bad, 1);
+}
+
+// An element of an array stays what it is; a few start themselves again.
+static int on_timed(void *map, u32_t *key, struct timed *v)
+{
+	u64_t calls = __sync_fetch_and_add(&v->calls, 1);
+
+	tell(*key >= NR_TIMED || v->index != *key);
+	if (calls % 4 == 3)
+		bpf_timer_start(&v->timer, calls, 0);
+	return 0;
+}
+
+// One of a table may go while it is called, and take itself out.
+static int on_timed_hash(void *map, u32_t *key, struct timed *v)
+{
+	tell(*key >= NR_TIMED);
+	if (*key % 4 == 1)
+		bpf_map_delete_elem(&timer_hash, key);
+	if (*key % 4 == 2)
+		bpf_timer_start(&v->timer, 1, 0);
+	return 0;
+}
+
+HOOK(go_timer) int go_timer(struct stress_ctx *ctx)
+{
+	struct stress_op *op = ctx->op;
+	u32_t key = op->index;
+	struct timed *v = bpf_map_lookup_elem(&timer, &key);
+
+	if (!v)
+		return -2;
+	switch (op->flags) {
+	case TIMER_INIT:
+		return (int)bpf_timer_init(&v->timer, &timer, 1);
+	case TIMER_CALLBACK:
+		return (int)bpf_timer_set_callback(&v->timer, on_timed);
+	case TIMER_START:
+		return (int)bpf_timer_start(&v->timer, op->arg, 0);
+	case TIMER_CANCEL:
+		return (int)bpf_timer_cancel(&v->timer);
+	}
+	return -22;
+}
+
+HOOK(hash_timer) int hash_timer(struct stress_ctx *ctx)
+{
+	struct stress_op *op = ctx->op;
+	u32_t key = op->index;
+	struct timed fresh = { .index = key }, *v;
+	long rc;
+
+	if (op->flags == TIMER_CANCEL)
+		return (int)bpf_map_delete_elem(&timer_hash, &key);
+	if (op->flags == TIMER_INIT)
+		return (int)bpf_map_update_elem(&timer_hash, &key, &fresh, 0);
+	v = bpf_map_lookup_elem(&timer_hash, &key);
+	if (!v)
+		return -2;
+	rc = bpf_timer_init(&v->timer, &timer_hash, 1);
+	if (rc && rc != -16)
+		return (int)rc;
+	rc = bpf_timer_set_callback(&v->timer, on_timed_hash);
+	return (int)(rc ? rc : bpf_timer_start(&v->timer, op->arg, 0));
+}
+
+// ---- Ports ----
+
+#define PORTS(name, map_type)                                               \
+	struct {                                                            \
+		__uint(type, BPF_MAP_TYPE_##map_type);                      \
+		__uint(max_entries, NR_PORT_KEYS);                          \
+		__uint(key_size, 4);                                        \
+		__uint(value_size, 4);                                      \
+	} name SEC(".maps");                                                \
+	HOOK(to_##name) int to_##name(struct xdp_md *xdp)                   \
+	{                                                                   \
+		u32_t key = xdp->rx_queue_index;                            \
+		return (int)bpf_redirect_map(&name, key, 2); /* XDP_PASS */ \
+	}
+
+PORTS(devmap, DEVMAP)
+PORTS(devmap_hash, DEVMAP_HASH)
+PORTS(cpumap, CPUMAP)
+
+// ---- Arena ----
+
+#ifdef __BPF_FEATURE_ADDR_SPACE_CAST
+#define __arena __attribute__((address_space(1)))
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARENA);
+	__uint(map_flags, 1 << 10); /* BPF_F_MMAPABLE */
+	__uint(max_entries, 6);
+} arena SEC(".maps");
+
+extern void __arena *bpf_arena_alloc_pages(void *map, void __arena *addr, u32_t nr, int node,
+					   u64_t flags) __ksym __weak;
+extern void bpf_arena_free_pages(void *map, void __arena *addr, u32_t nr) __ksym __weak;
+
+// Pages of its own for the time of a call: zero at first, and nobody else's.
+HOOK(own_arena) int own_arena(struct stress_ctx *ctx)
+{
+	struct stress_op *op = ctx->op;
+	u32_t nr = 1 + (op->index & 1), i;
+	volatile u64_t __arena *page = bpf_arena_alloc_pages(&arena, NULL, nr, -1, 0);
+	u64_t bad = 0;
+
+	if (!page)
+		return -12;
+	for (i = 0; i < 1024; i += 32) {
+		if (i >= nr * 512)
+			break;
+		bad += page[i] != 0;
+		page[i] = op->arg + i;
+	}
+	for (i = 0; i < 1024; i += 32) {
+		if (i >= nr * 512)
+			break;
+		bad += page[i] != op->arg + i;
+	}
+	bpf_arena_free_pages(&arena, (void __arena *)page, nr);
+	op->result = bad;
+	return 0;
+}
+#endif

@@ -10,6 +10,10 @@
 #define NR_ENTRIES    512 /* exactly as many as there are keys: tables are full */
 #define LRU_ENTRIES   192
 #define QUEUE_ENTRIES 64
+#define NR_TIMED      16
+#define NR_PORT_KEYS  8
+
+enum { TIMER_INIT, TIMER_CALLBACK, TIMER_START, TIMER_CANCEL };
 
 typedef unsigned int u32_t;
 typedef unsigned long long u64_t;
