@@ -442,7 +442,12 @@ TN_FIRE_CODE void tn_run_timer(struct tenon_program *program, const struct tn_ti
 	ex.tail_calls = 0;
 	ex.callback_fuel = 0;
 	ex.entry_sp = NULL;
-	ex.fuel = tn_fuel(program->fuel);
+	ex.fuel = tn_fuel(program->fuel) - (prog->facts ? (int64_t)prog->facts->timer_cost : 0);
+	if (ex.fuel < 0) {
+		ex.abort = TN_ABORT_FUEL;
+		tn_count_early_end(program, &ex);
+		return;
+	}
 	shared = tn_slot_is_shared(ex.rt, ex.slot);
 	if (shared)
 		tn_slot_lock_shared(ex.rt);

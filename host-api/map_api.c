@@ -202,6 +202,10 @@ void *tenon_map_data(struct tenon_map *handle, size_t *size)
 		return tn_err_null(-ENOTSUP,
 				   "map '%s': only arrays and arenas lie open to the host",
 				   map->name);
+	if (map->nr_specials)
+		return tn_err_null(-ENOTSUP,
+				   "map '%s': its values hold a %s, which only helpers may touch",
+				   map->name, tn_map_special_words(map->specials[0].kind));
 	if (size)
 		*size = map->type == TN_MAP_ARENA ? map->values_size
 						  : (size_t)map->value_stride * map->max_entries;

@@ -17,6 +17,7 @@
 #include "host-api/program.h"
 #include "maps/arena.h"
 #include "maps/prog_array.h"
+#include "maps/special.h"
 #include "maps/timer.h"
 #include "maps/segment.h"
 #include "vm/map_fields.h"
@@ -113,8 +114,9 @@ struct tenon_map *tn_map_handle_new(struct tenon_runtime *rt, struct tn_map *map
 
 static int fill_data(struct tn_map *map, const struct tn_map_decl *decl)
 {
+	/* Locks, timers and pointers begin as zeros, whatever the object says. */
 	if (decl->data)
-		memcpy(map->values, decl->data, decl->value_size);
+		tn_map_store_value(map, map->values, decl->data);
 	return decl->is_rodata ? tn_map_freeze(map) : 0;
 }
 

@@ -277,6 +277,8 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 	void *from;
 
 	(void)flags;
+	if (!self)
+		return -ENOMEM;
 	tn_epoch_enter(self);
 	from = find(lpm_of(map), key);
 	if (from)

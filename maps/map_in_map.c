@@ -79,7 +79,9 @@ static bool size_matters(const struct tn_map *map)
 
 static bool fits(const struct tn_map *template, const struct tn_map *map)
 {
-	return !map->for_host_alone && map->type == template->type &&
+	/* In a segment all slots may be taken: then no lookup hits. */
+	return !map->for_host_alone && !(map->segment && map->slot_stride) &&
+	       map->type == template->type &&
 	       map->key_size == template->key_size && map->value_size == template->value_size &&
 	       map->flags == template->flags &&
 	       (!size_matters(map) || map->max_entries == template->max_entries) &&

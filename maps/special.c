@@ -93,6 +93,12 @@ int tn_map_check_specials(const struct tn_map *map)
 		return tn_map_err(map, -EOPNOTSUPP, "values of type %s cannot hold a %s",
 				  tn_map_type_words(map->type),
 				  tn_map_special_words(map->specials[0].kind));
+	/* Helpers write to them. */
+	if (map->nr_specials && map->flags & (TN_MAP_F_RDONLY_PROG | TN_MAP_F_WRONLY_PROG))
+		return tn_map_err(map, -EACCES,
+				  "its values hold a %s, and programs may only %s them",
+				  tn_map_special_words(map->specials[0].kind),
+				  map->flags & TN_MAP_F_RDONLY_PROG ? "read" : "write");
 	for (uint32_t i = 0; i < map->nr_specials; i++) {
 		const struct tn_map_special *s = &map->specials[i];
 

@@ -36,6 +36,12 @@ struct tn_timer {
 	struct tn_timer *map_next, **map_link; /* of call.map; map_next also in the free list */
 };
 
+/* What a run began with. */
+struct due {
+	uint64_t now[CLOCKS];
+	uint64_t order;
+};
+
 struct tn_timers {
 	struct tn_rt *rt;
 	pthread_mutex_t lock;
@@ -46,7 +52,8 @@ struct tn_timers {
 	int fd;		/* -1: nobody asked */
 	uint64_t fd_at; /* when it is due, CLOCK_MONOTONIC */
 	uint64_t (*now)(uint32_t clock);
-	bool busy; /* somebody runs them */
+	bool busy; /* somebody runs them, */
+	struct due due; /* since then */
 	struct tn_thread *runner;
 	struct tn_timer *running; /* NULL too once it is gone */
 	struct tn_timer_call running_call;
@@ -158,7 +165,9 @@ static bool disarm(struct tn_timers *ts, struct tn_timer *t)
 static void arm(struct tn_timers *ts, struct tn_timer *t, uint64_t at)
 {
 	disarm(ts, t);
-	t->at = at;
+	/* What callbacks start waits for the next run: it must not stand in the heap before what
+	 * this run is still to call, however long ago it says that it was due. */
+	t->at = ts->busy ? TN_MAX(at, ts->due.now[t->clock]) : at;
 	t->order = ++ts->order;
 	t->armed = true;
 	ts->nr_armed++;
@@ -588,14 +597,10 @@ static bool key_of(const struct tn_timer_call *call, void *key)
 				  : map->ops->lookup(map, key, 0)) == value;
 }
 
-/* What a run began with. */
-struct due {
-	uint64_t now[CLOCKS];
-	uint64_t order;
-};
-
-static struct tn_timer *next_due(struct tn_timers *ts, const struct due *due)
+static struct tn_timer *next_due(struct tn_timers *ts)
 {
+	const struct due *due = &ts->due;
+
 	for (uint32_t i = 0; i < CLOCKS; i++) {
 		struct tn_timer *t = ts->heap[i];
 
@@ -608,11 +613,11 @@ static struct tn_timer *next_due(struct tn_timers *ts, const struct due *due)
 /* Disarm the next that is due and make it the one that runs, with a reference on its program: the
  * timer's own may go meanwhile. The element is looked at under the lock, while the timer is still
  * its own, and inside an epoch, so that its place stays. False: none is due. */
-static bool take_next(struct tn_timers *ts, const struct due *due, void *key)
+static bool take_next(struct tn_timers *ts, void *key)
 {
 	struct tn_timer *t;
 
-	while ((t = next_due(ts, due)) != NULL) {
+	while ((t = next_due(ts)) != NULL) {
 		disarm(ts, t);
 		if (!t->call.put || !key_of(&t->call, key) || !t->call.get(t->call.prog))
 			continue;
@@ -623,7 +628,7 @@ static bool take_next(struct tn_timers *ts, const struct due *due, void *key)
 	return false;
 }
 
-static bool begin_run(struct tn_timers *ts, struct due *due)
+static bool begin_run(struct tn_timers *ts)
 {
 	struct tn_thread *self = lock(ts);
 	bool begun = !ts->busy;
@@ -632,17 +637,19 @@ static bool begin_run(struct tn_timers *ts, struct due *due)
 	if (begun) {
 		ts->busy = true;
 		ts->runner = self;
-		due->order = ts->order;
+		ts->due.order = ts->order;
 		for (uint32_t i = 0; i < CLOCKS; i++)
-			due->now[i] = now_on(ts, i);
-		if (ts->fd >= 0 && read(ts->fd, &drained, sizeof(drained)) > 0)
-			ts->fd_at = NEVER;
+			ts->due.now[i] = now_on(ts, i);
 	}
+	/* Also where another thread runs them, which sets it again at its end: or who polls would
+	 * find it readable all that time. */
+	if (ts->fd >= 0 && read(ts->fd, &drained, sizeof(drained)) > 0)
+		ts->fd_at = NEVER;
 	unlock(ts, self);
 	return begun;
 }
 
-static bool run_next(struct tn_timers *ts, const struct due *due, tn_timer_run_fn run, void *user)
+static bool run_next(struct tn_timers *ts, tn_timer_run_fn run, void *user)
 {
 	uint64_t key[MAX_KEY_BYTES / 8];
 	struct tn_thread *self = tn_thread_self();
@@ -651,7 +658,7 @@ static bool run_next(struct tn_timers *ts, const struct due *due, tn_timer_run_f
 
 	tn_epoch_enter(self);
 	lock(ts);
-	taken = take_next(ts, due, key);
+	taken = take_next(ts, key);
 	call = ts->running_call;
 	if (!taken) {
 		ts->busy = false;
@@ -674,14 +681,13 @@ static bool run_next(struct tn_timers *ts, const struct due *due, tn_timer_run_f
 int tn_timers_run(struct tn_rt *rt, tn_timer_run_fn run, void *user)
 {
 	struct tn_timers *ts = timers_of(rt);
-	struct due due;
 	int nr = 0;
 
 	if (!tn_thread_self())
 		return tn_err_nomem("thread record");
-	if (!ts || !begin_run(ts, &due))
+	if (!ts || !begin_run(ts))
 		return 0;
-	while (run_next(ts, &due, run, user))
+	while (run_next(ts, run, user))
 		nr++;
 	return nr;
 }

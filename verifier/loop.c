@@ -4,6 +4,7 @@
 #include "verifier/iter.h"
 #include "verifier/mutant.h"
 #include "verifier/throw.h"
+#include "verifier/timer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -137,6 +138,7 @@ static void take_charges(struct tn_vf *vf, const struct tn_charges *c)
 	for (uint32_t i = 0; i < vf->prog->nr_subprogs; i++)
 		f->subprogs[i].has_fuel = pays(c, vf->structure, i);
 	f->proved_cost = c->proved_cost;
+	f->timer_cost = c->root_cost;
 	f->has_fuel = c->has_fuel;
 }
 
@@ -148,7 +150,8 @@ static int check_charges(struct tn_vf *vf, const struct tn_charges *c)
 			vf, E_LIMIT, -1,
 			"the program's straight-line code costs %llu instructions, the budget "
 			"is %llu",
-			(unsigned long long)c->proved_cost, (unsigned long long)vf->env->fuel);
+			(unsigned long long)TN_MAX(c->proved_cost, c->root_cost),
+			(unsigned long long)vf->env->fuel);
 	}
 	if (!c->has_fuel || !vf->env->termination_proved)
 		return 0;
@@ -182,25 +185,30 @@ static int charge(struct tn_vf *vf, const struct tn_callback_site *sites, uint32
 	const struct tn_structure *s = vf->structure;
 	uint64_t *trips = tn_alloc_array(vf->rt, (size_t)s->nr_loops + 1, sizeof(*trips));
 	uint64_t *cost = tn_alloc_array(vf->rt, vf->prog->nr_insns, sizeof(*cost));
+	bool *is_root = tn_alloc_array(vf->rt, vf->prog->nr_subprogs, sizeof(*is_root));
 	struct tn_charge_input in = { .trips = trips,
 				      .callbacks = sites,
 				      .nr_callbacks = nr,
 				      .budget = vf->env->fuel,
+				      .is_root = is_root,
 				      .call_cost = cost };
 	struct tn_charges c;
-	int err = trips && cost ? 0 : -ENOMEM;
+	int err = trips && cost && is_root ? 0 : -ENOMEM;
 
 	memset(&c, 0, sizeof(c));
 	for (uint32_t i = 0; !err && i < s->nr_loops; i++)
 		trips[i] = TN_MIN(loop_trips(vf->counters, s, i), tn_iter_trips(vf, i));
 	for (uint32_t i = 0; !err && i < vf->prog->nr_insns; i++)
 		cost[i] = vf->seen[i].cost;
-	if (!err)
+	if (!err) {
+		tn_timer_mark_roots(vf, is_root);
 		err = tn_structure_charge(s, &in, &c);
+	}
 	keep_for_reports(vf, err ? NULL : trips, &c);
 	if (err)
 		tn_free(vf->rt, trips);
 	tn_free(vf->rt, cost);
+	tn_free(vf->rt, is_root);
 	if (err)
 		return structure_failed(vf, err, E_STRUCTURE);
 	err = check_charges(vf, &c);

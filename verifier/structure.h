@@ -158,6 +158,8 @@ struct tn_charge_input {
 	const struct tn_callback_site *callbacks;
 	uint32_t nr_callbacks;
 	uint64_t budget;
+	/* Per subprogram: it is also run on its own, with a budget of its own; NULL: none is. */
+	const bool *is_root;
 	/* Per instruction: what the callee of a call there does for it, beyond the call itself;
 	 * NULL: nothing. */
 	const uint64_t *call_cost;
@@ -171,8 +173,9 @@ struct tn_charges {
 	uint64_t *subprog_cost; /* worst case of one call outside charged loops, callees included */
 	uint64_t proved_cost;	/* of the program: its main function's, and the exception
 				 * callback's; saturates at UINT64_MAX */
+	uint64_t root_cost;	/* the same of the costliest in is_root */
 	bool has_fuel;		/* something is charged */
-	bool fits;		/* proved_cost <= budget: false only where straight-line code and
+	bool fits;		/* both costs <= budget: false only where straight-line code and
 				 * calls alone exceed it, or a charge is above UINT32_MAX */
 };
 

@@ -283,7 +283,12 @@ static void compute(struct charger *c)
 	if (s->prog->exception_callback)
 		c->out->proved_cost = add_sat(c->out->proved_cost,
 					      c->out->subprog_cost[s->prog->exception_callback]);
-	c->out->fits = c->out->proved_cost <= c->in->budget && c->largest <= UINT32_MAX;
+	c->out->root_cost = 0;
+	for (uint32_t p = 0; c->in->is_root && p < nr_subprogs; p++)
+		if (c->in->is_root[p])
+			c->out->root_cost = TN_MAX(c->out->root_cost, c->out->subprog_cost[p]);
+	c->out->fits = c->out->proved_cost <= c->in->budget &&
+		       c->out->root_cost <= c->in->budget && c->largest <= UINT32_MAX;
 }
 
 /* ---- Which loops pay ---- */

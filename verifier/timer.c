@@ -109,6 +109,12 @@ bool tn_timer_next(struct tn_vf *vf)
 	return true;
 }
 
+void tn_timer_mark_roots(const struct tn_vf *vf, bool *is_root)
+{
+	for (uint32_t i = 0; i < vf->timers.nr; i++)
+		is_root[vf->timers.v[i].subprog] = true;
+}
+
 void tn_timer_free(struct tn_vf *vf)
 {
 	tn_vec_free(vf->rt, &vf->timers);

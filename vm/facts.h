@@ -66,6 +66,8 @@ struct tn_facts {
 	struct tn_subprog_facts *subprogs; /* prog->nr_subprogs */
 	uint64_t proved_cost; /* worst-case instructions of one run outside charged loops; charged
 			       * when the program is entered by tail call or from a chain */
+	uint64_t timer_cost;  /* the same of the costliest function that timers call: each such call
+			       * is a run of its own */
 	uint32_t max_stack_bytes; /* deepest call path, all frames */
 	uint32_t max_frames;
 	uint8_t has_fuel;		      /* some edge anywhere charges */

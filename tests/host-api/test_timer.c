@@ -34,7 +34,7 @@ static struct tn_rt *base(void)
 	return (struct tn_rt *)(void *)rt;
 }
 
-static void set_up(enum tenon_engine engine, bool driven)
+static void set_up_with(const char *path, enum tenon_engine engine, bool driven, int expected)
 {
 	struct tenon_object_open_opts opts = { .sz = sizeof(opts), .engine = engine };
 	struct tenon_limits limits = { .sz = sizeof(limits), .fuel = 100000 };
@@ -46,14 +46,25 @@ static void set_up(enum tenon_engine engine, bool driven)
 	rt = new_runtime(&rt_opts);
 	memset(&hook, 0, sizeof(hook));
 	assert_ok(tenon_hook_register(rt, &hook, &desc));
-	obj = tenon_object_open_file(rt, TN_TEST_PLUGINS "timers.bpf.o", &opts);
-	if (!obj || tenon_object_load(obj) || tenon_object_attach(obj))
+	obj = tenon_object_open_file(rt, path, &opts);
+	if (!obj)
+		fail_msg("%s", tenon_last_error()->msg);
+	if (expected) {
+		assert_int_equal(tenon_object_load(obj), expected);
+		return;
+	}
+	if (tenon_object_load(obj) || tenon_object_attach(obj))
 		fail_msg("%s", tenon_last_error()->msg);
 	for (int i = 0; i < 3; i++)
 		clocks[i] = 1000;
 	tn_timers_set_clock(base(), fake_now);
 	if (driven)
 		assert_true(tenon_runtime_timers_fd(rt) >= 0);
+}
+
+static void set_up(enum tenon_engine engine, bool driven)
+{
+	set_up_with(TN_TEST_PLUGINS "timers.bpf.o", engine, driven, 0);
 }
 
 static void tear_down(void)
@@ -271,6 +282,75 @@ static void callback_without_fuel_ends_and_gives_back(void **state)
 	each_engine(end_early);
 }
 
+/* Loops that are free in a program of little cost are not in a function that timers call. */
+static void pay_for_loops(void)
+{
+	unsigned int key = make(ONCE);
+
+	assert_int_equal(ask(CALL_LONG, key), 0);
+	assert_int_equal(ask(START, key), 0);
+	assert_int_equal(run_at(100 + 1000), 1);
+	assert_in_range(ask(COUNT, key), 1, 100000);
+}
+
+static void callback_pays_for_loops_as_a_program_does(void **state)
+{
+	(void)state;
+	each_engine(pay_for_loops);
+}
+
+/* A run calls what was due when it began: what starts itself again at once, for a time that is
+ * past, neither keeps it from its end nor stands before the others. */
+static void start_again_in_the_past(void)
+{
+	unsigned int again = make(AGAIN_PAST), other = 8 | ONCE << 8;
+
+	assert_int_equal(ask(MAKE, other), 0);
+	assert_int_equal(ask(INIT, other), 0);
+	assert_int_equal(ask(CALLBACK, other), 0);
+	assert_int_equal(ask(START, again), 0);
+	assert_int_equal(ask(START_ABS, other), 0);
+	assert_int_equal(run_at(2000), 2);
+	assert_int_equal(ask(COUNT, again), 1);
+	assert_int_equal(ask(COUNT, other), 1);
+	assert_int_equal(run_at(2001), 1);
+	assert_int_equal(ask(COUNT, again), 2);
+}
+
+static void timer_started_for_the_past_waits_for_the_next_run(void **state)
+{
+	(void)state;
+	each_engine(start_again_in_the_past);
+}
+
+static void object_cannot_forge_a_timer(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		set_up_with(TN_TEST_PLUGINS "forged.bpf.o",
+			    i ? TENON_ENGINE_INTERP : TENON_ENGINE_AUTO, true, 0);
+		assert_int_equal(ask(0, 0), -EINVAL);
+		tear_down();
+	}
+}
+
+static void lock_in_read_only_data_is_refused(void **state)
+{
+	(void)state;
+	set_up_with(TN_TEST_PLUGINS "lock_in_rodata.bpf.o", TENON_ENGINE_AUTO, false, -EACCES);
+	assert_non_null(strstr(tenon_last_error()->msg, "bpf_spin_lock"));
+	tear_down();
+}
+
+static void values_with_timers_do_not_lie_open(void **state)
+{
+	(void)state;
+	set_up(TENON_ENGINE_AUTO, true);
+	assert_null(tenon_map_data(tenon_object_find_map(obj, "slots"), NULL));
+	assert_int_equal(tenon_last_error()->code, -ENOTSUP);
+	tear_down();
+}
+
 static void timer_is_refused_where_nobody_runs_it(void **state)
 {
 	unsigned int key;
@@ -413,6 +493,11 @@ int main(void)
 		cmocka_unit_test(callback_acts_on_its_own_timer),
 		cmocka_unit_test(work_runs_once_for_each_start_that_found_it_idle),
 		cmocka_unit_test(callback_without_fuel_ends_and_gives_back),
+		cmocka_unit_test(callback_pays_for_loops_as_a_program_does),
+		cmocka_unit_test(timer_started_for_the_past_waits_for_the_next_run),
+		cmocka_unit_test(object_cannot_forge_a_timer),
+		cmocka_unit_test(lock_in_read_only_data_is_refused),
+		cmocka_unit_test(values_with_timers_do_not_lie_open),
 		cmocka_unit_test(timer_is_refused_where_nobody_runs_it),
 		cmocka_unit_test(closing_the_object_ends_its_timers),
 		cmocka_unit_test(thread_runs_what_the_descriptor_tells),

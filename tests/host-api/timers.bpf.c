@@ -39,6 +39,8 @@ static int on_timer(void *map, const __u64 *key, struct element *e)
 	e->count++;
 	if (e->mode == AGAIN)
 		last_result = bpf_timer_start(&e->timer, 100, 0);
+	if (e->mode == AGAIN_PAST)
+		last_result = bpf_timer_start(&e->timer, 1, 1);
 	if (e->mode == DELETE_SELF)
 		last_result = bpf_map_delete_elem(&elements, key);
 	if (e->mode == CANCEL_SELF)
@@ -56,6 +58,27 @@ static int on_forever(void *map, const __u64 *key, struct element *e)
 	while (*(volatile __u64 *)&e->mode == FOREVER)
 		e->count++;
 	bpf_ringbuf_submit(record, 0);
+	return 0;
+}
+
+/* Loops whose ends are known, 2^24 rounds of them. */
+static __noinline int round_and_round(volatile __u64 *count)
+{
+	for (__u32 i = 0; i < 1u << 20; i++)
+		*count += 1;
+	return 0;
+}
+
+static int on_long(void *map, const __u64 *key, struct element *e)
+{
+	round_and_round(&e->count);
+	round_and_round(&e->count);
+	round_and_round(&e->count);
+	round_and_round(&e->count);
+	round_and_round(&e->count);
+	round_and_round(&e->count);
+	round_and_round(&e->count);
+	round_and_round(&e->count);
 	return 0;
 }
 
@@ -131,6 +154,8 @@ int timers(struct request *req)
 		return bpf_wq_set_callback(&e->work, on_work, 0);
 	case WORK_START:
 		return bpf_wq_start(&e->work, 0);
+	case CALL_LONG:
+		return bpf_timer_set_callback(&e->timer, on_long);
 	case CALL_FOREVER:
 		return bpf_timer_set_callback(&e->timer, on_forever);
 	}
