@@ -26,6 +26,7 @@ struct bench_case {
 	void *arg;
 	uint64_t n;	 /* operations a round; 0: found so that a round takes about 2 ms */
 	uint32_t step;	 /* where n is 0: it becomes a multiple of this; 0: 1 */
+	uint64_t least;	 /* where n is 0: no fewer; 0: any */
 	int base;	 /* index of the case to subtract, or NO_BASE */
 	bool hidden;	 /* a base that is no result itself */
 	const char *why; /* run and timed NULL: why there is no figure */

@@ -31,6 +31,7 @@ struct map_rows map_rows_add(const struct map_rows_desc *desc)
 						.unit = "ns",
 						.n = desc->n,
 						.step = desc->step,
+						.least = desc->least,
 						.arg = desc->arg,
 						.base = NO_BASE,
 						.hidden = desc->hidden };

@@ -20,6 +20,7 @@ struct map_rows_desc {
 	void *arg;				      /* as long as the rows are measured */
 	uint64_t n; /* operations a round; 0: found, a multiple of `step` */
 	uint32_t step;
+	uint64_t least;		     /* where n is 0 */
 	const struct map_rows *base; /* what is subtracted, or NULL */
 	bool hidden;
 	const char *why[2]; /* by engine: why there is no figure; NULL: it makes no sense */

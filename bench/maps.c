@@ -17,7 +17,8 @@
 #include "map_table.h"
 #include "tenon_side.h"
 
-#define QUICK_MOST 100000
+#define QUICK_MOST     100000
+#define MOST_OF_A_TURN 500000
 
 static double (*const timers[2][2])(void *arg, uint64_t n) = {
 	{ map_time_tenon, map_time_tenon_pair },
@@ -58,12 +59,21 @@ static bool any_wanted(const struct map_type *type, const struct map_group *grou
 	return false;
 }
 
+/* Sides take turns, and each finds the caches full of what the other left. A turn is long enough
+ * for what follows to count: each element is used twice or so, of large maps as many as that. */
+static uint64_t least_operations(uint32_t entries)
+{
+	return 2 * (uint64_t)(entries < MOST_OF_A_TURN ? entries : MOST_OF_A_TURN);
+}
+
 static struct map_rows add_rows(const char *name, struct map_side *side, struct map_run *run,
-				const struct map_op *op, const struct map_rows *base)
+				const struct map_op *op, const struct map_rows *base,
+				uint32_t entries)
 {
 	struct map_rows_desc desc = { .name = name,
 				      .arg = run,
 				      .step = MAP_OPS,
+				      .least = least_operations(entries),
 				      .base = base,
 				      .hidden = !base,
 				      .why = { side->no_tenon, side->no_kernel } };
@@ -128,14 +138,14 @@ static void measure(const char *dir, const struct map_type *type, const struct m
 	fill(&side, group->warm, entries);
 	if (!map_side_program(&side, "loop", &loop))
 		memset(&loop, 0, sizeof(loop));
-	base = add_rows("loop", &side, &loop, group->ops, NULL);
+	base = add_rows("loop", &side, &loop, group->ops, NULL, entries);
 	for (const struct map_op *op = group->ops; op->name; op++) {
 		if (!map_is_wanted(type, op, key, entries))
 			continue;
 		if (!map_side_program(&side, op->program, &runs[nr]))
 			memset(&runs[nr], 0, sizeof(runs[nr]));
 		map_case_name(name, sizeof(name), type, op, key, entries);
-		rows[nr] = add_rows(name, &side, &runs[nr], op, &base);
+		rows[nr] = add_rows(name, &side, &runs[nr], op, &base, entries);
 		nr++;
 	}
 	bench_measure(map_rounds());
