@@ -21,22 +21,33 @@ struct tenon_perf_buffer {
 	int fd; /* the map's */
 };
 
+static int check(const struct tn_map *map, size_t page_cnt, tenon_perf_sample_fn sample)
+{
+	if (!map || map->type != TN_MAP_PERF_EVENT_ARRAY || !sample)
+		return tn_err(-EINVAL, "tenon_perf_buffer_new: %s",
+			      sample ? "not a loaded map of type perf_event_array"
+				     : "no function for samples");
+	if (!page_cnt || page_cnt & (page_cnt - 1) || page_cnt > MAX_PAGES)
+		return tn_err(-EINVAL, "map '%s': %zu pages, expected a power of two up to %u",
+			      map->name, page_cnt, MAX_PAGES);
+	return 0;
+}
+
 struct tenon_perf_buffer *tenon_perf_buffer_new(struct tenon_map *handle, size_t page_cnt,
 						tenon_perf_sample_fn sample,
-						tenon_perf_lost_fn lost, void *user)
+						tenon_perf_lost_fn lost, void *user,
+						const struct tenon_perf_buffer_opts *opts)
 {
 	struct tn_map *map = handle ? tn_map_of(handle) : NULL;
+	struct tenon_perf_buffer_opts want;
 	struct tenon_perf_buffer *pb;
 	struct tenon_runtime *rt;
 	int rc;
 
-	if (!map || map->type != TN_MAP_PERF_EVENT_ARRAY || !sample)
-		return tn_err_null(-EINVAL, "tenon_perf_buffer_new: %s",
-				   sample ? "not a loaded map of type perf_event_array"
-					  : "no function for samples");
-	if (!page_cnt || page_cnt & (page_cnt - 1) || page_cnt > MAX_PAGES)
-		return tn_err_null(-EINVAL, "map '%s': %zu pages, expected a power of two up to %u",
-				   map->name, page_cnt, MAX_PAGES);
+	rc = tn_opts_read("tenon_perf_buffer_opts", opts, &want, sizeof(want));
+	rc = rc ? rc : check(map, page_cnt, sample);
+	if (rc)
+		return tn_null(rc);
 	rt = TN_CONTAINER_OF(map->rt, struct tenon_runtime, rt);
 	pb = tn_new(&rt->rt, struct tenon_perf_buffer);
 	if (!pb)
@@ -45,8 +56,11 @@ struct tenon_perf_buffer *tenon_perf_buffer_new(struct tenon_map *handle, size_t
 	pb->map = map;
 	pb->reader = (struct tn_perf_reader){ sample, lost, user };
 	pb->fd = tn_perf_fd(map);
-	rc = pb->fd < 0 ? tn_err(pb->fd, "map '%s': no eventfd: %s", map->name, strerror(-pb->fd))
-			: tn_perf_open(map, page_cnt * tn_page_size());
+	rc = pb->fd < 0
+		     ? tn_err(pb->fd, "map '%s': no eventfd: %s", map->name, strerror(-pb->fd))
+		     : tn_perf_open(map, page_cnt * tn_page_size(),
+				    &(struct tn_perf_options){ want.overwrite, want.wakeup_events,
+							       want.wakeup_bytes });
 	if (rc) {
 		tn_free(&rt->rt, pb);
 		return tn_null(rc);

@@ -168,22 +168,6 @@ static inline void tn_group_unlock_further(const struct tn_hash *h, uint32_t gro
 
 /* ---- Sequence numbers ---- */
 
-/* Orders the reads before it against the reading of the number after it. */
-static TN_ALWAYS_INLINE void tn_seq_read_fence(void)
-{
-#if !TN_TSAN
-	atomic_thread_fence(memory_order_acquire);
-#endif
-}
-
-/* Pairs with tn_seq_read_fence(): who sees a store after it sees the number stored before it. */
-static TN_ALWAYS_INLINE void tn_seq_write_fence(void)
-{
-#if !TN_TSAN
-	atomic_thread_fence(memory_order_release);
-#endif
-}
-
 static TN_ALWAYS_INLINE uint32_t tn_seq_begin_read(_Atomic uint32_t *seq)
 {
 	return tn_load_acquire(seq);

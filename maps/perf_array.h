@@ -6,6 +6,8 @@
 #ifndef TN_MAPS_PERF_ARRAY_H
 #define TN_MAPS_PERF_ARRAY_H
 
+#include <stdbool.h>
+
 #include "maps/map.h"
 
 /* flags of bpf_perf_event_output(). */
@@ -15,13 +17,19 @@
 
 /* A sample of two parts, the second may be empty. From programs, inside an epoch section. 0;
  * -EINVAL (flags), -E2BIG (index, size), -ENOENT (not open), -EOPNOTSUPP (another slot's element),
- * -ENOSPC (lost, and counted). */
+ * -ENOSPC (lost, and counted; in overwrite mode where it is larger than the ring). */
 int tn_perf_output(struct tn_map *map, uint64_t flags, const void *data, uint64_t size,
 		   const void *more, uint64_t more_size, uint32_t slot);
 
-/* Make a ring of `bytes` (a power of two, pages) for each slot that has an element. -EBUSY: they
- * are open already; -E2BIG, -ENOMEM, with words. */
-int tn_perf_open(struct tn_map *map, size_t bytes);
+struct tn_perf_options {
+	bool overwrite; /* a full ring takes further samples in place of the oldest */
+	/* The eventfd is told of every so many samples or bytes of one ring (at most one of the two
+	 * is not 0), and when a ring is full; both 0: of each that the reader may be waiting for. */
+	uint32_t wakeup_events, wakeup_bytes;
+};
+/* Make a ring of `bytes` (a power of two, pages) for each slot that has an element; options may be
+ * NULL. -EBUSY: they are open already; -EINVAL, -E2BIG, -ENOMEM, with words. */
+int tn_perf_open(struct tn_map *map, size_t bytes, const struct tn_perf_options *options);
 void tn_perf_close(struct tn_map *map);
 
 struct tn_perf_reader {
@@ -30,7 +38,7 @@ struct tn_perf_reader {
 	void *user;
 };
 /* What is there, slot by slot, each in order; one thread at a time, else -EBUSY. The number of
- * samples. */
+ * samples. Overwrite mode: the newest that are there when the slot's turn comes. */
 int tn_perf_consume(struct tn_map *map, const struct tn_perf_reader *reader);
 /* An eventfd that becomes readable when samples arrive; made on first use. -errno. */
 int tn_perf_fd(struct tn_map *map);

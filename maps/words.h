@@ -26,6 +26,22 @@
 #define TN_WORD_STORE(p, v) tn_store_relaxed(p, v)
 #endif
 
+/* Orders the reads before it against the reading of a number after it. */
+static TN_ALWAYS_INLINE void tn_seq_read_fence(void)
+{
+#if !TN_TSAN
+	atomic_thread_fence(memory_order_acquire);
+#endif
+}
+
+/* Pairs with tn_seq_read_fence(): who sees a store after it sees the number stored before it. */
+static TN_ALWAYS_INLINE void tn_seq_write_fence(void)
+{
+#if !TN_TSAN
+	atomic_thread_fence(memory_order_release);
+#endif
+}
+
 /* The last size % 8 bytes of a key or value as a word, padded with zeros. */
 static TN_ALWAYS_INLINE uint64_t tn_words_tail(const unsigned char *p, size_t rest)
 {

@@ -140,10 +140,10 @@ static void perf_buffer_hands_out_samples_and_losses(void **state)
 		int nr = 0;
 
 		assert_int_equal(fire(EMIT, 1, 2), -ENOENT);
-		pb = tenon_perf_buffer_new(map, 1, on_sample, on_lost, &s);
+		pb = tenon_perf_buffer_new(map, 1, on_sample, on_lost, &s, NULL);
 		if (!pb)
 			fail_msg("%s", tenon_last_error()->msg);
-		assert_null(tenon_perf_buffer_new(map, 1, on_sample, NULL, NULL));
+		assert_null(tenon_perf_buffer_new(map, 1, on_sample, NULL, NULL, NULL));
 		assert_int_equal(errno, EBUSY);
 		assert_int_equal(tenon_runtime_free(rt), -EBUSY);
 		assert_int_equal(tenon_perf_buffer_poll(pb, 0), 0);
@@ -178,7 +178,7 @@ static void perf_buffer_leaves_nothing_when_an_allocation_fails(void **state)
 		size_t before = tn_load_relaxed(&rt->rt.mem.bytes[TN_CHARGE_HEAP]);
 
 		tn_store_relaxed(&rt->rt.mem.fail_after, n);
-		pb = tenon_perf_buffer_new(map, 1, on_sample, on_lost, &s);
+		pb = tenon_perf_buffer_new(map, 1, on_sample, on_lost, &s, NULL);
 		tn_store_relaxed(&rt->rt.mem.fail_after, 0);
 		if (pb)
 			break;
@@ -200,13 +200,13 @@ static void perf_buffer_refuses_what_is_none(void **state)
 	struct tenon_map *map = tenon_object_find_map(obj, "events");
 
 	(void)state;
-	assert_null(tenon_perf_buffer_new(NULL, 1, on_sample, NULL, NULL));
+	assert_null(tenon_perf_buffer_new(NULL, 1, on_sample, NULL, NULL, NULL));
 	assert_null(tenon_perf_buffer_new(tenon_object_find_map(obj, "work"), 1, on_sample, NULL,
-					  NULL));
+					  NULL, NULL));
 	assert_words("perf_event_array");
-	assert_null(tenon_perf_buffer_new(map, 3, on_sample, NULL, NULL));
+	assert_null(tenon_perf_buffer_new(map, 3, on_sample, NULL, NULL, NULL));
 	assert_words("power of two");
-	assert_null(tenon_perf_buffer_new(map, 1, NULL, NULL, NULL));
+	assert_null(tenon_perf_buffer_new(map, 1, NULL, NULL, NULL, NULL));
 	assert_int_equal(tenon_perf_buffer_poll(NULL, 0), -EINVAL);
 	assert_int_equal(tenon_perf_buffer_fd(NULL), -EINVAL);
 	tenon_perf_buffer_free(NULL);
@@ -384,7 +384,8 @@ static void packets_go_where_the_program_says(void **state)
 		struct tenon_sk_buff skb = { .len = 60 };
 		struct tenon_xdp_md xdp = { 0 };
 		struct seen s = { 0 };
-		struct tenon_perf_buffer *pb = tenon_perf_buffer_new(map, 1, on_sample, NULL, &s);
+		struct tenon_perf_buffer *pb = tenon_perf_buffer_new(map, 1, on_sample, NULL, &s,
+								     NULL);
 
 		assert_non_null(pb);
 		memset(&sent, 0, sizeof(sent));

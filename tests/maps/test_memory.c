@@ -166,7 +166,7 @@ static void opening_rings_fails_cleanly_without_memory(void **state)
 	for (int64_t n = 1; rc; n++) {
 		assert_in_range(n, 1, 5);
 		tn_store_relaxed(&test_rt.mem.fail_after, n);
-		rc = tn_perf_open(map, 4096);
+		rc = tn_perf_open(map, 4096, NULL);
 		if (rc)
 			assert_int_equal(rc, -ENOMEM);
 		if (rc)
@@ -177,7 +177,7 @@ static void opening_rings_fails_cleanly_without_memory(void **state)
 	assert_int_equal(tn_epoch_drain(), 0);
 	assert_int_equal(map_bytes(), before);
 	test_rt.mem.limit[TN_CHARGE_MAPS] = before + 4096;
-	assert_int_equal(tn_perf_open(map, 4096), -E2BIG);
+	assert_int_equal(tn_perf_open(map, 4096, NULL), -E2BIG);
 	free_now(map);
 }
 

@@ -59,8 +59,8 @@ static void output_goes_to_the_ring_of_its_slot(void **state)
 
 	(void)state;
 	assert_int_equal(output(map, CURRENT, 5, 2), -ENOENT); /* nobody reads */
-	assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
-	assert_int_equal(tn_perf_open(map, tn_page_size()), -EBUSY);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), -EBUSY);
 	assert_int_equal(output(map, CURRENT, 5, 2), 0);
 	assert_int_equal(output(map, 2, 6, 2), 0);
 	assert_int_equal(output(map, 1, 6, 2), -EOPNOTSUPP);
@@ -86,7 +86,7 @@ static void fewer_elements_than_slots_leave_the_others_out(void **state)
 	struct tn_map *map = new_array(2);
 
 	(void)state;
-	assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
 	assert_int_equal(output(map, CURRENT, 5, 1), 0);
 	assert_int_equal(output(map, CURRENT, 5, 3), -E2BIG);
 	tn_map_put(map); /* with its rings open */
@@ -99,7 +99,7 @@ static void sample_of_two_parts_is_in_one_piece_at_the_end_of_the_ring_too(void 
 	struct seen s = { 0 };
 
 	(void)state;
-	assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
 	for (int i = 0; i < 1000; i++) {
 		memset(part[0], i, 40);
 		memset(part[1], i + 1, 40);
@@ -123,7 +123,7 @@ static void full_ring_counts_what_is_lost(void **state)
 	int fit = 0, rc;
 
 	(void)state;
-	assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
 	while (!(rc = output(map, CURRENT, 1, 0)))
 		fit++;
 	assert_int_equal(rc, -ENOSPC);
@@ -153,7 +153,7 @@ static void eventfd_tells_of_samples(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(tn_perf_fd(map), fd);
-	assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
 	assert_true(readable(fd, 0)); /* there may be something from before */
 	assert_int_equal(consume(map, &s), 0);
 	assert_false(readable(fd, 0));
@@ -213,7 +213,7 @@ static void every_sample_of_every_thread_is_seen_or_counted(void **state)
 	int fd = tn_perf_fd(map), rc;
 
 	(void)state;
-	assert_int_equal(tn_perf_open(map, 4 * tn_page_size()), 0);
+	assert_int_equal(tn_perf_open(map, 4 * tn_page_size(), NULL), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		p[i] = (struct producer){ map, i, 0 };
 		assert_int_equal(pthread_create(&threads[i], NULL, produce, &p[i]), 0);
@@ -249,7 +249,7 @@ static void rings_are_closed_while_programs_write(void **state)
 	for (int i = 0; i < 100; i++) {
 		struct seen s = { 0 };
 
-		assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
+		assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
 		assert_true(consume(map, &s) >= 0);
 		tn_perf_close(map);
 	}
@@ -265,7 +265,7 @@ static void child_has_samples_and_an_eventfd_of_its_own(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(tn_perf_open(map, tn_page_size()), 0);
+	assert_int_equal(tn_perf_open(map, tn_page_size(), NULL), 0);
 	consume(map, &s);
 	assert_int_equal(output(map, CURRENT, 1, 0), 0);
 	pid = fork();
@@ -289,15 +289,15 @@ static void sizes_that_are_no_rings_are_refused(void **state)
 	struct tn_map *map = new_array(4);
 
 	(void)state;
-	assert_int_equal(tn_perf_open(map, 0), -EINVAL);
-	assert_int_equal(tn_perf_open(map, 100), -EINVAL);
-	assert_int_equal(tn_perf_open(map, 3 * tn_page_size()), -EINVAL);
-	assert_int_equal(tn_perf_open(map, (size_t)1 << 31), -EINVAL);
+	assert_int_equal(tn_perf_open(map, 0, NULL), -EINVAL);
+	assert_int_equal(tn_perf_open(map, 100, NULL), -EINVAL);
+	assert_int_equal(tn_perf_open(map, 3 * tn_page_size(), NULL), -EINVAL);
+	assert_int_equal(tn_perf_open(map, (size_t)1 << 31, NULL), -EINVAL);
 	for (int64_t n = 1;; n++) {
 		int rc;
 
 		tn_store_relaxed(&test_rt.mem.fail_after, n);
-		rc = tn_perf_open(map, tn_page_size());
+		rc = tn_perf_open(map, tn_page_size(), NULL);
 		tn_store_relaxed(&test_rt.mem.fail_after, 0);
 		if (!rc)
 			break;

@@ -245,7 +245,7 @@ static void begin_perf(struct run *run)
 
 	run->own = own;
 	own->seen.run = run;
-	own->pb = tenon_perf_buffer_new(run->map, 2, take_event, count_lost, &own->seen);
+	own->pb = tenon_perf_buffer_new(run->map, 2, take_event, count_lost, &own->seen, NULL);
 	if (!own->pb)
 		wrong(run, "%s", tenon_last_error()->msg);
 }
