@@ -656,19 +656,29 @@ static TN_ALWAYS_INLINE uint64_t used_bits(uint64_t levels)
 	return (levels | levels >> 1) & LOW_BITS;
 }
 
+#if !TN_HASH_SSE2
 /* Bit i: byte i of `bits`, each of which is 0 or 1. */
 static TN_ALWAYS_INLINE uint32_t gather_bits(uint64_t bits)
 {
 	return (uint32_t)((bits * UINT64_C(0x0102040810204080)) >> 56);
 }
+#endif
 
-static uint32_t match_unused(const struct tn_hash *h, uint32_t group)
+static TN_ALWAYS_INLINE uint32_t match_unused(const struct tn_hash *h, uint32_t group)
 {
 	const struct tn_hash_use *use = &h->use[group];
 
+#if TN_HASH_SSE2
+	/* A hint, as the levels are: the load may mix two states. */
+	__m128i levels = _mm_load_si128((const __m128i *)(const void *)use);
+
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(levels, _mm_setzero_si128())) &
+	       tn_group_live(&h->groups[group]);
+#else
 	return ~(gather_bits(used_bits(tn_load_relaxed(&use->words[0]))) |
 		 gather_bits(used_bits(tn_load_relaxed(&use->words[1]))) << 8) &
 	       tn_group_live(&h->groups[group]);
+#endif
 }
 
 /* A use that is marked just then may be lost. */
