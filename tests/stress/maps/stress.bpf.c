@@ -137,6 +137,12 @@ struct {
 	__uint(value_size, 4);
 } perf_event_array SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, 4);
+	__uint(value_size, 4);
+} perf_overwrite SEC(".maps");
+
 // The first word of a sample names the producer, the second counts: its other words follow from
 // these, as many as op->index says.
 HOOK(reserve_ringbuf) int reserve_ringbuf(struct stress_ctx *ctx)
@@ -172,6 +178,17 @@ HOOK(output_perf_event_array) int output_perf(struct stress_ctx *ctx)
 	if (words < 2 || words > SAMPLE_WORDS)
 		return -22;
 	return (int)bpf_perf_event_output(ctx, &perf_event_array, BPF_F_CURRENT_CPU, op->value,
+					  words * 8);
+}
+
+HOOK(output_perf_overwrite) int overwrite_perf(struct stress_ctx *ctx)
+{
+	struct stress_op *op = ctx->op;
+	u64_t words = op->index;
+
+	if (words < 2 || words > SAMPLE_WORDS)
+		return -22;
+	return (int)bpf_perf_event_output(ctx, &perf_overwrite, BPF_F_CURRENT_CPU, op->value,
 					  words * 8);
 }
 
