@@ -13,11 +13,6 @@
 #include "base/thread.h"
 
 /* ---- thread.c ---- */
-/* Every record ever made, newest first. Records are never unlinked: walk without a lock. */
-struct tn_thread *tn_threads_first(void);
-/* Protects registration and end of threads, every slot table and the list of them. Innermost. */
-void tn_threads_lock(void);
-void tn_threads_unlock(void);
 void tn_threads_wait(pthread_cond_t *cond); /* lets go of the lock meanwhile */
 void tn_threads_fork_child(struct tn_thread *self);
 

@@ -21,6 +21,7 @@ _Thread_local struct tn_thread *tn_thread_tls __attribute__((tls_model("initial-
 static _Atomic(struct tn_thread *) first;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t key;
+static void (*on_end)(struct tn_thread *t);
 static bool ready; /* key, fork handlers, membarrier: under the lock */
 
 struct tn_thread *tn_threads_first(void)
@@ -39,6 +40,16 @@ void tn_threads_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+bool tn_threads_trylock(void)
+{
+	return pthread_mutex_trylock(&lock) == 0;
+}
+
+void tn_threads_on_end(void (*fn)(struct tn_thread *t))
+{
+	on_end = fn;
+}
+
 void tn_threads_wait(pthread_cond_t *cond)
 {
 	pthread_cond_wait(cond, &lock);
@@ -47,6 +58,8 @@ void tn_threads_wait(pthread_cond_t *cond)
 static void release_record(struct tn_thread *t)
 {
 	tn_slots_thread_end(t);
+	if (on_end)
+		on_end(t);
 	t->depth = 0;
 	t->exec = NULL;
 	t->slot_rt_id = 0;

@@ -77,6 +77,19 @@ static TN_ALWAYS_INLINE struct tn_thread *tn_thread_self(void)
 	return tn_likely(t != NULL) ? t : tn_thread_register();
 }
 
+/* ---- All threads ---- */
+
+/* Every record ever made, newest first. Records are never unlinked: walk without a lock. */
+struct tn_thread *tn_threads_first(void);
+/* Protects registration and end of threads, every slot table and the list of them; no fork(2) comes
+ * meanwhile. Innermost. The calling thread is registered. */
+void tn_threads_lock(void);
+bool tn_threads_trylock(void);
+void tn_threads_unlock(void);
+/* Call `fn`, the only one, under the lock, for each thread that ends; in a forked child also for
+ * those that it has not. Under the lock. */
+void tn_threads_on_end(void (*fn)(struct tn_thread *t));
+
 /* ---- Slots: dense per runtime, 0 .. max_slots - 1 (design: "per CPU" is per thread slot) ---- */
 
 /* The slot of `t` in `rt`: the one it has, else a free one, else the shared last one. Remembers it

@@ -242,6 +242,21 @@ static int check_handle(struct tn_vf *vf, struct tn_callee *c, uint32_t i, const
 	return 0;
 }
 
+/* Only the address counts, so that it may be of any type; but somebody must vouch for it, or
+ * programs could make values for addresses without end. */
+static int check_object(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
+{
+	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
+
+	if (r->kind != TN_REG_HANDLE || r->low || !tn_reg_at_start(r) || r->untrusted)
+		return tn_refuse_arg(vf, c, i, "a trusted handle of an object, not moved");
+	if (r->nullable)
+		return tn_reject(vf, E_NULL, (int)(TN_R1 + i),
+				 "argument %u of %s may be NULL here (r%u is %s)", i + 1, c->name,
+				 TN_R1 + i, tn_reg_words(vf, r));
+	return 0;
+}
+
 static int check_record(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 {
 	const struct tn_reg *r = tn_vf_reg(vf, TN_R1 + i);
@@ -411,6 +426,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 		return c->map ? check_fixed_mem(vf, i, c->map->key_size, "read as a key by a call")
 			      : tn_refuse_arg(vf, c, i, "a key after its map");
 	case TN_ARG_MAP_VALUE:
+		if (arg->nullable && tn_reg_is_null(r))
+			return 0;
 		return c->map ? check_fixed_mem(vf, i, c->map->value_size,
 						"read as a value by a call")
 			      : tn_refuse_arg(vf, c, i, "a value after its map");
@@ -454,6 +471,8 @@ static int check_arg(struct tn_vf *vf, struct tn_callee *c, uint32_t i)
 								   : check_handle(vf, c, i, arg);
 	case TN_ARG_BTF_PTR:
 		return tn_check_btf_ptr(vf, c, i);
+	case TN_ARG_OBJECT:
+		return check_object(vf, c, i);
 	case TN_ARG_TIMER:
 		return tn_check_timer_arg(vf, c, i);
 	case TN_ARG_SPIN_LOCK:

@@ -34,6 +34,11 @@ TN_HELPER_BODY(extern, tn_helper_xdp_adjust_head);
 TN_HELPER_BODY(extern, tn_helper_xdp_adjust_meta);
 TN_HELPER_BODY(extern, tn_helper_xdp_adjust_tail);
 
+/* storage_helpers.c */
+TN_HELPER_BODY(extern, tn_helper_current_task);
+TN_HELPER_BODY(extern, tn_helper_storage_get);
+TN_HELPER_BODY(extern, tn_helper_storage_delete);
+
 /* map_helpers.c */
 TN_HELPER_BODY(extern, tn_helper_map_push);
 TN_HELPER_BODY(extern, tn_helper_map_pop);

@@ -414,6 +414,9 @@ BODY(for_each_map_elem)
 #define RING_MAPS      TYPE(RINGBUF)
 #define TIMER_MAPS     (TYPE(HASH) | TYPE(ARRAY))
 
+#define TASK_MAPS   TYPE(TASK_STORAGE)
+#define OBJECT_MAPS TYPE(SK_STORAGE)
+
 #define RET_NONE      .ret = TN_RET_VOID
 #define RET_I32	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_I32
 #define RET_U32	      .ret = TN_RET_SCALAR, .ret_ctype = TN_C_U32
@@ -422,6 +425,9 @@ BODY(for_each_map_elem)
 #define RET_MAP_VALUE .ret = TN_RET_MAP_VALUE, .ret_ctype = TN_C_PTR
 #define RET_RECORD    .ret = TN_RET_RINGBUF_RECORD, .ret_ctype = TN_C_PTR
 #define RET_SLICE     .ret = TN_RET_SLICE, .ret_ctype = TN_C_PTR
+/* No declared type has a name with a blank: no field of it is ever shown. */
+#define THREAD	      "current task_struct"
+#define RET_THREAD    .ret = TN_RET_HANDLE, .ret_ctype = TN_C_PTR, .ret_handle = THREAD
 #define RET_TAIL_CALL .ret = TN_RET_NOTHING_RETURNS, .ret_ctype = TN_C_I64
 
 #define ARG(kind_, ctype_, ...)                                             \
@@ -439,6 +445,9 @@ BODY(for_each_map_elem)
 #define WLONG	      ARG(WMEM_FIXED, PTR, .struct_size = 8)
 #define INOUT_U32     ARG(WMEM_FIXED, PTR, .struct_size = 4, .in_out = true)
 #define SEQ_FILE      ARG(HANDLE, PTR, .handle = "tenon_seq_file")
+#define TASK	      ARG(HANDLE, PTR, .handle = THREAD, .rdonly = true, .nullable = true)
+#define OBJECT	      ARG(OBJECT, PTR, )
+#define VALUE_OR_NULL ARG(MAP_VALUE, PTR, .nullable = true)
 #define U32	      ARG(SCALAR, U32, )
 #define U64	      ARG(SCALAR, U64, )
 #define I32	      ARG(SCALAR, I32, )

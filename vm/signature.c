@@ -554,6 +554,7 @@ static void print_arg(struct printer *out, const struct tn_arg *arg)
 		[TN_ARG_TIMER] = "timer",
 		[TN_ARG_PACKET] = "packet",
 		[TN_ARG_BTF_PTR] = "btfptr",
+		[TN_ARG_OBJECT] = "object",
 	};
 
 	if (arg->kind == TN_ARG_SCALAR)

@@ -51,6 +51,7 @@ enum tn_arg_kind {
 	TN_ARG_RINGBUF_RECORD, /* a reserved record; the call releases it */
 	TN_ARG_SPIN_LOCK,      /* the struct bpf_spin_lock of a map's value */
 	TN_ARG_PACKET,	/* the context where it is the packet `handle`, or a handle of that type */
+	TN_ARG_OBJECT,	/* any trusted handle: its address stands for an object of the host */
 	TN_ARG_BTF_PTR, /* a struct btf_ptr, whose data is read; its size and flags follow */
 };
 

@@ -372,6 +372,7 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 		if (at != (uintptr_t)e->ctx)
 			unsound(e, "argument %u is not the context", i + 1);
 		return;
+	case TN_ARG_OBJECT:
 	case TN_ARG_PACKET: /* the context, or a handle */
 		if (!at)
 			unsound(e, "argument %u is NULL", i + 1);

@@ -150,8 +150,10 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_XSKMAP = 17,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_DEVMAP_HASH = 25,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 	BPF_MAP_TYPE_BLOOM_FILTER = 30,
 	BPF_MAP_TYPE_USER_RINGBUF = 31,
 	BPF_MAP_TYPE_ARENA = 33,
@@ -372,6 +374,17 @@ TENON_BPF_FN(2, long, bpf_map_update_elem, void *map, const void *key, const voi
 	     __u64 flags);
 TENON_BPF_FN(3, long, bpf_map_delete_elem, void *map, const void *key);
 /* Another slot's value of a per-slot map. */
+/* A value of a thread, or of an object that the host gave a handle of (maps of type TASK_STORAGE
+ * and SK_STORAGE). With BPF_LOCAL_STORAGE_GET_F_CREATE (1) it is made where there is none, as a
+ * copy of `value`, or of zeros where that is NULL. */
+struct task_struct;
+TENON_BPF_FN(158, struct task_struct *, bpf_get_current_task_btf, void);
+TENON_BPF_FN(156, void *, bpf_task_storage_get, void *map, struct task_struct *task, void *value,
+	     __u64 flags);
+TENON_BPF_FN(157, long, bpf_task_storage_delete, void *map, struct task_struct *task);
+TENON_BPF_FN(107, void *, bpf_sk_storage_get, void *map, void *object, void *value, __u64 flags);
+TENON_BPF_FN(108, long, bpf_sk_storage_delete, void *map, void *object);
+
 TENON_BPF_FN(195, void *, bpf_map_lookup_percpu_elem, void *map, const void *key, __u32 slot);
 
 /* Where the program was called from: addresses of the host's code, by its frame pointers, the
