@@ -183,6 +183,8 @@ static const struct {
 	{ "stack", TN_MAP_STACK },
 	{ "perf_event_array", TN_MAP_PERF_EVENT_ARRAY },
 	{ "arena", TN_MAP_ARENA },
+	{ "task_storage", TN_MAP_TASK_STORAGE },
+	{ "sk_storage", TN_MAP_SK_STORAGE },
 };
 
 static bool bad(const struct tn_case *c, const char *what, const char *value)
@@ -264,6 +266,10 @@ static bool add_map(struct tn_case *c, char *spec)
 		attr.flags |= TN_MAP_F_MMAPABLE;
 	if (attr.type == TN_MAP_LPM_TRIE)
 		attr.flags |= TN_MAP_F_NO_PREALLOC;
+	if (attr.type == TN_MAP_TASK_STORAGE || attr.type == TN_MAP_SK_STORAGE) {
+		attr.flags |= TN_MAP_F_NO_PREALLOC;
+		attr.max_entries = 0;
+	}
 	if (attr.type == TN_MAP_ARRAY_OF_MAPS ||
 	    attr.type == TN_MAP_HASH_OF_MAPS) { /* of arrays; all else is said of those */
 		inner = attr;

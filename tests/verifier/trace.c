@@ -324,7 +324,8 @@ static void check_arg(struct embed *e, const struct tn_sig *sig, uint32_t i, con
 		check_memory_arg(e, arg, at, map->key_size, false);
 		return;
 	case TN_ARG_MAP_VALUE:
-		check_memory_arg(e, arg, at, map->value_size, false);
+		if (at || !arg->nullable)
+			check_memory_arg(e, arg, at, map->value_size, false);
 		return;
 	case TN_ARG_MAP_VALUE_OUT:
 		check_memory_arg(e, arg, at, map->value_size, true);
