@@ -48,7 +48,7 @@ static int check_array(const struct tn_map *map)
 	int err = check_sizes(map);
 
 	if (!err)
-		err = tn_map_check_flags(map, ARRAY_FLAGS | TN_MAP_F_MMAPABLE);
+		err = tn_map_check_flags(map, ARRAY_FLAGS | TN_MAP_F_MMAPABLE | TN_MAP_F_INNER_MAP);
 	if (!err && map->value_size > INT_MAX)
 		err = tn_map_err(map, -E2BIG, "value size %u is too large", map->value_size);
 	return err;

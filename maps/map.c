@@ -418,6 +418,14 @@ static int init_shared(struct tn_map *map, const struct tn_map_attr *attr)
 	return err ? err : tn_segment_start(map);
 }
 
+static int check_extra(const struct tn_map *map)
+{
+	if (map->extra && map->type != TN_MAP_BLOOM_FILTER && map->type != TN_MAP_ARENA)
+		return tn_map_err(map, -EINVAL, "map_extra is 0x%llx, expected none",
+				  (unsigned long long)map->extra);
+	return 0;
+}
+
 struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr,
 				const struct tn_map_ops *ops)
 {
@@ -429,7 +437,9 @@ struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr
 	map = alloc_map(rt, attr, ops);
 	if (!map)
 		return tn_err_null(-ENOMEM, "map '%s': out of memory", name);
-	err = attr->inner ? make_template(map, attr->inner) : 0;
+	err = check_extra(map);
+	if (!err && attr->inner)
+		err = make_template(map, attr->inner);
 	if (!err)
 		err = map->ops->check(map);
 	if (!err)

@@ -48,6 +48,7 @@ enum tn_map_type {
 #define TN_MAP_F_RDONLY_PROG   (1u << 7) /* programs may not write */
 #define TN_MAP_F_WRONLY_PROG   (1u << 8)
 #define TN_MAP_F_MMAPABLE      (1u << 10)
+#define TN_MAP_F_INNER_MAP     (1u << 12) /* arrays: inner ones of any length */
 #define TN_MAP_F_SEGV_ON_FAULT (1u << 17) /* arenas: no meaning here */
 #define TN_MAP_F_NO_USER_CONV  (1u << 18)
 #define TN_MAP_F_SHARED	       (1u << 29) /* ours: in a segment, see segment.h */
@@ -230,6 +231,9 @@ int tn_map_host_lookup_and_delete(struct tn_map *map, const void *key, void *val
 int tn_map_next_key(struct tn_map *map, const void *key, void *next);
 int tn_map_next_after(struct tn_map *map, const void *key, void *next);
 int tn_map_freeze(struct tn_map *map);
+/* Are all maps that stand for this template, or the map itself, as long as it says? */
+bool tn_map_size_is_known(const struct tn_map *map);
+
 /* After load: a frozen map with TN_MAP_F_RDONLY_PROG becomes PROT_READ and constant. */
 int tn_map_make_const(struct tn_map *map);
 

@@ -71,20 +71,21 @@ static void fini(struct tn_map *map)
 
 /* ---- What may be in it ---- */
 
-/* An array's number of elements decides which lookups surely hit. */
-static bool size_matters(const struct tn_map *map)
+/* An array's number of elements decides which lookups surely hit, unless its shape leaves it open.
+ */
+bool tn_map_size_is_known(const struct tn_map *map)
 {
-	return map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY;
+	return (map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY) &&
+	       !(map->flags & TN_MAP_F_INNER_MAP);
 }
 
 static bool fits(const struct tn_map *template, const struct tn_map *map)
 {
 	/* In a segment all slots may be taken: then no lookup hits. */
 	return !map->for_host_alone && !(map->segment && map->slot_stride) &&
-	       map->type == template->type &&
-	       map->key_size == template->key_size && map->value_size == template->value_size &&
-	       map->flags == template->flags &&
-	       (!size_matters(map) || map->max_entries == template->max_entries) &&
+	       map->type == template->type && map->key_size == template->key_size &&
+	       map->value_size == template->value_size && map->flags == template->flags &&
+	       (!tn_map_size_is_known(map) || map->max_entries == template->max_entries) &&
 	       map->nr_specials == template->nr_specials &&
 	       !memcmp(map->specials, template->specials, sizeof(map->specials));
 }

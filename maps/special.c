@@ -83,16 +83,31 @@ const char *tn_map_special_words(uint8_t kind)
 	return "special";
 }
 
+static bool may_hold(uint32_t type, uint8_t kind)
+{
+	switch (type) {
+	case TN_MAP_HASH:
+	case TN_MAP_ARRAY:
+		return true;
+	case TN_MAP_TASK_STORAGE:
+	case TN_MAP_SK_STORAGE:
+		return kind == TN_SPECIAL_LOCK;
+	default:
+		return false;
+	}
+}
+
 /* Sorted, apart, inside the value, in a type whose copies know of them. */
 int tn_map_check_specials(const struct tn_map *map)
 {
 	uint64_t end = 0;
 	uint32_t locks = 0;
 
-	if (map->nr_specials && map->type != TN_MAP_HASH && map->type != TN_MAP_ARRAY)
-		return tn_map_err(map, -EOPNOTSUPP, "values of type %s cannot hold a %s",
-				  tn_map_type_words(map->type),
-				  tn_map_special_words(map->specials[0].kind));
+	for (uint32_t i = 0; i < map->nr_specials; i++)
+		if (!may_hold(map->type, map->specials[i].kind))
+			return tn_map_err(map, -EOPNOTSUPP, "values of type %s cannot hold a %s",
+					  tn_map_type_words(map->type),
+					  tn_map_special_words(map->specials[i].kind));
 	/* Helpers write to them. */
 	if (map->nr_specials && map->flags & (TN_MAP_F_RDONLY_PROG | TN_MAP_F_WRONLY_PROG))
 		return tn_map_err(map, -EACCES,

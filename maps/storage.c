@@ -17,7 +17,7 @@
 
 #include "base/epoch.h"
 #include "base/thread.h"
-#include "maps/words.h"
+#include "maps/special.h"
 
 #define FIRST_BUCKETS 16u
 #define MAX_VALUE     (65535u - 64u) /* of the kernel's element, which has 16 bits for its size */
@@ -189,10 +189,10 @@ static struct element *make_element(struct storage *s, uint64_t owner, const voi
 	if (!e)
 		return NULL;
 	e->owner = owner;
+	/* Nobody holds the lock of one that was used before: the epochs are over. */
+	tn_words_zero(e->value, s->map.value_stride);
 	if (value)
-		tn_words_store(e->value, value, s->map.value_size);
-	else
-		tn_words_zero(e->value, s->map.value_stride);
+		tn_map_store_value(&s->map, e->value, value);
 	return e;
 }
 
@@ -299,7 +299,7 @@ int tn_storage_host_lookup(struct tn_map *map, uint64_t owner, void *value)
 	tn_epoch_enter(self);
 	e = find(storage_of(map), owner);
 	if (e)
-		tn_words_load(value, e->value, map->value_size);
+		tn_map_load_value(map, value, e->value);
 	tn_epoch_leave(self);
 	return e ? 0 : -ENOENT;
 }

@@ -52,7 +52,7 @@ struct tn_timers {
 	int fd;		/* -1: nobody asked */
 	uint64_t fd_at; /* when it is due, CLOCK_MONOTONIC */
 	uint64_t (*now)(uint32_t clock);
-	bool busy; /* somebody runs them, */
+	bool busy;	/* somebody runs them, */
 	struct due due; /* since then */
 	struct tn_thread *runner;
 	struct tn_timer *running; /* NULL too once it is gone */

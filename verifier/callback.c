@@ -36,9 +36,8 @@ bool tn_map_is_inner(const struct tn_vf *vf, const struct tn_map *map)
  * only for arrays includes how many there are; see maps/map_in_map.c. */
 static uint64_t most_elements(const struct tn_vf *vf, const struct tn_map *map)
 {
-	bool array = map->type == TN_MAP_ARRAY || map->type == TN_MAP_PERCPU_ARRAY;
-
-	return !array && tn_map_is_inner(vf, map) ? UINT32_MAX : map->max_entries;
+	return !tn_map_size_is_known(map) && tn_map_is_inner(vf, map) ? UINT32_MAX
+								      : map->max_entries;
 }
 
 static uint64_t rounds_of(struct tn_vf *vf, const struct tn_callee *c)

@@ -68,6 +68,7 @@ static bool lookup_surely_hits(struct tn_vf *vf, const struct tn_callee *c)
 	 * slots may be taken by other processes. */
 	return !(c->map->segment && c->map->slot_stride) &&
 	       (c->map->type == TN_MAP_ARRAY || c->map->type == TN_MAP_PERCPU_ARRAY) &&
+	       (!c->map->is_template || tn_map_size_is_known(c->map)) &&
 	       c->id != TN_HELPER_map_lookup_percpu_elem && const_key(vf, c, &key) &&
 	       key < c->map->max_entries + TN_MUT(KEY_OFF_BY_ONE);
 }

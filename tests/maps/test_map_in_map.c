@@ -47,6 +47,47 @@ static void lookup_gives_the_map_that_was_put_in(void **state)
 	tn_map_put(outer);
 }
 
+static void arrays_fit_by_length_unless_their_shape_leaves_it_open(void **state)
+{
+	struct tn_map_attr array = {
+		.type = TN_MAP_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4
+	};
+
+	(void)state;
+	for (uint32_t flags = 0; flags <= TN_MAP_F_INNER_MAP; flags += TN_MAP_F_INNER_MAP) {
+		struct tn_map *outer, *other = try_map(TN_MAP_ARRAY, 4, 8, 9, flags),
+				      *plain = try_map(TN_MAP_ARRAY, 4, 8, 4, 0);
+
+		array.flags = flags;
+		outer = new_outer(&array);
+		assert_int_equal(put_in(outer, 0, other->id), flags ? 0 : -EINVAL);
+		assert_int_equal(put_in(outer, 1, plain->id), flags ? -EINVAL : 0);
+		assert_int_equal(tn_map_size_is_known(outer->inner), !flags);
+		tn_map_put(other);
+		tn_map_put(plain);
+		tn_map_put(outer);
+	}
+}
+
+/* In a segment all slots may be taken, and then a lookup misses that is taken for a hit. */
+static void shared_per_slot_map_is_no_inner_map(void **state)
+{
+	struct tn_map_attr array = {
+		.type = TN_MAP_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4
+	};
+	struct tn_map *outer = new_outer(&array),
+		      *shared = try_map(TN_MAP_PERCPU_ARRAY, 4, 8, 4, TN_MAP_F_SHARED),
+		      *plain = try_map(TN_MAP_PERCPU_ARRAY, 4, 8, 4, 0);
+
+	(void)state;
+	assert_non_null(shared);
+	assert_int_equal(put_in(outer, 0, shared->id), -EINVAL);
+	assert_int_equal(put_in(outer, 0, plain->id), 0);
+	tn_map_put(shared);
+	tn_map_put(plain);
+	tn_map_put(outer);
+}
+
 static void map_taken_out_lives_while_a_thread_is_inside(void **state)
 {
 	struct tn_map *outer = new_outer(&shape), *inner = new_map(TN_MAP_HASH, 4, 8, 4);
@@ -167,6 +208,8 @@ static void shape_with_a_lock_wants_maps_with_that_lock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arrays_fit_by_length_unless_their_shape_leaves_it_open),
+		cmocka_unit_test(shared_per_slot_map_is_no_inner_map),
 		cmocka_unit_test(lookup_gives_the_map_that_was_put_in),
 		cmocka_unit_test(map_taken_out_lives_while_a_thread_is_inside),
 		cmocka_unit_test(map_of_another_shape_is_refused),

@@ -233,6 +233,10 @@ static bool add_map(struct tn_case *c, char *spec)
 			attr.flags |= TN_MAP_F_RDONLY_PROG;
 			continue;
 		}
+		if (!strcmp(word, "any_length")) {
+			attr.flags |= TN_MAP_F_INNER_MAP;
+			continue;
+		}
 		if (!strcmp(word, "wronly")) {
 			attr.flags |= TN_MAP_F_WRONLY_PROG;
 			continue;

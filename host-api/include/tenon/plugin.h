@@ -167,6 +167,7 @@ enum {
 };
 
 enum {
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1U << 0,
 	BPF_F_NO_PREALLOC = 1U << 0,
 	BPF_F_NUMA_NODE = 1U << 2,
 	BPF_F_RDONLY = 1U << 3,
@@ -175,6 +176,7 @@ enum {
 	BPF_F_RDONLY_PROG = 1U << 7,
 	BPF_F_WRONLY_PROG = 1U << 8,
 	BPF_F_MMAPABLE = 1U << 10,
+	BPF_F_INNER_MAP = 1U << 12,
 };
 
 /* bpf_perf_event_output */
