@@ -73,6 +73,12 @@ int tn_check_context_serves(struct tn_vf *vf, const struct tn_callee *c)
 	case TN_HELPER_get_func_ret:
 		lacks = ctx->has_ret ? NULL : "has no result of a function";
 		break;
+	case TN_HELPER_redirect_map:
+		/* As the helper asks: that context alone has a place for where to. */
+		lacks = ctx->is_packet && ctx->host_size == sizeof(struct tn_xdp_host)
+				? NULL
+				: "is no xdp_md, which says where to";
+		break;
 	case TN_HELPER_get_retval:
 		lacks = has_retval(ctx, false) ? NULL : "has no number 'retval'";
 		break;

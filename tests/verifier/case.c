@@ -185,6 +185,9 @@ static const struct {
 	{ "arena", TN_MAP_ARENA },
 	{ "task_storage", TN_MAP_TASK_STORAGE },
 	{ "sk_storage", TN_MAP_SK_STORAGE },
+	{ "devmap", TN_MAP_DEVMAP },
+	{ "cpumap", TN_MAP_CPUMAP },
+	{ "xskmap", TN_MAP_XSKMAP },
 };
 
 static bool bad(const struct tn_case *c, const char *what, const char *value)
@@ -214,10 +217,33 @@ static bool fill_const(struct tn_case *c, struct tn_map *map, const char *hex)
 	return true;
 }
 
+/* What the word names, at an offset of the value; in the order of these. */
+static bool add_special(struct tn_map_attr *attr, struct tn_map_special specials[4],
+			const char *word, const char *offset)
+{
+	static const struct {
+		const char *word;
+		uint8_t kind, size;
+	} kinds[] = { { "lock", TN_SPECIAL_LOCK, 4 },
+		      { "timer", TN_SPECIAL_TIMER, 16 },
+		      { "wq", TN_SPECIAL_WQ, 16 } };
+
+	for (size_t i = 0; i < TN_ARRAY_SIZE(kinds); i++) {
+		if (strcmp(word, kinds[i].word) || attr->nr_specials == 4)
+			continue;
+		specials[attr->nr_specials++] = (struct tn_map_special){
+			.off = (uint32_t)atoi(offset), .size = kinds[i].size, .kind = kinds[i].kind
+		};
+		attr->specials = specials;
+		return true;
+	}
+	return false;
+}
+
 static bool add_map(struct tn_case *c, char *spec)
 {
 	struct tn_map_attr attr = { .key_size = 4, .value_size = 8, .max_entries = 1 };
-	struct tn_map_special lock = { .size = 4, .kind = TN_SPECIAL_LOCK };
+	struct tn_map_special specials[4];
 	struct tn_map_attr inner;
 	char name[16], *save = NULL, *hex = NULL;
 	char *word = strtok_r(spec, " \t", &save);
@@ -253,10 +279,8 @@ static bool add_map(struct tn_case *c, char *spec)
 			attr.max_entries = (uint32_t)atoi(value);
 		else if (!strcmp(word, "const"))
 			hex = value;
-		else if (!strcmp(word, "lock")) { /* at this offset */
-			lock.off = (uint32_t)atoi(value);
-			attr.specials = &lock;
-			attr.nr_specials = 1;
+		else if (add_special(&attr, specials, word, value)) {
+			/* at this offset */
 		} else
 			return bad(c, "map", word);
 	}

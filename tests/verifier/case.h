@@ -5,7 +5,8 @@
  *
  *	; ctx: xdp_md | __sk_buff | raw N | test | nodes | none
  *			what r1 points to (default: raw 64)
- *	; map: array key 4 value 16 entries 4 [rdonly] [wronly] [any_length] [const HEXBYTES] [lock OFF]
+ *	; map: array key 4 value 16 entries 4 [rdonly] [wronly] [any_length] [const HEXBYTES]
+ *			[lock OFF] [timer OFF] [wq OFF]
  *			map[0], map[1], ...
  *	; helper: NAME SIGNATURE [flags: may_abort invalidates]
  *			`call extern 0`, `call extern 1`, ...

@@ -11,6 +11,7 @@
 
 #include "base/epoch.h"
 #include "base/err.h"
+#include "maps/timer.h"
 #include "verifier/case.h"
 #include "vm/interp.h"
 #include "vm/rewrite.h"
@@ -163,7 +164,8 @@ int main(int argc, char **argv)
 {
 	static struct tn_rt rt;
 
-	if (tn_rt_init(&rt, NULL))
+	/* The timers of a runtime stay, once there is a map that has some. */
+	if (tn_rt_init(&rt, NULL) || tn_timers_make(&rt))
 		return 1;
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-v"))
