@@ -336,9 +336,8 @@ static int connect_maps(struct tenon_object *obj, struct tn_prog *prog)
 		if (!map && obj->maps[prog->map_decls[i]].left_out)
 			continue;
 		if (!map)
-			return tn_err(-EINVAL, "map '%s': type %u is not supported",
-				      obj->maps[prog->map_decls[i]].name,
-				      obj->maps[prog->map_decls[i]].decl->type);
+			return tn_map_refuse_type(obj->maps[prog->map_decls[i]].decl->type,
+						  obj->maps[prog->map_decls[i]].name);
 		prog->maps[i] = tn_map_get(map);
 	}
 	return 0;

@@ -80,6 +80,32 @@ static const struct map_type *find_type(uint32_t id)
 	return NULL;
 }
 
+/* Types of the kernel that hold what a process has not, or that come about in another way here. */
+static const struct {
+	uint32_t type;
+	const char *name, *why;
+} elsewhere[] = {
+	{ 8, "cgroup_array", "control groups are the kernel's" },
+	{ 15, "sockmap", "sockets are the kernel's" },
+	{ 18, "sockhash", "sockets are the kernel's" },
+	{ 19, "cgroup_storage", "control groups are the kernel's; see sk_storage" },
+	{ 20, "reuseport_sockarray", "sockets are the kernel's" },
+	{ 21, "percpu_cgroup_storage", "control groups are the kernel's; see sk_storage" },
+	{ 26, "struct_ops", "it is made of the object's section .struct_ops" },
+	{ 28, "inode_storage", "inodes are the kernel's; see sk_storage" },
+	{ 32, "cgrp_storage", "control groups are the kernel's; see sk_storage" },
+	{ 34, "insn_array", "tables of jumps are made of the object's code" },
+};
+
+int tn_map_refuse_type(uint32_t type, const char *map_name)
+{
+	for (size_t i = 0; i < TN_ARRAY_SIZE(elsewhere); i++)
+		if (elsewhere[i].type == type)
+			return tn_err(-EINVAL, "map '%s': type %u (%s) is not supported: %s",
+				      map_name, type, elsewhere[i].name, elsewhere[i].why);
+	return tn_err(-EINVAL, "map '%s': type %u is not supported", map_name, type);
+}
+
 const char *tn_map_type_words(uint32_t type)
 {
 	const struct map_type *t = find_type(type);
@@ -475,9 +501,10 @@ struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
 {
 	const struct map_type *type = find_type(attr->type);
 
-	if (!type)
-		return tn_err_null(-EINVAL, "map '%s': type %u is not supported",
-				   attr->name ? attr->name : "", attr->type);
+	if (!type) {
+		errno = -tn_map_refuse_type(attr->type, attr->name ? attr->name : "");
+		return NULL;
+	}
 	return tn_map_create_as(rt, attr, type->ops);
 }
 

@@ -215,6 +215,8 @@ int tn_map_check_specials(const struct tn_map *map) TN_WARN_UNUSED;
 
 bool tn_map_is_per_slot(const struct tn_map *map);
 const char *tn_map_type_words(uint32_t type); /* NULL: unknown */
+/* -EINVAL, with words that name the map and the type, and why the kernel's are not here. */
+int tn_map_refuse_type(uint32_t type, const char *map_name);
 /* The type as hosts and plugins know it; what it is called. */
 uint32_t tn_map_shown_type(const struct tn_map *map);
 const char *tn_map_words(const struct tn_map *map);

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LAST_TYPE 34u /* of Linux 6.18 */
+
 static int sys_bpf(int cmd, union bpf_attr *attr)
 {
 	long rc = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
@@ -68,50 +70,23 @@ static int start_as_many_slots_as_cpus(void **state)
 
 /* ---- Types ---- */
 
-/* What the kernel has and a process has not, or what is made in another way here. */
-static const struct {
-	uint32_t type;
-	const char *why;
-} elsewhere[] = {
-	{ BPF_MAP_TYPE_CGROUP_ARRAY, "control groups" },
-	{ BPF_MAP_TYPE_SOCKMAP, "the kernel's sockets" },
-	{ BPF_MAP_TYPE_SOCKHASH, "the kernel's sockets" },
-	{ BPF_MAP_TYPE_CGROUP_STORAGE, "control groups" },
-	{ BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, "the kernel's sockets" },
-	{ BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE, "control groups" },
-	{ BPF_MAP_TYPE_STRUCT_OPS, "made of the object's tables of functions" },
-	{ 28, "inodes of the kernel" },
-	{ 32, "control groups" },
-	{ 34, "tables of jumps, made of the object's" },
-};
-
-static const char *why_not(uint32_t type)
-{
-	for (size_t i = 0; i < TN_ARRAY_SIZE(elsewhere); i++)
-		if (elsewhere[i].type == type)
-			return elsewhere[i].why;
-	return NULL;
-}
-
-/* -EINVAL of a type that the kernel does not know is of its attributes else. */
 static bool is_known(uint32_t type)
 {
-	return tn_map_type_words(type) != NULL && strcmp(tn_map_type_words(type), "unknown") != 0;
+	return tn_map_type_words(type) != NULL;
 }
 
+/* What a process has not is refused with words that say so, not as a number. */
 static void every_type_of_the_kernel_is_known_or_said_not_to_be(void **state)
 {
 	(void)state;
-	for (uint32_t type = 1; type <= 34; type++) {
-		struct tn_map *map;
-
-		if (why_not(type)) {
-			map = try_map(type, 4, 4, 1, 0);
-			assert_null(map);
+	for (uint32_t type = 1; type <= LAST_TYPE; type++) {
+		if (is_known(type))
 			continue;
-		}
-		if (!is_known(type))
-			fail_msg("type %u is neither here nor said to be elsewhere", type);
+		assert_null(try_map(type, 4, 4, 1, 0));
+		assert_int_equal(errno, EINVAL);
+		if (!strstr(tn_err_last()->msg, "is not supported: "))
+			fail_msg("type %u is neither here nor said to be elsewhere: %s", type,
+				 tn_err_last()->msg);
 	}
 }
 
@@ -158,7 +133,7 @@ static bool is_drawn(uint32_t type)
 	case TN_MAP_ARENA: /* pages of this kernel's own address space */
 		return false;
 	default:
-		return is_known(type) && !why_not(type);
+		return is_known(type);
 	}
 }
 
@@ -190,7 +165,7 @@ static void drawn_attributes_are_judged_as_by_the_kernel(void **state)
 
 	(void)state;
 	skip_where_refused();
-	for (uint32_t type = 1; type <= 34; type++)
+	for (uint32_t type = 1; type <= LAST_TYPE; type++)
 		for (uint32_t i = 0; is_drawn(type) && i < 1500; i++)
 			compare_creation(type, &random);
 }
@@ -328,6 +303,106 @@ static void drawn_calls_leave_what_the_kernel_leaves_on_each_cpu(void **state)
 		compare_per_cpu(&per_cpu[i]);
 }
 
+/* ---- Maps of maps ---- */
+
+#define NR_INNER 3u /* the last one is of another shape */
+
+struct inner {
+	int fd;
+	uint32_t kernel_id;
+	struct tn_map *map;
+};
+
+static void make_inner(struct inner *in, uint32_t i)
+{
+	const struct tn_map_attr attr = { .type = TN_MAP_HASH,
+					  .key_size = 4,
+					  .value_size = i == NR_INNER - 1 ? 16 : 8,
+					  .max_entries = 2 + i,
+					  .name = "inner" };
+	struct bpf_map_info info = { 0 };
+	union bpf_attr ask = { 0 };
+
+	in->fd = kernel_map(&attr, -1);
+	in->map = tn_map_create(&test_rt, &attr);
+	assert_true(in->fd >= 0 && in->map);
+	ask.info.bpf_fd = (uint32_t)in->fd;
+	ask.info.info = (uintptr_t)&info;
+	ask.info.info_len = sizeof(info);
+	assert_int_equal(sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &ask), 0);
+	in->kernel_id = info.id;
+}
+
+/* Which of them a lookup gave; the numbers are each side's own. */
+static uint32_t which(const struct inner *in, uint32_t id, bool kernel)
+{
+	for (uint32_t i = 0; i < NR_INNER; i++)
+		if (id == (kernel ? in[i].kernel_id : in[i].map->id))
+			return i;
+	return NR_INNER;
+}
+
+static void compare_outer_call(const struct both *b, const struct inner *in, uint64_t *random,
+			       uint32_t step)
+{
+	static const uint64_t flags_of[] = { 0, 0, 0, 0, BPF_NOEXIST, BPF_EXIST, 3, BPF_F_LOCK };
+	uint64_t r = next_random(random);
+	enum call call = (enum call)(r % NR_CALLS);
+	uint64_t flags = flags_of[(r >> 16) % TN_ARRAY_SIZE(flags_of)];
+	uint32_t key = (uint32_t)(r >> 32) % KEYS, put = (uint32_t)(r >> 24) % NR_INNER;
+	uint32_t ours = call == UPDATE ? in[put].map->id : 0;
+	uint32_t theirs = call == UPDATE ? (uint32_t)in[put].fd : 0;
+	int want = on_kernel(b, call, key, &theirs, flags);
+	int rc = on_tenon(b, call, key, &ours, flags);
+
+	if (rc != want)
+		fail_msg("%s, step %u: call %d of key %u, map %u, flags %llu: %d, the kernel %d",
+			 b->name, step, (int)call, key, put, (unsigned long long)flags, rc, want);
+	if (!rc && call == LOOKUP && which(in, ours, false) != which(in, theirs, true))
+		fail_msg("%s, step %u: key %u has another map than in the kernel", b->name, step,
+			 key);
+	if (keys_of(b, false) != keys_of(b, true))
+		fail_msg("%s, step %u: other keys than in the kernel", b->name, step);
+}
+
+static void compare_outer(uint32_t type, const char *name)
+{
+	const struct tn_map_attr shape = {
+		.type = TN_MAP_HASH, .key_size = 4, .value_size = 8, .max_entries = 2
+	};
+	struct tn_map_attr attr = { .type = type,
+				    .key_size = 4,
+				    .value_size = 4,
+				    .max_entries = 4,
+				    .name = "outer",
+				    .inner = &shape };
+	uint64_t random = 0x9e3779b97f4a7c15ull;
+	struct inner in[NR_INNER];
+	struct both b = { .name = name };
+
+	for (uint32_t i = 0; i < NR_INNER; i++)
+		make_inner(&in[i], i);
+	b.fd = kernel_map(&attr, in[0].fd);
+	b.map = tn_map_create(&test_rt, &attr);
+	assert_true(b.fd >= 0 && b.map);
+	for (uint32_t i = 0; i < STEPS; i++)
+		compare_outer_call(&b, in, &random, i);
+	close(b.fd);
+	tn_map_put(b.map);
+	for (uint32_t i = 0; i < NR_INNER; i++) {
+		close(in[i].fd);
+		tn_map_put(in[i].map);
+	}
+}
+
+static void drawn_calls_leave_the_maps_that_the_kernel_leaves(void **state)
+{
+	(void)state;
+	skip_where_refused();
+	compare_outer(TN_MAP_ARRAY_OF_MAPS, "array_of_maps");
+	compare_outer(TN_MAP_HASH_OF_MAPS, "hash_of_maps");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +413,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			drawn_calls_leave_what_the_kernel_leaves_on_each_cpu,
 			start_as_many_slots_as_cpus, stop_rt),
+		cmocka_unit_test_setup_teardown(drawn_calls_leave_the_maps_that_the_kernel_leaves,
+						start_rt, stop_rt),
 	};
 
 	return cmocka_run_group_tests_name("maps/parity_drawn", tests, NULL, NULL);
