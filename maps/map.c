@@ -444,14 +444,6 @@ static int init_shared(struct tn_map *map, const struct tn_map_attr *attr)
 	return err ? err : tn_segment_start(map);
 }
 
-static int check_extra(const struct tn_map *map)
-{
-	if (map->extra && map->type != TN_MAP_BLOOM_FILTER && map->type != TN_MAP_ARENA)
-		return tn_map_err(map, -EINVAL, "map_extra is 0x%llx, expected none",
-				  (unsigned long long)map->extra);
-	return 0;
-}
-
 struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr,
 				const struct tn_map_ops *ops)
 {
@@ -463,9 +455,7 @@ struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr
 	map = alloc_map(rt, attr, ops);
 	if (!map)
 		return tn_err_null(-ENOMEM, "map '%s': out of memory", name);
-	err = check_extra(map);
-	if (!err && attr->inner)
-		err = make_template(map, attr->inner);
+	err = attr->inner ? make_template(map, attr->inner) : 0;
 	if (!err)
 		err = map->ops->check(map);
 	if (!err)
@@ -500,11 +490,15 @@ struct tn_map *tn_map_create_as(struct tn_rt *rt, const struct tn_map_attr *attr
 struct tn_map *tn_map_create(struct tn_rt *rt, const struct tn_map_attr *attr)
 {
 	const struct map_type *type = find_type(attr->type);
+	const char *name = attr->name ? attr->name : "";
 
 	if (!type) {
-		errno = -tn_map_refuse_type(attr->type, attr->name ? attr->name : "");
+		errno = -tn_map_refuse_type(attr->type, name);
 		return NULL;
 	}
+	if (attr->extra && attr->type != TN_MAP_BLOOM_FILTER && attr->type != TN_MAP_ARENA)
+		return tn_err_null(-EINVAL, "map '%s': map_extra is 0x%llx, expected none", name,
+				   (unsigned long long)attr->extra);
 	return tn_map_create_as(rt, attr, type->ops);
 }
 

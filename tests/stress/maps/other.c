@@ -126,7 +126,7 @@ static void begin_progs(struct run *run)
 static void work_progs(struct worker *w)
 {
 	struct stress_op op = { .index = pick(w, 4) };
-	struct stress_ctx ctx = { &op };
+	struct stress_ctx ctx = { &op, NULL };
 	int rc;
 
 	if (w->id < 2 && pick(w, 4) == 0) {

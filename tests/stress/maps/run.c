@@ -22,6 +22,8 @@
 static const struct tenon_field fields[] = {
 	{ TENON_FIELD_(struct stress_ctx, op), .kind = TENON_FIELD_MEM,
 	  .access = TENON_RW | TENON_ALIGNED, .mem_size = sizeof(struct stress_op) },
+	{ TENON_FIELD_(struct stress_ctx, object), .kind = TENON_FIELD_HANDLE,
+	  .access = TENON_R | TENON_NULLABLE, .handle = "stress_object" },
 };
 static const struct tenon_ctx_type ctx_type = TENON_CTX_TYPE(stress_ctx, fields);
 

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "stress.h"
@@ -68,7 +69,7 @@ static inline uint32_t pick(struct worker *w, uint32_t n)
 /* The kind's program of that number in its hooks, on one of the engines. */
 static inline int fire(struct worker *w, uint32_t hook, struct stress_op *op)
 {
-	struct stress_ctx ctx = { op };
+	struct stress_ctx ctx = { op, NULL };
 
 	return (int)tenon_hook_fire(&w->run->hooks[pick(w, 2)][hook], &ctx);
 }

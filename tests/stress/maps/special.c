@@ -188,6 +188,89 @@ static void work_ports(struct worker *w)
 	}
 }
 
+/* ---- Storage: threads know what they have, objects are everybody's ---- */
+
+#define NR_OBJECTS 200u
+
+static char objects[NR_OBJECTS];
+
+static void work_threads(struct worker *w)
+{
+	struct stress_op op = { .flags = pick(w, 2) };
+	uint32_t last = w->version[0], next = 1 + pick(w, 1u << 30);
+	int rc;
+
+	if (pick(w, 4) == 0) {
+		rc = fire(w, 1, &op);
+		if (rc == -EBUSY)
+			return;
+		if (rc != (last ? 0 : -ENOENT))
+			wrong(w->run, "thread %u: delete gives %d", w->id, rc);
+		w->version[0] = 0;
+		return;
+	}
+	fill(op.value, VALUE_WORDS, w->id, next);
+	rc = fire(w, 0, &op);
+	if (rc == -ENOENT && op.flags && !last)
+		return; /* all is locked for too long */
+	if (rc != (last || op.flags ? 0 : -ENOENT))
+		wrong(w->run, "thread %u: get gives %d", w->id, rc);
+	if (!rc && version_of(op.value, VALUE_WORDS, w->id, true) != (last ? last : next))
+		wrong(w->run, "thread %u: another's value, or torn", w->id);
+	if (!rc)
+		w->version[0] = last ? last : next;
+}
+
+static int fire_for(struct worker *w, uint32_t hook, struct stress_op *op, const char *object)
+{
+	struct stress_ctx ctx = { op, (struct stress_object *)(uintptr_t)object };
+
+	return (int)tenon_hook_fire(&w->run->hooks[pick(w, 2)][hook], &ctx);
+}
+
+static void work_objects(struct worker *w)
+{
+	struct stress_op op = { .index = pick(w, NR_OBJECTS), .flags = pick(w, 2) };
+	const char *object = &objects[op.index];
+	u64_t value[VALUE_WORDS];
+	int rc;
+
+	fill(op.value, VALUE_WORDS, op.index, 1 + pick(w, 1u << 30));
+	memcpy(value, op.value, sizeof(value));
+	switch (pick(w, 8)) {
+	case 0:
+		rc = fire_for(w, 1, &op, object);
+		break;
+	case 1:
+		rc = tenon_runtime_forget_object(w->run->rt, object) > 1 ? -EINVAL : 0;
+		break;
+	case 2:
+		rc = tenon_map_update_object(w->run->map, object, value, sizeof(value), pick(w, 3));
+		break;
+	case 3:
+		rc = tenon_map_lookup_object(w->run->map, object, value, sizeof(value));
+		if (!rc && !version_of(value, VALUE_WORDS, op.index, true))
+			wrong(w->run, "object %u: a copy is torn", op.index);
+		break;
+	default:
+		rc = fire_for(w, 0, &op, object);
+		if (!rc && !version_of(op.value, VALUE_WORDS, op.index, true))
+			wrong(w->run, "object %u: another's value, or torn", op.index);
+	}
+	if (rc && rc != -ENOENT && rc != -EEXIST && rc != -EBUSY)
+		wrong(w->run, "object %u: %d", op.index, rc);
+}
+
+static void end_objects(struct run *run)
+{
+	struct tenon_map_info info = { .sz = sizeof(info) };
+
+	for (uint32_t i = 0; i < NR_OBJECTS; i++)
+		tenon_runtime_forget_object(run->rt, &objects[i]);
+	if (tenon_map_info(run->map, &info) || info.nr_entries)
+		wrong(run, "%llu values are left", (unsigned long long)info.nr_entries);
+}
+
 /* ---- Arena ---- */
 
 static void work_arena(struct worker *w)
@@ -219,6 +302,8 @@ const struct kind special_kinds[] = {
 	  .begin = begin_timers,
 	  .work = work_timers,
 	  .end = end_timers },
+	{ "task_storage", { "make", "drop" }, .work = work_threads },
+	{ "sk_storage", { "make", "drop" }, .work = work_objects, .end = end_objects },
 	{ "devmap", { "to" }, .work = work_ports, .packets = true },
 	{ "devmap_hash", { "to" }, .work = work_ports, .packets = true },
 	{ "cpumap", { "to" }, .work = work_ports, .packets = true },

@@ -496,6 +496,58 @@ HOOK(hash_timer) int hash_timer(struct stress_ctx *ctx)
 	return (int)(rc ? rc : bpf_timer_start(&v->timer, op->arg, 0));
 }
 
+// ---- Storage ----
+
+#define STORAGE(name, map_type)                               \
+	struct {                                              \
+		__uint(type, BPF_MAP_TYPE_##map_type);        \
+		__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */); \
+		__type(key, int);                             \
+		__type(value, struct stress_value);           \
+	} name SEC(".maps")
+
+STORAGE(task_storage, TASK_STORAGE);
+STORAGE(sk_storage, SK_STORAGE);
+
+// A value is made whole, and no other is put in its place but by the host.
+HOOK(make_task_storage) int make_task_storage(struct stress_ctx *ctx)
+{
+	struct stress_op *op = ctx->op;
+	struct stress_value *v = bpf_task_storage_get(&task_storage, bpf_get_current_task_btf(),
+						      op->value, op->flags);
+	if (!v)
+		return -2;
+	__builtin_memcpy(op->value, v, sizeof(*v));
+	return 0;
+}
+
+HOOK(drop_task_storage) int drop_task_storage(struct stress_ctx *ctx)
+{
+	return (int)bpf_task_storage_delete(&task_storage, bpf_get_current_task_btf());
+}
+
+HOOK(make_sk_storage) int make_sk_storage(struct stress_ctx *ctx)
+{
+	struct stress_op *op = ctx->op;
+	struct stress_object *object = ctx->object;
+	struct stress_value *v;
+
+	if (!object)
+		return -22;
+	v = bpf_sk_storage_get(&sk_storage, object, op->value, op->flags);
+	if (!v)
+		return -2;
+	__builtin_memcpy(op->value, v, sizeof(*v));
+	return 0;
+}
+
+HOOK(drop_sk_storage) int drop_sk_storage(struct stress_ctx *ctx)
+{
+	struct stress_object *object = ctx->object;
+
+	return object ? (int)bpf_sk_storage_delete(&sk_storage, object) : -22;
+}
+
 // ---- Ports ----
 
 #define PORTS(name, map_type)                                               \

@@ -43,6 +43,7 @@ struct stress_op {
 
 struct stress_ctx {
 	struct stress_op *op;
+	struct stress_object *object; /* a handle */
 };
 
 #endif
