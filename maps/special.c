@@ -89,6 +89,9 @@ static bool may_hold(uint32_t type, uint8_t kind)
 	case TN_MAP_HASH:
 	case TN_MAP_ARRAY:
 		return true;
+	/* What is evicted ends its timers as what is deleted does. */
+	case TN_MAP_LRU_HASH:
+		return kind == TN_SPECIAL_TIMER || kind == TN_SPECIAL_WQ;
 	case TN_MAP_TASK_STORAGE:
 	case TN_MAP_SK_STORAGE:
 		return kind == TN_SPECIAL_LOCK;

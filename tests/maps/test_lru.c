@@ -4,6 +4,7 @@
  * table itself is that of hash maps, with their tests; the answers to calls are in test_parity.c.
  */
 #include "maps/testing.h"
+#include "maps/timer.h"
 
 static const uint32_t types[] = { TN_MAP_LRU_HASH, TN_MAP_LRU_PERCPU_HASH };
 
@@ -336,6 +337,119 @@ static void per_slot_map_makes_room_for_four_threads(void **state)
 	run_workers(TN_MAP_LRU_PERCPU_HASH, ENTRIES);
 }
 
+/* ---- Timers ---- */
+
+enum { TIMED = 64 };
+
+struct timed {
+	uint64_t key, timer[2];
+};
+
+static struct tn_map *new_timed(void)
+{
+	static const struct tn_map_special timer = { .off = 8,
+						     .size = 16,
+						     .kind = TN_SPECIAL_TIMER };
+	struct tn_map_attr attr = { .type = TN_MAP_LRU_HASH,
+				    .key_size = 8,
+				    .value_size = sizeof(struct timed),
+				    .max_entries = TIMED,
+				    .name = "timed",
+				    .specials = &timer,
+				    .nr_specials = 1 };
+	struct tn_map *map = tn_map_create(&test_rt, &attr);
+
+	if (!map)
+		fail_msg("%s", tn_err_last()->msg);
+	tn_timers_set_open(map, true);
+	return map;
+}
+
+static bool get_prog(void *prog)
+{
+	++*(int *)prog;
+	return true;
+}
+
+static void put_prog(void *prog)
+{
+	--*(int *)prog;
+}
+
+static void start_timer(struct tn_map *map, uint64_t key, int *prog)
+{
+	const struct tn_timer_call call = { .prog = prog, .get = get_prog, .put = put_prog };
+	struct timed fresh = { .key = key }, *inside;
+
+	assert_int_equal(map->ops->update(map, &key, &fresh, TN_MAP_ANY, 0), 0);
+	inside = map->ops->lookup(map, &key, 0);
+	assert_non_null(inside);
+	/* A new element's place has no timer of the one before. */
+	assert_int_equal(inside->timer[0], 0);
+	assert_int_equal(tn_timer_init(map, inside->timer, 1, TN_SPECIAL_TIMER), 0);
+	assert_int_equal(tn_timer_init(map, inside->timer, 1, TN_SPECIAL_TIMER), -EBUSY);
+	get_prog(prog);
+	assert_int_equal(tn_timer_set_callback(&test_rt, inside->timer, &call), 0);
+	assert_int_equal(tn_timer_start(&test_rt, inside->timer, 0, 0), 0);
+}
+
+static void note_run(void *user, const struct tn_timer_call *call, const void *key)
+{
+	const struct timed *value = call->value;
+
+	assert_memory_equal(key, &value->key, 8);
+	++*(uint32_t *)user;
+}
+
+static void timers_of_evicted_elements_end(void **state)
+{
+	struct tn_map *map = new_timed();
+	uint32_t nr, armed, nr_run = 0;
+	int prog = 0;
+
+	(void)state;
+	assert_true(tn_timers_fd(&test_rt) >= 0);
+	for (uint64_t key = 0; key < 20 * TIMED; key++) {
+		uint32_t live = (uint32_t)TN_MIN(key + 1, (uint64_t)TIMED);
+
+		start_timer(map, key, &prog);
+		tn_timers_count(&test_rt, &nr, &armed);
+		assert_int_equal(nr, live);
+		assert_int_equal(armed, live);
+		assert_int_equal(prog, live);
+	}
+	assert_int_equal(tn_timers_run(&test_rt, note_run, &nr_run), TIMED);
+	assert_int_equal(nr_run, TIMED);
+	tn_timers_set_open(map, false);
+	assert_int_equal(prog, 0);
+	tn_map_put(map);
+}
+
+/* Who has looked it up before may still touch the place. */
+static void late_timer_of_a_gone_element_is_given_back(void **state)
+{
+	struct tn_map *map = new_timed();
+	uint32_t nr, armed;
+
+	(void)state;
+	for (uint64_t key = 0; key < 50 * TIMED; key++) {
+		struct timed fresh = { .key = key }, *old;
+		uint64_t next = key + 1000000;
+
+		assert_int_equal(map->ops->update(map, &key, &fresh, TN_MAP_ANY, 0), 0);
+		old = map->ops->lookup(map, &key, 0);
+		assert_int_equal(map->ops->del(map, &key), 0);
+		assert_int_equal(tn_timer_init(map, old->timer, 1, TN_SPECIAL_TIMER), 0);
+		fresh.key = next;
+		assert_int_equal(map->ops->update(map, &next, &fresh, TN_MAP_ANY, 0), 0);
+	}
+	assert_hash_valid(map, NULL);
+	tn_timers_set_open(map, false);
+	tn_timers_count(&test_rt, &nr, &armed);
+	assert_int_equal(nr, 0);
+	tn_map_put(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +466,8 @@ int main(void)
 		TEST(values_are_whole_while_four_threads_make_room),
 		TEST(map_smaller_than_its_threads_takes_all_keys),
 		TEST(per_slot_map_makes_room_for_four_threads),
+		TEST(timers_of_evicted_elements_end),
+		TEST(late_timer_of_a_gone_element_is_given_back),
 	};
 
 	return cmocka_run_group_tests_name("maps/lru", tests, NULL, NULL);

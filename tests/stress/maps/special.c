@@ -53,9 +53,9 @@ static void work_lock_flag(struct worker *w)
 
 /* ---- Timers: two threads call what is due, the others start, cancel, replace and delete ---- */
 
-static struct tenon_map *hash_of(struct run *run)
+static struct tenon_map *table_of(struct run *run, uint32_t which)
 {
-	return tenon_object_find_map(run->obj[0], "timer_hash");
+	return tenon_object_find_map(run->obj[0], which == 1 ? "timer_hash" : "timer_lru");
 }
 
 static uint64_t timer_calls(struct run *run)
@@ -105,7 +105,7 @@ static void work_timers(struct worker *w)
 	struct stress_op op = { .index = pick(w, NR_TIMED),
 				.flags = pick(w, 4),
 				.arg = pick(w, 2) ? 0 : pick(w, 100000) };
-	bool hash = pick(w, 2);
+	uint32_t which = pick(w, 3); /* array, table, LRU table */
 	int rc = 0;
 
 	if (w->id < 2) {
@@ -113,11 +113,11 @@ static void work_timers(struct worker *w)
 		if (rc < 0)
 			wrong(w->run, "run: %d", rc);
 	} else if (pick(w, 8)) {
-		rc = fire(w, hash, &op);
+		rc = fire(w, which, &op);
 		if (!may_be(rc))
 			wrong(w->run, "step %u of element %u: %d", op.flags, op.index, rc);
-	} else if (hash) {
-		rc = tenon_map_delete_elem(hash_of(w->run), &op.index, 4, 0);
+	} else if (which) {
+		rc = tenon_map_delete_elem(table_of(w->run, which), &op.index, 4, 0);
 		if (rc && rc != -ENOENT)
 			wrong(w->run, "delete: %d", rc);
 	} else {
@@ -132,7 +132,8 @@ static void end_timers(struct run *run)
 	uint64_t before;
 
 	for (uint32_t i = 0; i < NR_TIMED; i++) {
-		tenon_map_delete_elem(hash_of(run), &i, 4, 0);
+		tenon_map_delete_elem(table_of(run, 1), &i, 4, 0);
+		tenon_map_delete_elem(table_of(run, 2), &i, 4, 0);
 		replace_timed(run, i);
 	}
 	if (tenon_runtime_timers_run(run->rt))
@@ -298,7 +299,7 @@ const struct kind special_kinds[] = {
 	{ "lock_flag", { "read", "write" }, .begin = begin_lock_flag, .work = work_lock_flag },
 	{ "lock_flag_hash", { "read", "write" }, .begin = begin_lock_flag, .work = work_lock_flag },
 	{ "timer",
-	  { "go", "hash" },
+	  { "go", "hash", "lru" },
 	  .begin = begin_timers,
 	  .work = work_timers,
 	  .end = end_timers },

@@ -402,12 +402,16 @@ struct {
 	__type(value, struct timed);
 } timer SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4 * NR_TIMED);
-	__type(key, u32_t);
-	__type(value, struct timed);
-} timer_hash SEC(".maps");
+#define TIMED(name, map_type, nr)                      \
+	struct {                                       \
+		__uint(type, BPF_MAP_TYPE_##map_type); \
+		__uint(max_entries, nr);               \
+		__type(key, u32_t);                    \
+		__type(value, struct timed);           \
+	} name SEC(".maps")
+
+TIMED(timer_hash, HASH, 4 * NR_TIMED);
+TIMED(timer_lru, LRU_HASH, NR_TIMED / 2); // what is evicted ends
 
 struct timer_out {
 	u64_t calls, bad;
@@ -444,15 +448,38 @@ static int on_timed(void *map, u32_t *key, struct timed *v)
 }
 
 // One of a table may go while it is called, and take itself out.
-static int on_timed_hash(void *map, u32_t *key, struct timed *v)
-{
-	tell(*key >= NR_TIMED);
-	if (*key % 4 == 1)
-		bpf_map_delete_elem(&timer_hash, key);
-	if (*key % 4 == 2)
-		bpf_timer_start(&v->timer, 1, 0);
-	return 0;
-}
+#define ON_TIMED(name)                                                                   \
+	static int on_timed_##name(void *map, u32_t *key, struct timed *v)               \
+	{                                                                                \
+		tell(*key >= NR_TIMED);                                                  \
+		if (*key % 4 == 1)                                                       \
+			bpf_map_delete_elem(&timer_##name, key);                         \
+		if (*key % 4 == 2)                                                       \
+			bpf_timer_start(&v->timer, 1, 0);                                \
+		return 0;                                                                \
+	}                                                                                \
+	HOOK(name##_timer) int name##_timer(struct stress_ctx *ctx)                      \
+	{                                                                                \
+		struct stress_op *op = ctx->op;                                          \
+		u32_t key = op->index;                                                   \
+		struct timed fresh = { .index = key }, *v;                               \
+		long rc;                                                                 \
+		if (op->flags == TIMER_CANCEL)                                           \
+			return (int)bpf_map_delete_elem(&timer_##name, &key);            \
+		if (op->flags == TIMER_INIT)                                             \
+			return (int)bpf_map_update_elem(&timer_##name, &key, &fresh, 0); \
+		v = bpf_map_lookup_elem(&timer_##name, &key);                            \
+		if (!v)                                                                  \
+			return -2;                                                       \
+		rc = bpf_timer_init(&v->timer, &timer_##name, 1);                        \
+		if (rc && rc != -16)                                                     \
+			return (int)rc;                                                  \
+		rc = bpf_timer_set_callback(&v->timer, on_timed_##name);                 \
+		return (int)(rc ? rc : bpf_timer_start(&v->timer, op->arg, 0));          \
+	}
+
+ON_TIMED(hash)
+ON_TIMED(lru)
 
 HOOK(go_timer) int go_timer(struct stress_ctx *ctx)
 {
@@ -473,27 +500,6 @@ HOOK(go_timer) int go_timer(struct stress_ctx *ctx)
 		return (int)bpf_timer_cancel(&v->timer);
 	}
 	return -22;
-}
-
-HOOK(hash_timer) int hash_timer(struct stress_ctx *ctx)
-{
-	struct stress_op *op = ctx->op;
-	u32_t key = op->index;
-	struct timed fresh = { .index = key }, *v;
-	long rc;
-
-	if (op->flags == TIMER_CANCEL)
-		return (int)bpf_map_delete_elem(&timer_hash, &key);
-	if (op->flags == TIMER_INIT)
-		return (int)bpf_map_update_elem(&timer_hash, &key, &fresh, 0);
-	v = bpf_map_lookup_elem(&timer_hash, &key);
-	if (!v)
-		return -2;
-	rc = bpf_timer_init(&v->timer, &timer_hash, 1);
-	if (rc && rc != -16)
-		return (int)rc;
-	rc = bpf_timer_set_callback(&v->timer, on_timed_hash);
-	return (int)(rc ? rc : bpf_timer_start(&v->timer, op->arg, 0));
 }
 
 // ---- Storage ----
