@@ -94,7 +94,8 @@ static void calibrate(struct row *row)
 	if (row->c.n || !has_figure(row))
 		return;
 	for (row->c.n = row->c.step ? row->c.step : 1; row->c.n < 1u << 30; row->c.n *= 2)
-		if (row->c.n >= row->c.least && time_round(row) >= ROUND_TARGET && time_round(row) >= ROUND_TARGET)
+		if (row->c.n >= row->c.least && time_round(row) >= ROUND_TARGET &&
+		    time_round(row) >= ROUND_TARGET)
 			break;
 }
 

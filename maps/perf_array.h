@@ -24,7 +24,8 @@ int tn_perf_output(struct tn_map *map, uint64_t flags, const void *data, uint64_
 struct tn_perf_options {
 	bool overwrite; /* a full ring takes further samples in place of the oldest */
 	/* The eventfd is told of every so many samples or bytes of one ring (at most one of the two
-	 * is not 0), and when a ring is full; both 0: of each that the reader may be waiting for. */
+	 * is not 0), and when a ring is full; both 0: of each that the reader may be waiting for.
+	 */
 	uint32_t wakeup_events, wakeup_bytes;
 };
 /* Make a ring of `bytes` (a power of two, pages) for each slot that has an element; options may be

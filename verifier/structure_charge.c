@@ -287,8 +287,8 @@ static void compute(struct charger *c)
 	for (uint32_t p = 0; c->in->is_root && p < nr_subprogs; p++)
 		if (c->in->is_root[p])
 			c->out->root_cost = TN_MAX(c->out->root_cost, c->out->subprog_cost[p]);
-	c->out->fits = c->out->proved_cost <= c->in->budget &&
-		       c->out->root_cost <= c->in->budget && c->largest <= UINT32_MAX;
+	c->out->fits = c->out->proved_cost <= c->in->budget && c->out->root_cost <= c->in->budget &&
+		       c->largest <= UINT32_MAX;
 }
 
 /* ---- Which loops pay ---- */
