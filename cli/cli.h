@@ -58,6 +58,10 @@ int cli_parse_number(const char *text, unsigned int *out);
 
 int cmd_map_show(struct cli *cli);
 int cmd_map_dump(struct cli *cli);
+int cmd_map_lookup(struct cli *cli);
+int cmd_map_getnext(struct cli *cli);
+int cmd_map_list(struct cli *cli);
+int cmd_map_change(struct cli *cli);
 int cmd_btf_dump(struct cli *cli);
 int cmd_gen_header(struct cli *cli);
 int cmd_gen_min_btf(struct cli *cli);

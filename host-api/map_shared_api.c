@@ -203,33 +203,63 @@ static void find_types(struct dump *d, const struct tenon_map *handle)
 	}
 }
 
+/* Room for an element, and its types. */
+static int begin_dump(struct dump *d, const struct tenon_map *handle, const char *what)
+{
+	if (!d->map || !d->line)
+		return tn_err(-EINVAL, "%s: no map, or one whose object is not loaded", what);
+	d->text.rt = d->map->rt;
+	if (!d->map->ops->next_key || !d->map->ops->host_lookup)
+		return tn_map_err(d->map, -ENOTSUP, "maps of type %s have no elements to list",
+				  tn_map_type_words(d->map->type));
+	find_types(d, handle);
+	d->key = tn_alloc_array(d->text.rt, d->map->key_size, 2);
+	d->value = tn_alloc_array(d->text.rt, tn_map_host_value_size(d->map), 1);
+	d->next = d->key ? d->key + d->map->key_size : NULL;
+	return d->key && d->value ? 0 : tn_err_nomem("an element");
+}
+
+static void end_dump(struct dump *d)
+{
+	tn_free(d->text.rt, d->key);
+	tn_free(d->text.rt, d->value);
+	tn_text_free(&d->text);
+}
+
 int tenon_map_dump(const struct tenon_map *handle, bool json, tenon_map_line_fn line, void *user)
 {
 	struct dump d = {
 		.map = handle ? tn_map_of(handle) : NULL, .json = json, .line = line, .user = user
 	};
-	struct tn_rt *rt;
-	int rc;
+	int rc = begin_dump(&d, handle, "tenon_map_dump");
 
-	if (!d.map || !line)
-		return tn_err(-EINVAL, "tenon_map_dump: no map, or one whose object is not loaded");
-	rt = d.text.rt = d.map->rt;
-	if (!d.map->ops->next_key || !d.map->ops->host_lookup)
-		return tn_map_err(d.map, -ENOTSUP, "maps of type %s have no elements to list",
-				  tn_map_type_words(d.map->type));
-	find_types(&d, handle);
-	d.key = tn_alloc_array(rt, d.map->key_size, 2);
-	d.value = tn_alloc_array(rt, tn_map_host_value_size(d.map), 1);
-	d.next = d.key ? d.key + d.map->key_size : NULL;
-	rc = d.key && d.value ? 0 : tn_err_nomem("an element");
 	if (!rc && json)
 		rc = line(user, "[");
 	if (!rc)
 		rc = dump_elements(&d);
 	if (!rc && json)
 		rc = line(user, "]");
-	tn_free(rt, d.key);
-	tn_free(rt, d.value);
-	tn_text_free(&d.text);
+	end_dump(&d);
+	return rc;
+}
+
+int tenon_map_dump_elem(const struct tenon_map *handle, const void *key, size_t key_size, bool json,
+			tenon_map_line_fn line, void *user)
+{
+	struct dump d = {
+		.map = handle ? tn_map_of(handle) : NULL, .json = json, .line = line, .user = user
+	};
+	int rc = begin_dump(&d, handle, "tenon_map_dump_elem");
+
+	if (!rc && (!key || key_size != d.map->key_size))
+		rc = tn_map_err(d.map, -EINVAL, "the key is of %zu bytes, expected %u",
+				key ? key_size : (size_t)0, d.map->key_size);
+	if (!rc) {
+		memcpy(d.key, key, key_size);
+		rc = tn_map_said(tn_map_host_lookup(d.map, d.key, d.value, 0), d.map, "lookup");
+	}
+	if (!rc)
+		rc = put_element(&d, true);
+	end_dump(&d);
 	return rc;
 }

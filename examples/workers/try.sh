@@ -21,3 +21,17 @@ for round in 1 2; do
 done
 echo "+ tenon map show pinned $dir/clients"
 "$build/tenon" map show pinned "$dir/clients"
+echo "+ tenon map lookup pinned $dir/clients key 101"
+"$build/tenon" map lookup pinned "$dir/clients" key 101 | tee "$dir/element"
+if [ "${2:-}" = check ]; then
+	grep -q '^key: { .id = 101 }  value: { .jobs = 6000, ' "$dir/element"
+	"$build/tenon" map lookup pinned "$dir/clients" key hex 65 00 00 00 | cmp - "$dir/element"
+	"$build/tenon" map getnext pinned "$dir/clients" | grep -q '^next key: [0-9a-f][0-9a-f] 00 00 00$'
+	"$build/tenon" map list "$dir" | grep -q "clients: hash  name clients"
+	if "$build/tenon" map lookup pinned "$dir/clients" key 7 2>"$dir/words"; then exit 1; fi
+	grep -q 'no element has this key' "$dir/words"
+	if "$build/tenon" map lookup pinned "$dir/clients" key 1 2 2>"$dir/words"; then exit 1; fi
+	grep -q 'the key has 4 bytes, 2 are given' "$dir/words"
+	if "$build/tenon" map update pinned "$dir/clients" key 101 2>"$dir/words"; then exit 1; fi
+	grep -q 'written by the processes that share it' "$dir/words"
+fi

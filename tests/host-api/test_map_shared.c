@@ -237,6 +237,27 @@ static void next_version_goes_on_with_the_maps(void **state)
 	assert_ok(tenon_runtime_free(rt));
 }
 
+/* One element is the line that it has among all. */
+static void dump_one(struct tenon_map *map, const char *expected)
+{
+	struct lines text = { "" };
+	unsigned char key[64];
+	struct tenon_map_info info = { .sz = sizeof(info) };
+
+	assert_ok(tenon_map_info(map, &info));
+	assert_ok(tenon_map_get_next_key(map, NULL, key, info.key_size));
+	assert_ok(tenon_map_dump_elem(map, key, info.key_size, false, add_line, &text));
+	assert_string_equal(text.text, expected);
+	assert_int_equal(tenon_map_dump_elem(map, key, 1, false, add_line, &text), -EINVAL);
+	assert_int_equal(tenon_map_dump_elem(map, NULL, info.key_size, false, add_line, &text),
+			 -EINVAL);
+	assert_int_equal(tenon_map_dump_elem(NULL, key, 1, false, add_line, &text), -EINVAL);
+	memset(key, 0xee, sizeof(key));
+	assert_int_equal(tenon_map_dump_elem(map, key, info.key_size, false, add_line, &text),
+			 -ENOENT);
+	assert_string_equal(text.text, expected);
+}
+
 static void others_read_with_the_names_of_c(void **state)
 {
 	struct tenon_runtime *rt = new_runtime(NULL), *other = new_runtime(NULL);
@@ -270,6 +291,7 @@ static void others_read_with_the_names_of_c(void **state)
 		json.text, "[\n{\"key\":{\"addr\":2130706433,\"port\":80},\"value\":{\"packets\":4,"
 			   "\"last\":-2,\"color\":\"GREEN\",\"name\":\"web\",\"bits\":5,"
 			   "\"rest\":0}}\n]\n");
+	dump_one(copy, text.text);
 	assert_int_equal(tenon_map_dump(reader, false, add_line, &text), -EPERM);
 	assert_int_equal(tenon_map_freeze(reader), -EPERM);
 	mine = load(other, NULL, TENON_ENGINE_AUTO);
