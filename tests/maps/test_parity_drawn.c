@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/btf.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -403,6 +404,129 @@ static void drawn_calls_leave_the_maps_that_the_kernel_leaves(void **state)
 	compare_outer(TN_MAP_HASH_OF_MAPS, "hash_of_maps");
 }
 
+/* ---- Storage of threads: the kernel's key is a descriptor of the thread, here it is its id ----
+ */
+
+/* "int" and "long": the kernel wants to know the types. */
+static int load_btf(void)
+{
+	struct {
+		struct btf_header header;
+		struct {
+			struct btf_type type;
+			uint32_t encoding;
+		} types[2];
+		char strings[16];
+	} btf = {
+		.header = { .magic = 0xeb9f,
+			    .version = 1,
+			    .hdr_len = sizeof(struct btf_header),
+			    .type_len = sizeof(btf.types),
+			    .str_off = sizeof(btf.types),
+			    .str_len = 10 },
+		.types = { { { .name_off = 1, .info = BTF_KIND_INT << 24, .size = 4 },
+			     BTF_INT_SIGNED << 24 | 32 },
+			   { { .name_off = 5, .info = BTF_KIND_INT << 24, .size = 8 },
+			     BTF_INT_SIGNED << 24 | 64 } },
+		.strings = "\0int\0long",
+	};
+	union bpf_attr attr = { .btf = (uintptr_t)&btf,
+				.btf_size = offsetof(__typeof__(btf), strings) + 10 };
+
+	return sys_bpf(BPF_BTF_LOAD, &attr);
+}
+
+static int kernel_storage(const struct tn_map_attr *a, int btf)
+{
+	union bpf_attr attr = { .map_type = a->type,
+				.key_size = a->key_size,
+				.value_size = a->value_size,
+				.max_entries = a->max_entries,
+				.map_flags = a->flags,
+				.btf_fd = (uint32_t)btf,
+				.btf_key_type_id = 1,
+				.btf_value_type_id = 2 };
+
+	return sys_bpf(BPF_MAP_CREATE, &attr);
+}
+
+static void compare_storage_creation(uint32_t type, int btf)
+{
+	uint64_t random = 0x2545f4914f6cdd1dull;
+
+	for (uint32_t i = 0; i < 500; i++) {
+		struct tn_map_attr attr = { .type = type, .name = "drawn" };
+		struct tn_map *map;
+		int fd;
+
+		draw_attr(&attr, &random);
+		/* Others are not of this type of value; and half of the flags are right. */
+		attr.value_size = 8;
+		attr.extra = 0;
+		attr.flags = i & 1 ? BPF_F_NO_PREALLOC : attr.flags;
+		attr.flags &= ~BPF_F_CLONE; /* what a copied socket takes along */
+		attr.max_entries = i & 2 ? 0 : attr.max_entries;
+		fd = kernel_storage(&attr, btf);
+		map = tn_map_create(&test_rt, &attr);
+		if ((map ? 0 : -errno) != (fd < 0 ? fd : 0))
+			fail_msg("type %u, key %u, entries %u, flags 0x%x: %s, the kernel says %d",
+				 type, attr.key_size, attr.max_entries, attr.flags,
+				 map ? "made" : tn_err_last()->msg, fd);
+		if (fd >= 0)
+			close(fd);
+		tn_map_put(map);
+	}
+}
+
+static void compare_storage_calls(int btf)
+{
+	static const uint64_t flags_of[] = { 0, 0, 0, 0, BPF_NOEXIST, BPF_EXIST, 3, BPF_F_LOCK };
+	struct tn_map_attr attr = { .type = TN_MAP_TASK_STORAGE,
+				    .key_size = 4,
+				    .value_size = 8,
+				    .flags = BPF_F_NO_PREALLOC,
+				    .name = "m" };
+	struct both b = { .name = "task_storage",
+			  .fd = kernel_storage(&attr, btf),
+			  .map = tn_map_create(&test_rt, &attr) };
+	uint32_t tid = (uint32_t)syscall(SYS_gettid);
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	uint64_t random = 0x9e3779b97f4a7c15ull;
+
+	assert_true(b.fd >= 0 && b.map && pidfd >= 0);
+	assert_non_null(tn_thread_self());
+	for (uint32_t i = 0; i < STEPS; i++) {
+		uint64_t r = next_random(&random), flags = flags_of[(r >> 16) % 8];
+		uint64_t ours = r, theirs = r;
+		enum call call = (enum call)(r % NR_CALLS);
+		int want = on_kernel(&b, call, (uint32_t)pidfd, &theirs, flags);
+		int rc = on_tenon(&b, call, tid, &ours, flags);
+
+		if (rc != want || (!rc && ours != theirs))
+			fail_msg("task_storage, step %u: call %d with flags %llu: %d, the kernel "
+				 "%d%s",
+				 i, (int)call, (unsigned long long)flags, rc, want,
+				 rc == want ? ", another value" : "");
+	}
+	close(pidfd);
+	close(b.fd);
+	tn_map_put(b.map);
+}
+
+static void storage_is_judged_and_left_as_by_the_kernel(void **state)
+{
+	int btf;
+
+	(void)state;
+	skip_where_refused();
+	btf = load_btf();
+	assert_true(btf >= 0);
+	compare_storage_creation(TN_MAP_TASK_STORAGE, btf);
+	compare_storage_creation(TN_MAP_SK_STORAGE, btf);
+	compare_storage_calls(btf);
+	close(btf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +538,8 @@ int main(void)
 			drawn_calls_leave_what_the_kernel_leaves_on_each_cpu,
 			start_as_many_slots_as_cpus, stop_rt),
 		cmocka_unit_test_setup_teardown(drawn_calls_leave_the_maps_that_the_kernel_leaves,
+						start_rt, stop_rt),
+		cmocka_unit_test_setup_teardown(storage_is_judged_and_left_as_by_the_kernel,
 						start_rt, stop_rt),
 	};
 
