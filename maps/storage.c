@@ -22,6 +22,7 @@
 #define FIRST_BUCKETS 16u
 #define MAX_VALUE     (65535u - 64u) /* of the kernel's element, which has 16 bits for its size */
 #define LOCK_TRIES    1000u
+#define TRIM_AT_ONCE  8u
 #define ADVANCE_AFTER 64u /* elements that wait */
 
 struct element {
@@ -165,7 +166,10 @@ static struct element *take_waiting(struct storage *s)
 /* Those that wait are soon wanted again; of many the rest is given back. */
 static void trim(struct storage *s)
 {
-	while (s->nr_waiting > ADVANCE_AFTER + tn_load_relaxed(&s->nr) / 8) {
+	uint32_t most = ADVANCE_AFTER + tn_load_relaxed(&s->nr) / 8;
+
+	/* More come than go at each call, and the lock is held for a bounded time. */
+	for (uint32_t i = 0; i < TRIM_AT_ONCE && s->nr_waiting > most; i++) {
 		struct element *e = take_waiting(s);
 
 		if (!e)
@@ -203,14 +207,14 @@ static void insert(struct storage *s, struct element *e)
 	link_into(tn_load_relaxed(&s->table), e);
 }
 
-/* Readers that stand on it go on from it. */
-static bool take_out(struct storage *s, uint64_t owner)
+/* The owner's element, but not `keep`. Readers that stand on it go on from it. */
+static bool take_out_but(struct storage *s, uint64_t owner, const struct element *keep)
 {
 	struct table *t = tn_load_relaxed(&s->table);
 	_Atomic(struct element *) *link = bucket_of(t, owner);
 	struct element *e = tn_load_relaxed(link);
 
-	while (e && e->owner != owner) {
+	while (e && (e->owner != owner || e == keep)) {
 		link = &e->next[t->side];
 		e = tn_load_relaxed(link);
 	}
@@ -225,6 +229,11 @@ static bool take_out(struct storage *s, uint64_t owner)
 	s->nr_waiting++;
 	trim(s);
 	return true;
+}
+
+static bool take_out(struct storage *s, uint64_t owner)
+{
+	return take_out_but(s, owner, NULL);
 }
 
 /* After the lock: what waits comes nearer to its time. */
@@ -304,7 +313,8 @@ int tn_storage_host_lookup(struct tn_map *map, uint64_t owner, void *value)
 	return e ? 0 : -ENOENT;
 }
 
-/* A new element instead of the old one: copies never mix two values. */
+/* A new element instead of the old one: copies never mix two values. It comes first, so that
+ * nobody misses both. */
 static int update_locked(struct storage *s, uint64_t owner, const void *value, uint64_t flags)
 {
 	bool there = find(s, owner) != NULL;
@@ -317,9 +327,9 @@ static int update_locked(struct storage *s, uint64_t owner, const void *value, u
 	e = make_element(s, owner, value);
 	if (!e)
 		return -ENOMEM;
-	if (there)
-		take_out(s, owner);
 	insert(s, e);
+	if (there)
+		take_out_but(s, owner, e);
 	return 0;
 }
 
@@ -375,6 +385,7 @@ static void thread_ends(struct tn_thread *t)
 
 /* ---- The host's calls by key: threads alone have one, their id ---- */
 
+/* Under the lock: the thread does not end meanwhile, nor does another one take its record over. */
 static uint64_t thread_of(const void *key)
 {
 	int32_t tid;
@@ -388,13 +399,23 @@ static uint64_t thread_of(const void *key)
 
 static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_t flags)
 {
-	uint64_t owner = thread_of(key);
+	struct element *e = NULL;
+	uint64_t owner;
 
 	(void)flags;
-	return owner ? tn_storage_host_lookup(map, owner, value) : -ENOENT;
+	if (!tn_thread_self())
+		return -ENOMEM;
+	tn_threads_lock();
+	owner = thread_of(key);
+	if (owner)
+		e = find(storage_of(map), owner);
+	/* Nothing is used again or freed without the lock. */
+	if (e)
+		tn_map_load_value(map, value, e->value);
+	tn_threads_unlock();
+	return e ? 0 : -ENOENT;
 }
 
-/* The thread must not end in between: it would leave the value behind. */
 static int host_update(struct tn_map *map, const void *key, const void *value, uint64_t flags)
 {
 	struct storage *s = storage_of(map);
@@ -415,10 +436,18 @@ static int host_update(struct tn_map *map, const void *key, const void *value, u
 
 static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 {
-	uint64_t owner = thread_of(key);
+	struct storage *s = storage_of(map);
+	uint64_t owner;
+	bool found;
 
 	(void)flags;
-	return owner ? tn_storage_host_delete(map, owner) : -ENOENT;
+	if (!tn_thread_self())
+		return -ENOMEM;
+	tn_threads_lock();
+	owner = thread_of(key);
+	found = owner && take_out(s, owner);
+	let_go(s);
+	return found ? 0 : -ENOENT;
 }
 
 static uint32_t count(struct tn_map *map)

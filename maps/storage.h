@@ -31,7 +31,8 @@ static inline uint64_t tn_storage_thread(const struct tn_thread *t)
 
 /* From programs, inside an epoch section. The owner's value, or NULL; with TN_STORAGE_CREATE a new
  * one, a copy of `initial` (NULL: zeros), where there is none. NULL too for other flags, an owner
- * 0, without memory, and while a signal handler's thread is in the middle of such a call. */
+ * 0, without memory, and where others make and drop values, or threads, all the time, or a signal
+ * handler came in the middle of that. */
 void *tn_storage_get(struct tn_map *map, uint64_t owner, const void *initial, uint64_t flags);
 /* 0, -ENOENT, -EINVAL (no owner), -EBUSY as above. */
 int tn_storage_delete(struct tn_map *map, uint64_t owner);

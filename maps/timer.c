@@ -451,6 +451,12 @@ int tn_timer_init(struct tn_map *map, void *field, uint64_t clock, uint8_t kind)
 	if (!tn_load_relaxed((_Atomic uint64_t *)field))
 		fresh = tn_new(map->rt, struct tn_timer);
 	self = lock(ts);
+	/* One that was there went just now. */
+	if (!timer_at(field) && !fresh && !ts->free) {
+		unlock(ts, self);
+		fresh = tn_new(map->rt, struct tn_timer);
+		self = lock(ts);
+	}
 	if (timer_at(field)) {
 		err = -EBUSY;
 	} else if (!map->timers_open) {

@@ -327,6 +327,37 @@ static void threads_make_and_drop_values(void **state)
 	tear_down();
 }
 
+/* An owner that has a value all the time has it while the host puts others in its place. */
+static void *replace(void *arg)
+{
+	struct stored s = { .first = 1 };
+
+	for (int i = 0; i < ROUNDS; i++)
+		if (tenon_map_update_object(sessions, &shared[0], &s, sizeof(s), BPF_EXIST))
+			wrong = 6;
+	return arg;
+}
+
+static void replaced_value_is_never_missed(void **state)
+{
+	pthread_t writer;
+	struct stored s;
+
+	(void)state;
+	wrong = 0;
+	set_up(TENON_ENGINE_AUTO, 0);
+	assert_int_equal(ask(&shared[0], ADD, 0), 1);
+	assert_int_equal(pthread_create(&writer, NULL, replace, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_int_not_equal(ask(&shared[0], LOOK, 0), -1);
+		assert_ok(tenon_map_lookup_object(sessions, &shared[0], &s, sizeof(s)));
+	}
+	pthread_join(writer, NULL);
+	assert_int_equal(wrong, 0);
+	assert_int_equal(entries(sessions), 1);
+	tear_down();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +367,7 @@ int main(void)
 		cmocka_unit_test(limit_ends_new_values),
 		cmocka_unit_test(child_of_fork_has_its_own_thread_alone),
 		cmocka_unit_test(threads_make_and_drop_values),
+		cmocka_unit_test(replaced_value_is_never_missed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
