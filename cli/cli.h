@@ -11,7 +11,7 @@
 /* Exit codes, the same for every command. */
 enum {
 	EXIT_OK = 0,
-	EXIT_REJECTED = 1, /* the verifier says no; a run failed */
+	EXIT_REJECTED = 1, /* the verifier says no; a run failed; there is no such element */
 	EXIT_UNREADABLE =
 		2, /* wrong usage, a file that cannot be read, an object that is malformed */
 };

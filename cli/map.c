@@ -143,7 +143,7 @@ static bool parse_key(const struct cli *cli, unsigned int from, unsigned char *k
 
 		errno = 0;
 		v = strtoull(word, &end, hex ? 16 : 0);
-		if (end == word || *end || *word == '-' || errno ||
+		if (end == word || *end || *word < '0' || errno ||
 		    (nr == size ? v > 255 : size < 8 && v >> 8 * size)) {
 			fprintf(stderr, "error: '%s' is no %s of the key\n", word,
 				nr == size ? "byte" : "value");
@@ -155,6 +155,15 @@ static bool parse_key(const struct cli *cli, unsigned int from, unsigned char *k
 			memcpy(key, &v, size);
 	}
 	return true;
+}
+
+static unsigned char *alloc_key(size_t size)
+{
+	unsigned char *key = malloc(size ? size : 1);
+
+	if (!key)
+		fprintf(stderr, "error: out of memory for a key of %zu bytes\n", size);
+	return key;
 }
 
 /* The key behind "key", malloc'ed. NULL: said why. */
@@ -170,7 +179,7 @@ static unsigned char *key_from_words(const struct cli *cli, const struct tenon_m
 		fprintf(stderr, "error: expected 'key DATA...' behind the file; see tenon help\n");
 		return NULL;
 	}
-	key = malloc(*size ? *size : 1);
+	key = alloc_key(*size);
 	if (key && !parse_key(cli, 3, key, *size)) {
 		free(key);
 		key = NULL;
@@ -210,7 +219,7 @@ int cmd_map_lookup(struct cli *cli)
 	if (key) {
 		int rc = tenon_map_dump_elem(map, key, size, cli->json, print_line, NULL);
 
-		status = rc ? EXIT_UNREADABLE : EXIT_OK;
+		status = !rc ? EXIT_OK : rc == -ENOENT ? EXIT_REJECTED : EXIT_UNREADABLE;
 		if (rc == -ENOENT)
 			fprintf(stderr, "error: %s: no element has this key\n", cli->words[1]);
 		else if (rc)
@@ -273,11 +282,11 @@ int cmd_map_getnext(struct cli *cli)
 	size = info.key_size;
 	if (cli->nr_words > 2)
 		key = key_from_words(cli, map, &size);
-	next = malloc(size ? size : 1);
+	next = alloc_key(size);
 	if (next && (key || cli->nr_words == 2)) {
 		int rc = tenon_map_get_next_key(map, key, next, size);
 
-		status = rc ? EXIT_UNREADABLE : EXIT_OK;
+		status = !rc ? EXIT_OK : rc == -ENOENT ? EXIT_REJECTED : EXIT_UNREADABLE;
 		if (rc == -ENOENT)
 			fprintf(stderr, "error: %s: %s\n", cli->words[1],
 				key ? "this key was the last" : "the map is empty");

@@ -63,6 +63,15 @@ expect "map dump: another file" 2 'no map of Tenon: it begins with 23 21 2f 75' 
 printf 'TenonMap' >"$work/short"
 expect "map show: a file that is cut off" 2 'the file has 8 bytes, its header' \
 	"$tenon" map show pinned "$work/short"
+expect "map lookup: a file that is cut off" 2 'the file has 8 bytes, its header' \
+	"$tenon" map lookup pinned "$work/short" key 1
+expect "map getnext: no such file" 2 "cannot open '/does/not/exist'" \
+	"$tenon" map getnext pinned /does/not/exist
+expect "map list tells what is no map" 0 'short: shared map: the file has 8 bytes' \
+	"$tenon" map list "$work"
+expect "map list: no such folder" 2 "cannot list '/does/not/exist'" "$tenon" map list /does/not/exist
+expect "map update: not from outside" 2 'written by the processes that share it' \
+	"$tenon" map update pinned "$work/short" key 1 value 2
 expect "map dump: wrong words" 2 "expected 'pinned FILE'" "$tenon" map dump clients
 if command -v dot >/dev/null; then
 	expect "dot reads the graph" 0 '<svg' sh -c '"$@" | dot -Tsvg' - \
