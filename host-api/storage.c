@@ -59,12 +59,12 @@ int tenon_map_update_object(struct tenon_map *handle, const void *object, const 
 
 int tenon_map_delete_object(struct tenon_map *handle, const void *object)
 {
-	int rc;
+	int rc = -EINVAL;
 	struct tn_map *map = tn_map_loaded(handle);
 
 	map = map ? objects_map(handle, object, map->value_size, true, &rc) : NULL;
 	if (!map)
-		return -EINVAL;
+		return rc;
 	return tn_map_said(tn_storage_host_delete(map, owner_of(object)), map, "delete");
 }
 

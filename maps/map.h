@@ -151,8 +151,8 @@ struct tn_map {
 	bool values_are_copies;
 	/* Of the kernel's own maps: the type and the possible CPUs there. 0: a map of ours. */
 	uint32_t kernel_type, kernel_cpus;
-	size_t charged; /* bytes against TN_CHARGE_MAPS */
-	uint64_t extra; /* as created with */
+	_Atomic size_t charged; /* bytes against TN_CHARGE_MAPS */
+	uint64_t extra;		/* as created with */
 	char name[TN_MAP_NAME_BYTES];
 	/* BTF type ids in the object's BTF, 0: none. For dumps. */
 	uint32_t btf_key_id, btf_value_id;

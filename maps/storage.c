@@ -21,9 +21,10 @@
 
 #define FIRST_BUCKETS 16u
 #define MAX_VALUE     (65535u - 64u) /* of the kernel's element, which has 16 bits for its size */
-#define LOCK_TRIES    1000u
+#define LOCK_TRIES    100000u
 #define TRIM_AT_ONCE  8u
-#define ADVANCE_AFTER 64u /* elements that wait */
+#define ADVANCE_AFTER 64u	 /* elements that wait */
+#define MOST_WAITING  (4u << 20) /* bytes of elements that wait, of few elements any */
 
 struct element {
 	uint64_t owner;
@@ -47,11 +48,12 @@ struct storage {
 	struct table *old; /* readers may still be in it */
 	_Atomic uint32_t nr;
 	struct element *waiting, **last_waiting; /* oldest first */
-	uint32_t nr_waiting;
+	uint32_t nr_waiting, nr_taken;		 /* now; since the last advance of epochs */
 	struct storage *next, **link;
 };
 
-static struct storage *storages; /* under the lock */
+static struct storage *storages;		 /* under the lock */
+static _Atomic(const struct tn_thread *) holder; /* who has it for one of the functions below */
 
 static struct storage *storage_of(const struct tn_map *map)
 {
@@ -227,6 +229,7 @@ static bool take_out_but(struct storage *s, uint64_t owner, const struct element
 	*s->last_waiting = e;
 	s->last_waiting = &e->next_waiting;
 	s->nr_waiting++;
+	s->nr_taken++;
 	trim(s);
 	return true;
 }
@@ -236,14 +239,37 @@ static bool take_out(struct storage *s, uint64_t owner)
 	return take_out_but(s, owner, NULL);
 }
 
+static void hold(void)
+{
+	tn_threads_lock();
+	tn_store_relaxed(&holder, tn_thread_tls);
+}
+
+static void release(void)
+{
+	tn_store_relaxed(&holder, NULL);
+	tn_threads_unlock();
+}
+
 /* After the lock: what waits comes nearer to its time. */
 static void let_go(struct storage *s)
 {
-	bool many = s->nr_waiting >= ADVANCE_AFTER || s->old;
+	bool many = s->nr_taken >= ADVANCE_AFTER;
 
-	tn_threads_unlock();
+	if (many)
+		s->nr_taken = 0;
+	release();
 	if (many)
 		tn_epoch_advance();
+}
+
+/* What a program takes out it cannot use again before it ends: it does not fill the memory with
+ * values that nobody has. */
+static bool too_many_wait(const struct storage *s)
+{
+	return s->nr_waiting > ADVANCE_AFTER &&
+	       s->nr_waiting * (uint64_t)element_bytes(s) > MOST_WAITING &&
+	       !tn_epoch_passed(s->waiting->stamp);
 }
 
 /* ---- From programs: a signal handler may have come while its thread held the lock ---- */
@@ -251,8 +277,12 @@ static void let_go(struct storage *s)
 static bool try_to_hold(void)
 {
 	for (uint32_t tries = 0; tries < LOCK_TRIES; tries++) {
-		if (tn_threads_trylock())
+		if (tn_threads_trylock()) {
+			tn_store_relaxed(&holder, tn_thread_tls);
 			return true;
+		}
+		if (tn_load_relaxed(&holder) == tn_thread_tls)
+			return false;
 		sched_yield();
 	}
 	return false;
@@ -271,7 +301,9 @@ void *tn_storage_get(struct tn_map *map, uint64_t owner, const void *initial, ui
 	if (!try_to_hold())
 		return NULL;
 	e = find(s, owner);
-	if (!e) {
+	if (!e && too_many_wait(s)) {
+		s->nr_taken = ADVANCE_AFTER;
+	} else if (!e) {
 		e = make_element(s, owner, initial);
 		if (e)
 			insert(s, e);
@@ -342,7 +374,7 @@ int tn_storage_host_update(struct tn_map *map, uint64_t owner, const void *value
 		return -EINVAL;
 	if (!tn_thread_self())
 		return -ENOMEM;
-	tn_threads_lock();
+	hold();
 	err = update_locked(s, owner, value, flags);
 	let_go(s);
 	return err;
@@ -355,7 +387,7 @@ int tn_storage_host_delete(struct tn_map *map, uint64_t owner)
 
 	if (!tn_thread_self())
 		return -ENOMEM;
-	tn_threads_lock();
+	hold();
 	found = take_out(s, owner);
 	let_go(s);
 	return found ? 0 : -ENOENT;
@@ -364,13 +396,18 @@ int tn_storage_host_delete(struct tn_map *map, uint64_t owner)
 uint32_t tn_storage_forget(struct tn_rt *rt, uint64_t owner)
 {
 	uint32_t nr = 0;
+	bool many = false;
 
-	tn_threads_lock();
-	for (struct storage *s = storages; s; s = s->next)
-		if (s->map.rt == rt && s->map.type == TN_MAP_SK_STORAGE)
-			nr += take_out(s, owner);
-	tn_threads_unlock();
-	if (nr)
+	hold();
+	for (struct storage *s = storages; s; s = s->next) {
+		if (s->map.rt != rt || s->map.type != TN_MAP_SK_STORAGE)
+			continue;
+		nr += take_out(s, owner);
+		many |= s->nr_taken >= ADVANCE_AFTER;
+		s->nr_taken %= ADVANCE_AFTER;
+	}
+	release();
+	if (many)
 		tn_epoch_advance();
 	return nr;
 }
@@ -405,14 +442,14 @@ static int host_lookup(struct tn_map *map, const void *key, void *value, uint64_
 	(void)flags;
 	if (!tn_thread_self())
 		return -ENOMEM;
-	tn_threads_lock();
+	hold();
 	owner = thread_of(key);
 	if (owner)
 		e = find(storage_of(map), owner);
 	/* Nothing is used again or freed without the lock. */
 	if (e)
 		tn_map_load_value(map, value, e->value);
-	tn_threads_unlock();
+	release();
 	return e ? 0 : -ENOENT;
 }
 
@@ -426,7 +463,7 @@ static int host_update(struct tn_map *map, const void *key, const void *value, u
 		return -EINVAL;
 	if (!tn_thread_self())
 		return -ENOMEM;
-	tn_threads_lock();
+	hold();
 	owner = thread_of(key);
 	if (owner)
 		err = update_locked(s, owner, value, flags);
@@ -443,7 +480,7 @@ static int host_delete(struct tn_map *map, const void *key, uint64_t flags)
 	(void)flags;
 	if (!tn_thread_self())
 		return -ENOMEM;
-	tn_threads_lock();
+	hold();
 	owner = thread_of(key);
 	found = owner && take_out(s, owner);
 	let_go(s);

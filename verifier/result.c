@@ -164,6 +164,15 @@ static bool enters_kernel(uint32_t id)
 	case TN_HELPER_ringbuf_submit:
 	case TN_HELPER_ringbuf_discard:
 	case TN_KFUNC_iter_bits_new:
+	/* Locks of the runtime or process, memory, at times the timer's descriptor. */
+	case TN_HELPER_sk_storage_get:
+	case TN_HELPER_sk_storage_delete:
+	case TN_HELPER_task_storage_get:
+	case TN_HELPER_task_storage_delete:
+	case TN_HELPER_timer_init:
+	case TN_HELPER_timer_set_callback:
+	case TN_HELPER_timer_start:
+	case TN_HELPER_timer_cancel:
 		return true;
 	default:
 		return false;

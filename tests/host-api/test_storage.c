@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/epoch.h"
 #include "storage.h"
 
 static struct tenon_runtime *rt;
@@ -181,6 +182,9 @@ static void keep_objects(void)
 		assert_int_equal(tenon_runtime_forget_object(rt, &object[i]), i != 6 && i != 7);
 	assert_int_equal(entries(sessions), 0);
 	assert_int_equal(ask(&object[0], LOOK, 0), -1);
+	assert_ok(tenon_map_freeze(sessions));
+	assert_int_equal(tenon_map_delete_object(sessions, &object[0]), -EPERM);
+	assert_int_equal(tenon_map_update_object(sessions, &s, &s, sizeof(s), 0), -EPERM);
 }
 
 static void object_has_its_value_until_it_is_forgotten(void **state)
@@ -207,6 +211,37 @@ static void removed_values_are_used_again(void **state)
 		assert_int_equal(ask(&object, DROP, 0), 0);
 	}
 	assert_in_range(bytes(sessions), 1, before);
+	tear_down();
+}
+
+/* One firing cannot use again what it took out, so that there is an end to it; the next ones can.
+ */
+static void values_that_wait_are_bounded(void **state)
+{
+	struct stored s = { 0 };
+	char object;
+
+	(void)state;
+	set_up(TENON_ENGINE_AUTO, 0);
+	assert_non_null(tn_thread_self());
+	for (int round = 0; round < 3; round++) {
+		uint32_t made = 0;
+
+		/* As inside of one long firing. */
+		tn_epoch_enter(tn_thread_self());
+		while (made < 200000 && ask(&object, ADD, 0) == 1 && !ask(&object, DROP, 0))
+			made++;
+		tn_epoch_leave(tn_thread_self());
+		assert_in_range(made, 1000, 199999);
+		assert_in_range(bytes(sessions), 1, 5 << 20);
+		/* It comes back with the epochs. */
+		for (int i = 0; i < 10 && ask(&object, ADD, 0) != 1; i++)
+			;
+		assert_ok(tenon_map_lookup_object(sessions, &object, &s, sizeof(s)));
+		for (int i = 0; i < 2000; i++)
+			(void)(ask(&object, DROP, 0) + ask(&object, ADD, 0));
+		assert_int_equal(ask(&object, DROP, 0), 0);
+	}
 	tear_down();
 }
 
@@ -364,6 +399,7 @@ int main(void)
 		cmocka_unit_test(thread_has_its_own_value_while_it_lives),
 		cmocka_unit_test(object_has_its_value_until_it_is_forgotten),
 		cmocka_unit_test(removed_values_are_used_again),
+		cmocka_unit_test(values_that_wait_are_bounded),
 		cmocka_unit_test(limit_ends_new_values),
 		cmocka_unit_test(child_of_fork_has_its_own_thread_alone),
 		cmocka_unit_test(threads_make_and_drop_values),
